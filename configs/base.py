@@ -1,0 +1,201 @@
+"""Every key that a config has, with its default, and the pieces that methods are wired from.
+
+Keys at the top level (`epochs`, `batch_size`, `learning_rate`, `alpha`, `temperature`, ...) reach
+every stage and term that was built from them; a key of one stage, as
+`--config.stages.teacher.epochs=20`, moves that stage alone.
+"""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs import datasets
+from kdjax.discover import unknown
+from kdjax.errors import UserError
+
+
+def arguments(text: str, **defaults: int) -> tuple[str, dict[str, int]]:
+    """What follows the colon: a data set, then options, as `mnist,peers=4`.
+
+    Args:
+        text: what follows the colon; empty for `digits`.
+        **defaults: the options that this config has, all whole numbers.
+
+    Raises:
+        UserError: an option that it does not have, or whose value is no whole number.
+    """
+    dataset, *given = (text or "digits").split(",")
+    options = dict(defaults)
+    for item in given:
+        name, _, value = item.partition("=")
+        if name not in defaults:
+            raise unknown("option after the data set", name, defaults)
+        if not value.isdecimal():
+            raise UserError(f"option {name} is {value!r}; it takes a whole number")
+        options[name] = int(value)
+    return dataset, options
+
+
+def get_config(*, method: str, dataset: str) -> ConfigDict:
+    """The keys that every config has. Networks, terms and stages are the method's to add."""
+    data = datasets.settings(dataset)
+    return ConfigDict(
+        dict(
+            method=method,
+            # Initialisation and dropout.
+            seed=0,
+            # Share of the distillation side: alpha * soft + (1 - alpha) * hard.
+            alpha=0.5,
+            temperature=4.0,
+            epochs=data["epochs"],
+            batch_size=data["batch_size"],
+            learning_rate=data["learning_rate"],
+            weight_decay=0.01,
+            # Epochs without a better validation accuracy before a stage ends; 0: never.
+            patience=0,
+            # The step whose networks teach, and whose test accuracy heads the result: the best
+            # on validation ("best") or the last one ("last").
+            select="best",
+            # "jit" over a mesh of all local devices, or "pmap" (BatchNorm by device).
+            parallel="jit",
+            eval_batch_size=1000,
+            # In optimiser updates.
+            log_every=50,
+            checkpoint_every_epochs=1,
+            tensorboard=True,
+            data=dict(
+                name=dataset,
+                # Split, order and augmentation.
+                seed=0,
+                # Where prepared data sets are; empty: TFDS's own default.
+                data_dir="",
+                # A folder or archive of the user's own, for data sets that take one.
+                path="",
+                # Share of the training examples used, after validation is held out.
+                fraction=1.0,
+                validation=0.1,
+                # Train on training and validation examples, once choices are made.
+                refit=False,
+                size=data["size"],
+                mean=data["mean"],
+                std=data["std"],
+                # Largest random shift in pixels.
+                pad=data["pad"],
+                flip=data["flip"],
+            ),
+            networks={},
+            # The stages in the order in which they run.
+            stage_order=(),
+            stages={},
+        )
+    )
+
+
+def network(*, model: str, pair: str = "") -> ConfigDict:
+    """A network.
+
+    Args:
+        model: `<file>.<function>` in `kdjax/models`.
+        pair: another network, whose initialisation and dropout this one repeats.
+    """
+    return ConfigDict(dict(model=model, dropout=0.0, pair=pair))
+
+
+def schedule(start: Any, **changes: Any) -> ConfigDict:
+    """A value that may change over a stage; all times are in epochs.
+
+    Args:
+        start: the value, or a reference to one.
+        **changes: `kind` is constant, linear or cosine (from `start` at epoch `begin` to `end` at
+            epoch `finish`), exponential (`start * rate^n` after n times `every` epochs, never past
+            `end`) or steps (`start` times `rate` from each of the epochs `boundaries` on).
+            `warm_up` epochs of linear growth come first.
+    """
+    values = dict(
+        kind="constant",
+        start=start,
+        end=0.0,
+        begin=0.0,
+        finish=0.0,
+        rate=1.0,
+        every=1.0,
+        boundaries=(),
+        warm_up=0.0,
+    )
+    return ConfigDict(values | changes)
+
+
+def ce(config: ConfigDict, *, network: str, weight: Any = 1.0) -> ConfigDict:
+    """Hard labels for one network."""
+    del config
+    return ConfigDict(
+        dict(kind="ce", network=network, label_smoothing=0.0, weight=schedule(weight))
+    )
+
+
+def soft(config: ConfigDict, *, student: str, teacher: str, weight: Any, **changes: Any) -> ConfigDict:
+    """Soft targets of one network for another; `weight` is a value or a schedule."""
+    return ConfigDict(
+        dict(
+            kind="soft",
+            student=student,
+            teacher=teacher,
+            scale_by_t2=True,
+            detach_teacher=True,
+            weight=weight if isinstance(weight, ConfigDict) else schedule(weight),
+            temperature=schedule(config.get_oneway_ref("temperature")),
+        )
+        | changes
+    )
+
+
+def stage(config: ConfigDict, *, train: tuple[str, ...], terms: dict[str, ConfigDict]) -> ConfigDict:
+    """A stage that trains some networks by a weighted sum of terms.
+
+    Networks that its terms read and that it does not train come, frozen, from the latest earlier
+    stage that trained them.
+    """
+    epochs = config.get_oneway_ref("epochs")
+    return ConfigDict(
+        dict(
+            train=train,
+            epochs=epochs,
+            batch_size=config.get_oneway_ref("batch_size"),
+            patience=config.get_oneway_ref("patience"),
+            optimiser=dict(
+                kind="adamw",
+                learning_rate=schedule(
+                    config.get_oneway_ref("learning_rate"),
+                    kind="cosine",
+                    finish=epochs.to_float(),
+                ),
+                momentum=0.9,
+                nesterov=False,
+                b1=0.9,
+                b2=0.999,
+                eps=1e-8,
+                weight_decay=config.get_oneway_ref("weight_decay"),
+                # Decay biases and BatchNorm too.
+                decay_all=False,
+                # Largest gradient norm of one network; 0: no clipping.
+                clip_norm=0.0,
+            ),
+            terms=terms,
+        )
+    )
+
+
+def add_stage(config: ConfigDict, name: str, new: ConfigDict) -> None:
+    """Puts a stage behind those that the config has."""
+    config.stages[name] = new
+    config.stage_order = (*config.stage_order, name)
+
+
+def add_baseline(config: ConfigDict, *, pair: str) -> None:
+    """Adds a stage that trains `pair`'s network on hard labels alone, as `baseline`.
+
+    Same initialisation, data order and augmentation: what differs is the method.
+    """
+    config.networks.baseline = network(model=config.networks[pair].get_oneway_ref("model"), pair=pair)
+    terms = {"ce": ce(config, network="baseline")}
+    add_stage(config, "baseline", stage(config, train=("baseline",), terms=terms))

@@ -1,0 +1,44 @@
+"""What each data set brings to every method: image size, normalisation, networks, recipe."""
+
+from typing import Any
+
+from kdjax.discover import unknown
+
+DATASETS: dict[str, dict[str, Any]] = {
+    # scikit-learn's 8x8 digits, resized to 16 so that no network ends in 1x1 maps.
+    "digits": dict(
+        size=16,
+        mean=(0.305,),
+        std=(0.34,),
+        pad=1,
+        flip=False,
+        teacher="mnist.teacher",
+        student="mnist.student",
+        epochs=30,
+        batch_size=64,
+        learning_rate=2e-3,
+    ),
+    "mnist": dict(
+        size=28,
+        mean=(0.1307,),
+        std=(0.3081,),
+        pad=2,
+        flip=False,
+        teacher="mnist.teacher",
+        student="mnist.student",
+        epochs=8,
+        batch_size=128,
+        learning_rate=1e-3,
+    ),
+}
+
+
+def settings(name: str) -> dict[str, Any]:
+    """The entry for one data set.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in DATASETS:
+        raise unknown("data set", name, DATASETS)
+    return DATASETS[name]

@@ -1,0 +1,60 @@
+"""Deep mutual learning: K peers teach each other while they learn.
+
+    L_i = (1 - alpha) CE_i + alpha * gamma / (K - 1) * sum_{j != i} T^2 KL(p_j || p_i)
+
+Zhang et al., Deep Mutual Learning, arXiv:1706.00384, equation 8, is alpha = 0.5 and T = 1 (times
+one half, which AdamW does not see; double the learning rate under SGD). All peers are updated at
+once. `alpha` = 0 is the baseline, exactly. Gradual mutual learning, against early divergence:
+gamma is 0 until epoch `ramp_begin` and grows to its value at epoch `ramp_finish`.
+
+    python -m kdjax.main --config=configs/dml.py                 # digits: under a minute
+    python -m kdjax.main --config=configs/dml.py:mnist           # a few minutes on 2 cores
+    python -m kdjax.main --config=configs/dml.py:mnist,peers=4 --config.ramp_finish=2
+    python -m kdjax.main --config=configs/dml.py --config.networks.peer_1.model=mnist.teacher
+"""
+
+from configs import base, datasets
+from kdjax.errors import UserError
+
+
+def get_config(argument: str = ""):
+    """`argument`: the data set, then `peers=K`, and `baseline=0` to leave the baseline out."""
+    dataset, options = base.arguments(argument, peers=2, baseline=1)
+    count = options["peers"]
+    if count < 2:
+        raise UserError(f"mutual learning needs two peers or more, not peers={count}")
+    config = base.get_config(method="dml", dataset=dataset)
+    config.temperature = 1.0
+    config.gamma = 1.0
+    config.ramp_begin = 0.0
+    config.ramp_finish = 0.0
+    # False: gradients flow through both sides of every divergence.
+    config.detach_peers = True
+
+    peers = tuple(f"peer_{index}" for index in range(count))
+    for peer in peers:
+        config.networks[peer] = base.network(model=datasets.settings(dataset)["student"])
+    alpha = config.get_oneway_ref("alpha")
+    terms = {}
+    for peer in peers:
+        terms[f"ce_{peer}"] = base.ce(config, network=peer, weight=1.0 - alpha)
+    for student in peers:
+        for teacher in peers:
+            if student != teacher:
+                terms[f"soft_{student}_from_{teacher}"] = base.soft(
+                    config,
+                    student=student,
+                    teacher=teacher,
+                    detach_teacher=config.get_oneway_ref("detach_peers"),
+                    weight=base.schedule(
+                        0.0,
+                        kind="linear",
+                        end=alpha * config.get_ref("gamma") / (count - 1),
+                        begin=config.get_oneway_ref("ramp_begin"),
+                        finish=config.get_oneway_ref("ramp_finish"),
+                    ),
+                )
+    base.add_stage(config, "peers", base.stage(config, train=peers, terms=terms))
+    if options["baseline"]:
+        base.add_baseline(config, pair="peer_0")
+    return config.lock()

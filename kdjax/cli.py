@@ -1,0 +1,64 @@
+"""What the commands share: every error that the user can mend is one line and exit code 2."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import app, flags
+
+from kdjax.errors import UserError
+
+
+def launch(main: Callable[[], None]) -> None:
+    """Parses the flags and runs `main`."""
+    app.run(_guarded(main), flags_parser=_parse)
+
+
+def config_value(config: flags.FlagHolder[Any]) -> Any:
+    """The config that `--config` and its overrides describe.
+
+    Raises:
+        UserError: `--config` is missing, or names no readable config file.
+    """
+    try:
+        value = config.value
+    except OSError as error:
+        raise UserError(f"--config: {error}") from error
+    if value is None or not hasattr(value, "to_dict"):
+        raise UserError("--config=FILE is needed, as --config=configs/dml.py")
+    return value
+
+
+def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
+    def guarded(arguments: Sequence[str]) -> None:
+        if len(arguments) > 1:
+            _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
+        try:
+            main()
+        except UserError as error:
+            _fail(str(error))
+
+    return guarded
+
+
+def _parse(arguments: Sequence[str]) -> list[str]:
+    """Flags, with one line for whatever is wrong with them."""
+    try:
+        return flags.FLAGS(list(arguments))
+    except UserError as error:
+        _fail(str(error))
+    except (flags.Error, AttributeError, KeyError) as error:
+        # ml_collections reports an unknown config key as an AttributeError, with the nearest name.
+        _fail(_one_line(error))
+    raise AssertionError
+
+
+def _one_line(error: BaseException) -> str:
+    """The end of a chain of causes: what a config file raised, or what a flag said."""
+    text = str(error.args[0]) if error.args else str(error)
+    return " ".join(text.replace("\\n", " ").replace("\n", " ").split()).strip("'\"")
+
+
+def _fail(message: str) -> None:
+    print(f"kdjax: {message}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,200 @@
+"""The host loop of one stage: epochs, logging, validation, selection, checkpoints."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from kdjax import evaluation, feed, selection, step
+from kdjax.build import Plan, Stage
+from kdjax.checkpoint import Checkpoints, Saved
+from kdjax.data import orders
+from kdjax.data.types import Split
+from kdjax.parallel import Parallel
+from kdjax.progress import Bar
+from kdjax.selection import Selection
+from kdjax.types import NetState, TrainState
+from kdjax.writers import Metrics
+
+
+class Interrupted(Exception):
+    """The run was asked to stop and has saved where it was."""
+
+
+class Session(NamedTuple):
+    """What all stages of a run share."""
+
+    plan: Plan
+    parallel: Parallel
+    splits: dict[str, Split]
+    """On the devices."""
+    writer: Metrics
+    should_stop: Callable[[int], bool]
+    """Asked after every update, with the run's step."""
+
+
+class Outcome(NamedTuple):
+    """A finished stage."""
+
+    networks: dict[str, NetState]
+    """As the last step left them."""
+    selection: Selection
+    """The best on validation; empty without a validation split."""
+    last_step: int
+    """The run's step at the end."""
+    epochs: int
+    seconds: float
+    """Of training, with validation and saving, without building and compiling before step 1."""
+
+
+class _Progress(NamedTuple):
+    """How far a stage is; beside the training state, all that resuming needs."""
+
+    state: TrainState
+    selection: Selection
+    seconds: float
+    finished: bool
+
+
+def fit(
+    session: Session,
+    stage: Stage,
+    frozen: Mapping[str, NetState],
+    checkpoints: Checkpoints,
+    first_step: int,
+) -> Outcome:
+    """Trains one stage to its end, from its newest checkpoint if there is one.
+
+    Args:
+        session: what all stages share.
+        stage: what to train.
+        frozen: the networks that the stage reads and does not train, on the devices.
+        checkpoints: this stage's.
+        first_step: the run's step at which the stage begins.
+
+    Raises:
+        Interrupted: the run was asked to stop; everything is saved.
+    """
+    plan, parallel, program = session.plan, session.parallel, stage.program
+    train_step = parallel.train_step(program)
+    evaluate = evaluation.make(parallel.eval_step(program), parallel, plan.eval_batch_size)
+    hyper, frozen = parallel.replicate(stage.hyper), dict(frozen)
+    source = session.splits["train"]
+    per_epoch = len(source.id) // stage.batch_size
+    state, best, seconds, finished = _start(session, stage, frozen, checkpoints)
+    done = int(np.ravel(jax.device_get(state.step))[0])
+    epoch = done // per_epoch
+    log = _Log(session, stage, first_step)
+
+    def save(state: TrainState, best: Selection, seconds: float, finished: bool) -> None:
+        progress = {
+            "first_step": first_step,
+            "seconds": seconds,
+            "finished": finished,
+            "selected": best.records,
+        }
+        saved = Saved(state, best.networks, progress)
+        checkpoints.save(first_step + int(np.ravel(jax.device_get(state.step))[0]), saved)
+
+    with Bar(stage.name, stage.epochs * per_epoch, done) as bar:
+        while not finished:
+            order = orders.training(
+                len(source.id), stage.batch_size, seed=plan.data_seed, epoch=epoch
+            )
+            today = parallel.replicate(feed.epoch(order, epoch))
+            started = time.perf_counter()
+            for position in range(done % per_epoch, per_epoch):
+                state, metrics = train_step(
+                    state, frozen, hyper, source, today, np.int32(position)
+                )
+                done += 1
+                log.add(done, metrics, bar)
+                if session.should_stop(first_step + done) and position + 1 < per_epoch:
+                    save(state, best, seconds + time.perf_counter() - started, False)
+                    raise Interrupted(first_step + done)
+            epoch += 1
+            networks = parallel.collect(state.networks)
+            if "validation" in session.splits:
+                scores = evaluate(networks, session.splits["validation"])
+                best = selection.update(
+                    best, networks, scores, step=first_step + done, epoch=epoch
+                )
+                log.validation(done, scores, bar, epoch)
+            jax.block_until_ready(state)
+            seconds += time.perf_counter() - started
+            finished = epoch == stage.epochs or _patience_over(stage, best, epoch)
+            stopping = session.should_stop(first_step + done) and not finished
+            if finished or stopping or epoch % plan.checkpoint_every_epochs == 0:
+                save(state, best, seconds, finished)
+            if stopping:
+                raise Interrupted(first_step + done)
+        bar.finish_at(done)
+    networks = parallel.collect(state.networks)
+    return Outcome(networks, best, first_step + done, epoch, seconds)
+
+
+def _patience_over(stage: Stage, best: Selection, epoch: int) -> bool:
+    return bool(stage.patience and best.records and selection.stale(best, epoch) >= stage.patience)
+
+
+def _start(
+    session: Session, stage: Stage, frozen: dict[str, NetState], checkpoints: Checkpoints
+) -> _Progress:
+    """The stage's newest checkpoint, or fresh networks."""
+    program, parallel = stage.program, session.parallel
+
+    @jax.jit
+    def initialise(hyper: Any, frozen: dict[str, NetState]) -> TrainState:
+        fresh = {
+            name: step.init_network(program.networks[name], hyper.seed) for name in program.trained
+        }
+        shape = session.plan.data.image_shape
+        return step.init_state(program, hyper, fresh, frozen, shape)
+
+    fresh = parallel.spread(initialise(stage.hyper, frozen))
+    newest = checkpoints.latest()
+    if newest is None:
+        return _Progress(fresh, Selection({}, {}), 0.0, False)
+    like = parallel.collect(fresh.networks)
+    saved = checkpoints.restore(newest, fresh, like)
+    best = Selection(saved.selected, saved.progress["selected"])
+    return _Progress(saved.state, best, saved.progress["seconds"], saved.progress["finished"])
+
+
+class _Log:
+    """Averages the metrics of a few steps; reads them from the device only when it writes."""
+
+    def __init__(self, session: Session, stage: Stage, first_step: int):
+        self._session, self._stage, self._first = session, stage, first_step
+        self._waiting: list[dict[str, Any]] = []
+        self._latest: dict[str, float] = {}
+
+    def add(self, done: int, metrics: dict[str, Any], bar: Bar) -> None:
+        self._waiting.append(metrics)
+        if done % self._session.plan.log_every:
+            return
+        rows = jax.device_get(self._waiting)
+        self._waiting = []
+        self._latest = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        named = {f"train/{name}": value for name, value in self._latest.items()}
+        self._session.writer.write(self._first + done, self._stage.name, named)
+        bar.to(done, self._figures())
+
+    def validation(
+        self, done: int, scores: dict[str, evaluation.Score], bar: Bar, epoch: int
+    ) -> None:
+        named = {
+            f"val/{name}/{key}": value
+            for name, score in scores.items()
+            for key, value in score.items()
+        }
+        self._session.writer.write(self._first + done, self._stage.name, named)
+        accuracies = "  ".join(f"{name} {score['accuracy']:.2%}" for name, score in scores.items())
+        bar.to(done)
+        bar.note(f"epoch {epoch}/{self._stage.epochs}  validation accuracy: {accuracies}")
+
+    def _figures(self) -> str:
+        accuracy = [v for name, v in self._latest.items() if name.endswith("/accuracy")]
+        return f"loss {self._latest['loss']:.4f}  accuracy {np.mean(accuracy):.2%}"

@@ -1,0 +1,1 @@
+"""Pure formulas on arrays: no networks, no state, no reduction over the batch."""

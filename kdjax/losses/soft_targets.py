@@ -1,0 +1,78 @@
+"""Soft targets: the Kullback-Leibler divergence between softened predictions.
+
+Direction everywhere: KL(teacher || student), summed over classes. T squared multiplies the value
+by default, so that the gradient's size does not depend on T (Hinton et al., arXiv:1503.02531,
+section 2).
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from kdjax.types import Array
+
+
+def softmax_kl(
+    student_logits: Array,
+    teacher_logits: Array,
+    *,
+    temperature: Array | float,
+    scale_by_t2: bool = True,
+) -> Array:
+    """`T^2 KL(softmax(z_t / T) || softmax(z_s / T))`, per example.
+
+    Its gradient in the student's logits is `T (p_s - p_t)`; for large T the value tends to
+    `||centred(z_s - z_t)||^2 / (2 k)`; a constant added to either side's logits changes nothing.
+
+    Args:
+        student_logits: `[b, k]`.
+        teacher_logits: `[b, k]`; the caller stops its gradient, or does not.
+        temperature: T > 0, a scalar.
+        scale_by_t2: whether T squared multiplies the divergence.
+
+    Returns:
+        `[b]`, in nats.
+
+    References:
+        Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531, section 2.
+    """
+    temperature = jnp.asarray(temperature, student_logits.dtype)
+    divergence = optax.losses.kl_divergence_with_log_targets(
+        jax.nn.log_softmax(student_logits / temperature),
+        jax.nn.log_softmax(teacher_logits / temperature),
+    )
+    return temperature**2 * divergence if scale_by_t2 else divergence
+
+
+def bernoulli_kl(
+    student_logits: Array,
+    teacher_logits: Array,
+    *,
+    temperature: Array | float,
+    scale_by_t2: bool = True,
+) -> Array:
+    """`T^2` times the mean over attributes of the Bernoulli KL, per example.
+
+    Each attribute is a distribution of its own, `sigmoid(z / T)`; a softmax over attributes would
+    be wrong. The gradient is `T / k (sigmoid(z_s / T) - sigmoid(z_t / T))`; for large T the value
+    tends to `mean_k (z_s - z_t)^2 / 8`.
+
+    Args:
+        student_logits: `[b, k]`, one logit for each attribute.
+        teacher_logits: `[b, k]`.
+        temperature: T > 0, a scalar.
+        scale_by_t2: whether T squared multiplies the divergence.
+
+    Returns:
+        `[b]`, in nats for each attribute.
+    """
+    temperature = jnp.asarray(temperature, student_logits.dtype)
+    student, teacher = student_logits / temperature, teacher_logits / temperature
+
+    def side(sign: float) -> Array:
+        return optax.losses.kl_divergence_with_log_targets(
+            jax.nn.log_sigmoid(sign * student), jax.nn.log_sigmoid(sign * teacher), axis=()
+        )
+
+    divergence = jnp.mean(side(1.0) + side(-1.0), axis=-1)
+    return temperature**2 * divergence if scale_by_t2 else divergence

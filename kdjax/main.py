@@ -1,0 +1,41 @@
+"""Trains what a config says: flags only.
+
+    python -m kdjax.main --config=configs/dml.py:mnist --workdir=runs/first --config.alpha=0.3
+"""
+
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from kdjax import cli
+
+CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Config file, then a colon and its data set: configs/dml.py:mnist."
+)
+WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder of the run; running again on it resumes. Default: one for each config under runs/.",
+)
+
+
+def main() -> None:
+    """Runs, and prints the table of results."""
+    config = cli.config_value(CONFIG)
+    from kdjax import results, runtime, train, workdir
+
+    runtime.use_compilation_cache()
+    directory = Path(WORKDIR.value) if WORKDIR.value else workdir.default(config)
+    try:
+        with runtime.Interrupt() as interrupt:
+            result = train.run(config, directory, interrupt)
+    except train.Interrupted as stopped:
+        raise SystemExit(
+            f"kdjax: stopped and saved at step {stopped}; run the same command again to go on"
+        ) from None
+    results.show(result, directory)
+
+
+if __name__ == "__main__":
+    cli.launch(main)

@@ -1,0 +1,39 @@
+"""The pair of study C.1: one convolution and dense layers, 1,422,378 and 693,962 parameters."""
+
+from flax import linen as nn
+
+from kdjax.models.linen import he_normal, max_pool
+from kdjax.types import Array
+
+
+class ConvDense(nn.Module):
+    """3x3 convolution without padding, 2x2 max pool, dense layers; ReLU between."""
+
+    classes: int
+    hidden: tuple[int, ...]
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> tuple[Array, dict[str, Array]]:
+        features: dict[str, Array] = {}
+        features["stem_pre"] = x = nn.Conv(32, (3, 3), padding="VALID", kernel_init=he_normal)(x)
+        features["stem"] = x = nn.relu(x)
+        x = max_pool(x)
+        x = x.reshape(x.shape[0], -1)
+        for index, width in enumerate(self.hidden, start=1):
+            x = nn.Dense(width, kernel_init=he_normal)(x)
+            features[f"dense{index}_pre"] = x
+            features[f"dense{index}"] = x = nn.relu(x)
+        features["pooled"] = x
+        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        return nn.Dense(self.classes)(x), features
+
+
+def teacher(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """1,422,378 parameters on 28x28x1 images and 10 classes."""
+    return ConvDense(classes, (256, 128, 32), dropout)
+
+
+def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """693,962 parameters on 28x28x1 images and 10 classes."""
+    return ConvDense(classes, (128,), dropout)

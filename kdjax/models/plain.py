@@ -1,0 +1,67 @@
+"""Plain convolutional networks of 2, 4, 6, 8 and 10 layers, for teacher-assistant chains.
+
+The study (Mirzadeh et al., arXiv:1902.03393) names these sizes; widths are chosen here: stages of
+3x3 convolutions, each with BatchNorm and ReLU and ended by a 2x2 max pool, then a dense layer
+from the flattened map.
+"""
+
+from flax import linen as nn
+
+from kdjax.models.linen import batch_norm, he_normal, max_pool
+from kdjax.types import Array
+
+
+class Plain(nn.Module):
+    """`stages` holds, for each stage, the widths of its convolutions."""
+
+    classes: int
+    stages: tuple[tuple[int, ...], ...]
+    hidden: int = 0
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> tuple[Array, dict[str, Array]]:
+        features: dict[str, Array] = {}
+        for stage, widths in enumerate(self.stages, start=1):
+            for index, width in enumerate(widths):
+                x = nn.Conv(width, (3, 3), use_bias=False, kernel_init=he_normal)(x)
+                before = x = batch_norm(train)(x)
+                x = nn.relu(x)
+                if index == 0:
+                    features[f"stage{stage}_first_pre"] = before
+                    features[f"stage{stage}_first"] = x
+            features[f"stage{stage}_last_pre"] = before
+            features[f"stage{stage}_last"] = x
+            x = max_pool(x)
+        features["stem"] = features["stage1_first"]
+        x = x.reshape(x.shape[0], -1)
+        if self.hidden:
+            x = nn.relu(nn.Dense(self.hidden, kernel_init=he_normal)(x))
+        features["pooled"] = x
+        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        return nn.Dense(self.classes)(x), features
+
+
+def plain2(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """Two convolutions: 16, 16."""
+    return Plain(classes, ((16,), (16,)), 0, dropout)
+
+
+def plain4(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """Four convolutions: 16, 16, 32, 32."""
+    return Plain(classes, ((16, 16), (32, 32)), 0, dropout)
+
+
+def plain6(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """Six convolutions: 16, 16, 32, 32, 64, 64."""
+    return Plain(classes, ((16, 16), (32, 32), (64, 64)), 0, dropout)
+
+
+def plain8(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """Eight convolutions: 16, 16, 32, 32, 64, 64, 128, 128; dense 64."""
+    return Plain(classes, ((16, 16), (32, 32), (64, 64), (128, 128)), 64, dropout)
+
+
+def plain10(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """Ten convolutions: 32, 32, 64, 64, 128, 128, 256, 256, 256, 256; dense 128."""
+    return Plain(classes, ((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), 128, dropout)

@@ -1,0 +1,112 @@
+"""ResNet-18, 34 and 50 with the ImageNet stem or the stem for small images.
+
+He et al., Deep Residual Learning, arXiv:1512.03385, table 1; the bottleneck's stride is in its
+3x3 convolution, as in common practice since. The `cifar` stem is one 3x3 convolution without
+early downsampling.
+"""
+
+from flax import linen as nn
+
+from kdjax.models.linen import batch_norm, global_pool
+from kdjax.types import Array
+
+_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+def conv(width: int, size: int, stride: int = 1, name: str | None = None) -> nn.Conv:
+    pad = size // 2
+    return nn.Conv(
+        width,
+        (size, size),
+        (stride, stride),
+        padding=((pad, pad), (pad, pad)),
+        use_bias=False,
+        kernel_init=_fan_out,
+        name=name,
+    )
+
+
+class Block(nn.Module):
+    """A basic or bottleneck block; returns its output before and after the last ReLU."""
+
+    width: int
+    stride: int
+    bottleneck: bool
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> tuple[Array, Array]:
+        out_width = self.width * (4 if self.bottleneck else 1)
+        if self.bottleneck:
+            y = nn.relu(batch_norm(train)(conv(self.width, 1)(x)))
+            y = nn.relu(batch_norm(train)(conv(self.width, 3, self.stride)(y)))
+            y = batch_norm(train)(conv(out_width, 1)(y))
+        else:
+            y = nn.relu(batch_norm(train)(conv(self.width, 3, self.stride)(x)))
+            y = batch_norm(train)(conv(out_width, 3)(y))
+        if self.stride != 1 or x.shape[-1] != out_width:
+            x = conv(out_width, 1, self.stride, name="shortcut")(x)
+            x = batch_norm(train, name="shortcut_norm")(x)
+        return x + y, nn.relu(x + y)
+
+
+class ResNet(nn.Module):
+    """Stages of residual blocks of doubling width, global average pool, one dense layer."""
+
+    classes: int
+    blocks: tuple[int, ...]
+    bottleneck: bool
+    small_images: bool
+    dropout: float = 0.0
+    width: int = 64
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> tuple[Array, dict[str, Array]]:
+        features: dict[str, Array] = {}
+        x = conv(self.width, 3)(x) if self.small_images else conv(self.width, 7, 2)(x)
+        features["stem_pre"] = x = batch_norm(train)(x)
+        features["stem"] = x = nn.relu(x)
+        if not self.small_images:
+            x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+        for stage, blocks in enumerate(self.blocks, start=1):
+            for index in range(blocks):
+                stride = 2 if stage > 1 and index == 0 else 1
+                block = Block(self.width * 2 ** (stage - 1), stride, self.bottleneck)
+                before, x = block(x, train=train)
+                if index == 0:
+                    features[f"stage{stage}_first_pre"] = before
+                    features[f"stage{stage}_first"] = x
+            features[f"stage{stage}_last_pre"] = before
+            features[f"stage{stage}_last"] = x
+        features["pooled"] = x = global_pool(x)
+        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        return nn.Dense(self.classes)(x), features
+
+
+def resnet18_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """11,173,962 trainable parameters at 10 classes, 11,183,562 with statistics."""
+    return ResNet(classes, (2, 2, 2, 2), False, True, dropout)
+
+
+def resnet34_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """ResNet-34 without early downsampling."""
+    return ResNet(classes, (3, 4, 6, 3), False, True, dropout)
+
+
+def resnet50_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """ResNet-50 without early downsampling."""
+    return ResNet(classes, (3, 4, 6, 3), True, True, dropout)
+
+
+def resnet18_imagenet(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """11,181,642 trainable parameters at 10 classes."""
+    return ResNet(classes, (2, 2, 2, 2), False, False, dropout)
+
+
+def resnet34_imagenet(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """21,797,672 trainable parameters at 1000 classes."""
+    return ResNet(classes, (3, 4, 6, 3), False, False, dropout)
+
+
+def resnet50_imagenet(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """25,557,032 trainable parameters at 1000 classes."""
+    return ResNet(classes, (3, 4, 6, 3), True, False, dropout)

@@ -1,0 +1,34 @@
+"""The student of study C.2: six convolutions, 815,530 trainable parameters on CIFAR-10."""
+
+from flax import linen as nn
+
+from kdjax.models.linen import batch_norm, he_normal, max_pool
+from kdjax.types import Array
+
+
+class SixConv(nn.Module):
+    """Three stages of two 3x3 convolutions (bias, BatchNorm, ReLU), each ended by a max pool."""
+
+    classes: int
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(self, x: Array, *, train: bool) -> tuple[Array, dict[str, Array]]:
+        features: dict[str, Array] = {}
+        for stage, width in enumerate((32, 64, 128), start=1):
+            for place in ("first", "last"):
+                x = nn.Conv(width, (3, 3), kernel_init=he_normal)(x)
+                features[f"stage{stage}_{place}_pre"] = x = batch_norm(train)(x)
+                features[f"stage{stage}_{place}"] = x = nn.relu(x)
+            x = max_pool(x)
+        features["stem"] = features["stage1_first"]
+        x = nn.Dense(256, kernel_init=he_normal)(x.reshape(x.shape[0], -1))
+        features["pooled_pre"] = x = batch_norm(train)(x)
+        features["pooled"] = x = nn.relu(x)
+        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        return nn.Dense(self.classes)(x), features
+
+
+def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """815,530 trainable parameters on 32x32x3 images and 10 classes, 816,938 with statistics."""
+    return SixConv(classes, dropout)

@@ -1,0 +1,92 @@
+"""What a person sees while a run goes on: bars with the time left, and tables."""
+
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self, TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+T = TypeVar("T")
+
+console = Console(stderr=True)
+"""For progress; results go to standard output."""
+
+
+class Bar:
+    """A bar with a few figures behind it; where there is no terminal, a line for each note."""
+
+    def __init__(self, description: str, total: int, start: int = 0):
+        self._description = description
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task(
+            description, total=total, completed=start, figures=""
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def to(self, completed: int, figures: str | None = None) -> None:
+        """Moves the bar; `figures` replaces those behind it."""
+        changes = {} if figures is None else {"figures": figures}
+        self._progress.update(self._task, completed=completed, **changes)
+
+    def finish_at(self, total: int) -> None:
+        """Shortens the bar, for a stage that stops early."""
+        self._progress.update(self._task, total=total)
+
+    def note(self, line: str) -> None:
+        """A line that stays, above the bar."""
+        console.print(f"{self._description}: {line}", highlight=False)
+
+
+def track(items: Iterable[T], description: str) -> Iterator[T]:
+    """Passes `items` (which have a length) on under a bar."""
+    with Bar(description, len(items)) as bar:  # type: ignore[arg-type]
+        for done, item in enumerate(items):
+            yield item
+            if done % 100 == 0:
+                bar.to(done)
+        bar.to(len(items))  # type: ignore[arg-type]
+
+
+def table(title: str, columns: list[str], rows: list[list[str]], caption: str = "") -> None:
+    """Prints a table on standard output; the first column is left-aligned, the others right."""
+    shown = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    for index, column in enumerate(columns):
+        shown.add_column(column, justify="left" if index == 0 else "right")
+    for row in rows:
+        shown.add_row(*row)
+    out = Console()
+    out.print(shown)

@@ -1,0 +1,42 @@
+"""The final table of a run."""
+
+from pathlib import Path
+from typing import Any
+
+from kdjax.progress import table
+
+
+def show(result: dict[str, Any], directory: Path) -> None:
+    """Prints every network's figures, and where the rest is."""
+    networks = result["networks"]
+    baseline = networks.get("baseline")
+    columns = ["network", "parameters", "step", "validation", "test", "test, last step"]
+    if baseline:
+        columns.append("against baseline")
+    rows = []
+    for name, figures in networks.items():
+        row = [
+            name,
+            f"{figures['parameters']:,}",
+            f"{figures['step']:,}",
+            _percent(figures["validation"]),
+            _percent(figures["test"]),
+            _percent(figures["last"]["test"]),
+        ]
+        if baseline:
+            gain = figures["test"]["accuracy"] - baseline["test"]["accuracy"]
+            row.append("" if name == "baseline" else f"{100 * gain:+.2f} points")
+        rows.append(row)
+    seconds = sum(stage["seconds"] for stage in result["stages"].values())
+    data = result["data"]
+    table(
+        f"{result['method']} on {data['name']}, accuracy",
+        columns,
+        rows,
+        f"seed {result['seed']}, {data['examples']['train']:,} training and "
+        f"{data['examples']['test']:,} test images; trained in {seconds:.0f} s; {directory}",
+    )
+
+
+def _percent(score: dict[str, float] | None) -> str:
+    return f"{score['accuracy']:.2%}" if score else "-"

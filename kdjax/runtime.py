@@ -1,0 +1,98 @@
+"""What surrounds a run: the compilation cache, the clock of the compiler, versions, interrupts."""
+
+import os
+import platform
+import signal
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import jax
+
+_COMPILE = "/jax/core/compile/backend_compile_duration"
+
+
+def use_compilation_cache() -> None:
+    """Keeps every compiled program on disk, so that the second launch does not compile.
+
+    In `JAX_COMPILATION_CACHE_DIR`, or the user's cache directory. The minimum time is 0: JAX's
+    default of one second would skip small programs, and small programs add up.
+    """
+    if not jax.config.jax_compilation_cache_dir:
+        home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+        jax.config.update("jax_compilation_cache_dir", str(home / "kdjax" / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+class CompileClock:
+    """Seconds that XLA has compiled (or read from the cache) since this was made."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.programs = 0
+        jax.monitoring.register_event_duration_secs_listener(self._listen)
+
+    def _listen(self, event: str, duration: float, **_: Any) -> None:
+        if event == _COMPILE:
+            self.seconds += duration
+            self.programs += 1
+
+
+class Interrupt:
+    """Turns the first SIGINT or SIGTERM into a flag, so that a run can save before it ends."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def __call__(self, step: int) -> bool:
+        """Whether to stop after the run's `step`."""
+        return self._asked
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices and commit, for the record."""
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    here = Path(__file__).parent
+    devices = jax.local_devices()
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in packages},
+        },
+        "devices": f"{len(devices)} x {devices[0].device_kind}",
+        "git_commit": _git(here, "rev-parse", "HEAD"),
+        "git_clean": _git(here, "status", "--porcelain", "--untracked-files=no") == "",
+    }
+
+
+def _git(where: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(where), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

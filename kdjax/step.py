@@ -1,0 +1,296 @@
+"""One training step for every method, in two halves; pure: no config, no flags, no I/O.
+
+`observe` augments the batch and runs the frozen networks, outside the differentiated function.
+`learn` runs the trained networks, sums the weighted terms, differentiates once and updates every
+network at the same time. A teacher cache would replace the second part of `observe`; a sweep
+would map `learn` over its members.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from kdjax import augment as augmentation
+from kdjax import metrics, schedules
+from kdjax.types import (
+    Array,
+    Batch,
+    Hyper,
+    Loss,
+    Network,
+    NetState,
+    Outputs,
+    PyTree,
+    Task,
+    Term,
+    TermState,
+    TrainState,
+    View,
+)
+
+TERMS = "terms"
+"""The optimiser's entry for the parameters that terms own; no network may have this name."""
+
+
+class Program(NamedTuple):
+    """The code of one stage: what its compiled step closes over."""
+
+    networks: Mapping[str, Network]
+    """Every network that the stage runs."""
+    trained: tuple[str, ...]
+    """Names of those that learn; the others are frozen."""
+    terms: Mapping[str, Term]
+    task: Task
+    optimiser: optax.GradientTransformation
+    """Without the learning rate: see `kdjax.optim`."""
+    augment: augmentation.Augment
+    mean: tuple[float, ...]
+    """Of each channel of images in [0, 1]; with `std`, how images are normalised."""
+    std: tuple[float, ...]
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        return tuple(name for name in self.networks if name not in self.trained)
+
+
+class Observed(NamedTuple):
+    """What `observe` hands to `learn`."""
+
+    batch: Batch
+    outputs: dict[str, Outputs]
+    """Of the frozen networks."""
+
+
+def named_key(key: Array, name: str) -> Array:
+    """A key of its own for `name`, whatever other names there are and in whatever order."""
+    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+
+
+def init_network(network: Network, seed: Array) -> NetState:
+    """Fresh variables, from the seed and the network's key name."""
+    return network.init(named_key(jax.random.key(seed), network.key_name))
+
+
+def init_state(
+    program: Program,
+    hyper: Hyper,
+    networks: Mapping[str, NetState],
+    frozen: Mapping[str, NetState],
+    image_shape: tuple[int, int, int],
+) -> TrainState:
+    """The state before the first update of a stage.
+
+    Args:
+        program: the stage's code.
+        hyper: its hyper-parameters; the seed keys the terms' initialisation.
+        networks: variables of the trained networks.
+        frozen: variables of the others.
+        image_shape: `(h, w, c)`.
+    """
+    image = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
+    outputs = {}
+    for name, state in {**networks, **frozen}.items():
+        apply = program.networks[name].apply
+        outputs[name] = jax.eval_shape(lambda s, x, f=apply: f(s, x, train=False)[0], state, image)
+    key = jax.random.key(hyper.seed)
+    terms = {name: term.init(named_key(key, name), outputs) for name, term in program.terms.items()}
+    opt = {name: program.optimiser.init(state.params) for name, state in networks.items()}
+    opt[TERMS] = program.optimiser.init(_params(terms))
+    return TrainState(jnp.int32(0), dict(networks), terms, opt)
+
+
+def normalise(program: Program, image: Array) -> Array:
+    """Images `[..., c]` in [0, 1] with each channel's mean taken off, divided by its deviation."""
+    return (image - jnp.float32(program.mean)) / jnp.float32(program.std)
+
+
+def observe(
+    program: Program, frozen: Mapping[str, NetState], batch: Batch, view: Array, data_seed: Array
+) -> Observed:
+    """Augments uint8 images and runs the frozen networks on the result.
+
+    Args:
+        program: the stage's code.
+        frozen: variables of the frozen networks.
+        batch: `image` is `[b, h, w, c]` uint8.
+        view: int32; a new view is a new draw of the augmentation.
+        data_seed: uint32.
+    """
+    image = batch.image.astype(jnp.float32) / 255.0
+    image = jax.vmap(program.augment)(image, augmentation.keys(data_seed, view, batch.id))
+    batch = batch._replace(image=normalise(program, image))
+    outputs = {
+        name: program.networks[name].apply(frozen[name], batch.image, train=False)[0]
+        for name in program.frozen
+    }
+    return Observed(batch, jax.lax.stop_gradient(outputs))
+
+
+def learn(
+    program: Program,
+    state: TrainState,
+    observed: Observed,
+    hyper: Hyper,
+    key: Array,
+    axis: str | None = None,
+) -> tuple[TrainState, dict[str, Array]]:
+    """One simultaneous update of every trained network and term.
+
+    Args:
+        program: the stage's code.
+        state: what the update replaces.
+        observed: the batch and the frozen networks' outputs on it.
+        hyper: schedules; evaluated here, at the state's step.
+        key: of this step; dropout takes its own from it for each network.
+        axis: name of the device axis under pmap, where `observed` is one device's shard.
+
+    Returns:
+        The new state, and metrics as scalars on the device.
+    """
+    now = schedules.evaluate(hyper, state.step)
+    trainable = (
+        {name: net.params for name, net in state.networks.items()},
+        _params(state.terms),
+    )
+    differentiate = jax.grad(_objective, argnums=1, has_aux=True)
+    grads, (stats, memory, logged) = differentiate(
+        program, trainable, state, observed, now, key, axis
+    )
+    grads, logged = _over_devices((grads, logged), axis)
+
+    networks, opt = {}, {}
+    for name in program.trained:
+        params, opt[name] = _update(
+            program, grads[0][name], state.opt[name], trainable[0][name], now.learning_rate
+        )
+        networks[name] = NetState(params, stats[name])
+    term_params, opt[TERMS] = _update(
+        program, grads[1], state.opt[TERMS], trainable[1], now.learning_rate
+    )
+    terms = {name: TermState(term_params[name], memory[name]) for name in program.terms}
+    logged["learning_rate"] = now.learning_rate
+    return TrainState(state.step + 1, networks, terms, opt), logged
+
+
+def _objective(
+    program: Program,
+    trainable: tuple[dict[str, PyTree], dict[str, PyTree]],
+    state: TrainState,
+    observed: Observed,
+    now: Hyper,
+    key: Array,
+    axis: str | None,
+) -> tuple[Array, tuple[dict[str, PyTree], dict[str, PyTree], dict[str, Array]]]:
+    """The weighted sum of all terms, with new statistics, new memory and metrics."""
+    params, term_params = trainable
+    batch = observed.batch
+    outputs, stats, memory = dict(observed.outputs), {}, {}
+    for name in program.trained:
+        network = program.networks[name]
+        outputs[name], stats[name] = network.apply(
+            NetState(params[name], state.networks[name].batch_stats),
+            batch.image,
+            train=True,
+            key=named_key(key, network.key_name),
+        )
+    count = _over_devices(jnp.sum(batch.mask), axis)
+    total = jnp.float32(0)
+    logged: dict[str, Array] = {}
+    for name, term in program.terms.items():
+        values = now.terms[name]
+        view = View(batch, outputs, params, values, state.step, named_key(key, name))
+        loss = term.loss(TermState(term_params[name], state.terms[name].memory), view)
+        value = _share(loss, batch.mask, count, axis)
+        total = total + values["weight"] * value
+        memory[name] = loss.memory
+        logged[name] = value
+        logged |= {f"{name}/{metric}": value for metric, value in loss.metrics.items()}
+    logged["loss"] = total
+    for name in program.trained:
+        correct = metrics.sums(program.task, outputs[name], batch)["correct"]
+        logged[f"{name}/accuracy"] = jax.lax.stop_gradient(correct) / count
+    return total, (stats, memory, logged)
+
+
+def _share(loss: Loss, mask: Array, count: Array, axis: str | None) -> Array:
+    """A term's value, so that the sum over devices is its value on the global batch."""
+    if loss.over == "examples":
+        return jnp.sum(jnp.where(mask > 0, loss.value, 0.0)) / count
+    devices = 1 if axis is None else jax.lax.axis_size(axis)
+    return loss.value / devices
+
+
+def _over_devices(tree: PyTree, axis: str | None) -> PyTree:
+    return tree if axis is None else jax.lax.psum(tree, axis)
+
+
+def _params(terms: Mapping[str, TermState]) -> dict[str, PyTree]:
+    return {name: term.params for name, term in terms.items()}
+
+
+def _update(
+    program: Program, grads: PyTree, opt: PyTree, params: PyTree, learning_rate: Array
+) -> tuple[PyTree, PyTree]:
+    direction, opt = program.optimiser.update(grads, opt, params)
+    moved = jax.tree.map(lambda p, d: p - (learning_rate * d).astype(p.dtype), params, direction)
+    return moved, opt
+
+
+Fetch = Callable[[PyTree, PyTree, Array], tuple[Batch, Array]]
+"""`fetch(source, epoch, position)` gives one batch and its view, inside jit."""
+
+
+def make_train_step(
+    program: Program, fetch: Fetch, axis: str | None = None
+) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
+    """The whole step: `step(state, frozen, hyper, source, epoch, position)`.
+
+    Args:
+        program: the stage's code.
+        fetch: how a batch is read from what the host passes (see `kdjax.feed`).
+        axis: name of the device axis under pmap.
+    """
+
+    def train_step(
+        state: TrainState,
+        frozen: dict[str, NetState],
+        hyper: Hyper,
+        source: PyTree,
+        epoch: PyTree,
+        position: Array,
+    ) -> tuple[TrainState, dict[str, Array]]:
+        batch, view = fetch(source, epoch, position)
+        observed = observe(program, frozen, batch, view, hyper.data_seed)
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(hyper.seed), view), position)
+        if axis is not None:
+            key = jax.random.fold_in(key, jax.lax.axis_index(axis))
+        return learn(program, state, observed, hyper, key, axis)
+
+    return train_step
+
+
+def make_eval_step(
+    program: Program, fetch: Fetch
+) -> Callable[..., dict[str, metrics.Sums]]:
+    """`step(networks, source, epoch, position)` gives each network's metric sums on one batch."""
+
+    def eval_step(
+        networks: dict[str, NetState], source: PyTree, epoch: PyTree, position: Array
+    ) -> dict[str, metrics.Sums]:
+        batch, _ = fetch(source, epoch, position)
+        image = normalise(program, batch.image.astype(jnp.float32) / 255.0)
+        batch = batch._replace(image=image)
+        return {
+            name: metrics.sums(
+                program.task,
+                program.networks[name].apply(state, image, train=False)[0],
+                batch,
+            )
+            for name, state in networks.items()
+        }
+
+    return eval_step

@@ -1,0 +1,19 @@
+"""The kinds of problem: which hard loss, which soft loss, what counts as correct."""
+
+import jax.numpy as jnp
+
+from kdjax.losses import hard, soft_targets
+from kdjax.types import Array, Task
+
+
+def _correct_class(logits: Array, labels: Array) -> Array:
+    target = jnp.argmax(labels, axis=-1) if labels.ndim == logits.ndim else labels
+    return (jnp.argmax(logits, axis=-1) == target).astype(jnp.float32)
+
+
+def _correct_attributes(logits: Array, labels: Array) -> Array:
+    return jnp.mean(((logits > 0) == (labels > 0)).astype(jnp.float32), axis=-1)
+
+
+MULTI_CLASS = Task(hard.cross_entropy, soft_targets.softmax_kl, _correct_class)
+MULTI_LABEL = Task(hard.binary_cross_entropy, soft_targets.bernoulli_kl, _correct_attributes)

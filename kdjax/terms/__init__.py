@@ -1,0 +1,13 @@
+"""One file for each term: it wires a loss to the networks that it reads.
+
+`kdjax.terms.<kind>.make(task=..., **wiring)` returns a `Term`. `wiring` is what a config's term
+names besides `kind`, `weight` and `temperature`.
+"""
+
+from kdjax.types import Array, Outputs, TermState
+
+
+def no_state(key: Array, outputs: dict[str, Outputs]) -> TermState:
+    """The `init` of a term that owns nothing."""
+    del key, outputs
+    return TermState(params={}, memory={})

@@ -1,0 +1,142 @@
+"""A whole run: its stages in order, and the record of what came out."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from kdjax import build, evaluation, parallel, runtime, workdir
+from kdjax.checkpoint import Checkpoints
+from kdjax.errors import UserError
+from kdjax.fit import Interrupted, Outcome, Session, fit
+from kdjax.models import linen
+from kdjax.types import NetState
+from kdjax.writers import Metrics, write_json
+
+Result = dict[str, Any]
+
+
+def run(
+    config: ConfigDict, directory: Path, should_stop: Callable[[int], bool] = lambda step: False
+) -> Result:
+    """Trains every stage of a config, or what is left of them, and writes `result.json`.
+
+    Args:
+        config: as `configs/base.py` lays it out.
+        directory: the workdir; one that was cut off goes on where it was, bit for bit.
+        should_stop: asked after every update, with the run's step; True saves and ends.
+
+    Returns:
+        What `result.json` holds.
+
+    Raises:
+        UserError: something that the user can mend.
+        Interrupted: `should_stop` said so.
+    """
+    clock, began = runtime.CompileClock(), time.perf_counter()
+    plan = build.plan(config, len(jax.local_devices()))
+    workdir.open_for(config, directory)
+    result = workdir.load_result(directory) or _empty(config, plan)
+    if result["finished"]:
+        return result
+
+    layout = parallel.make(plan.parallel)
+    splits = {name: layout.replicate(split) for name, split in plan.data.splits.items()}
+    folders = [Checkpoints(directory, stage.name) for stage in plan.stages]
+    latest = max((folder.latest() or 0 for folder in folders), default=0)
+    writer = Metrics(directory, step=latest, tensorboard=plan.tensorboard)
+    session = Session(plan, layout, splits, writer, should_stop)
+    teachers: dict[str, NetState] = {}
+    step = 0
+    try:
+        for stage, checkpoints in zip(plan.stages, folders, strict=True):
+            frozen = {name: teachers[name] for name in stage.program.frozen}
+            outcome = fit(session, stage, frozen, checkpoints, step)
+            chosen = _chosen(plan, outcome)
+            if stage.name not in result["stages"]:
+                _record(result, session, stage, outcome, chosen, step)
+                write_json(directory / "result.json", result)
+            teachers |= chosen
+            step = outcome.last_step
+    finally:
+        for folder in folders:
+            folder.close()
+        writer.close()
+    result["finished"] = True
+    result["seconds"] = time.perf_counter() - began
+    result["compile_seconds"] = clock.seconds
+    write_json(directory / "result.json", result)
+    return result
+
+
+def _chosen(plan: build.Plan, outcome: Outcome) -> dict[str, NetState]:
+    """The networks that teach later stages and head the result."""
+    use_best = plan.select == "best" and outcome.selection.networks
+    return outcome.selection.networks if use_best else outcome.networks
+
+
+def _record(
+    result: Result,
+    session: Session,
+    stage: build.Stage,
+    outcome: Outcome,
+    chosen: dict[str, NetState],
+    first_step: int,
+) -> None:
+    """Adds a stage's figures: the only place that looks at the test split, once a stage."""
+    plan, layout = session.plan, session.parallel
+    evaluate = evaluation.make(layout.eval_step(stage.program), layout, plan.eval_batch_size)
+    figures = {
+        which: {
+            split: evaluate(networks, session.splits[split])
+            for split in ("validation", "test")
+            if split in session.splits
+        }
+        for which, networks in (("chosen", chosen), ("last", outcome.networks))
+    }
+    for name, state in chosen.items():
+        record = outcome.selection.records.get(name)
+        use_best = plan.select == "best" and record is not None
+        result["networks"][name] = {
+            "stage": stage.name,
+            "parameters": linen.count(state.params),
+            "parameters_with_statistics": linen.count(state),
+            "step": record["step"] if use_best and record else outcome.last_step,
+            **_splits(figures["chosen"], name),
+            "last": {"step": outcome.last_step, **_splits(figures["last"], name)},
+        }
+    result["stages"][stage.name] = {
+        "first_step": first_step,
+        "last_step": outcome.last_step,
+        "epochs": outcome.epochs,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _splits(figures: dict[str, dict[str, evaluation.Score]], name: str) -> dict[str, Any]:
+    return {split: figures.get(split, {}).get(name) for split in ("validation", "test")}
+
+
+def _empty(config: ConfigDict, plan: build.Plan) -> Result:
+    return {
+        "finished": False,
+        "method": config.method,
+        "seed": config.seed,
+        "data": {
+            "name": config.data.name,
+            "source": plan.data.source,
+            "seed": config.data.seed,
+            "fraction": config.data.fraction,
+            "refit": config.data.refit,
+            "examples": {name: len(split.id) for name, split in plan.data.splits.items()},
+        },
+        "networks": {},
+        "stages": {},
+        **runtime.environment(),
+    }
+
+
+__all__ = ["Interrupted", "UserError", "run"]

@@ -1,0 +1,133 @@
+"""The types that the rooms of the project hand to each other.
+
+Shapes in brackets: `b` batch, `h w c` image height, width, channels, `k` classes or attributes.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import jax
+
+Array = jax.Array
+PyTree = Any
+
+
+class Batch(NamedTuple):
+    """One batch of examples, as the networks see it."""
+
+    image: Array
+    """`[b, h, w, c]` float32."""
+    label: Array
+    """`[b]` class indices, or `[b, k]` class probabilities or attributes in {0, 1}."""
+    id: Array
+    """`[b]` index of each example in its data set, whatever the split and the fraction."""
+    mask: Array
+    """`[b]` float32, 1 for an example and 0 for padding."""
+
+
+class Outputs(NamedTuple):
+    """What a network puts out on one batch."""
+
+    logits: Array
+    """`[b, k]`."""
+    features: dict[str, Array]
+    """Every named activation, maps `[b, h, w, c]` or vectors `[b, c]`. Unused ones cost nothing."""
+
+
+class NetState(NamedTuple):
+    """One network's variables."""
+
+    params: PyTree
+    batch_stats: PyTree
+
+
+class TermState(NamedTuple):
+    """What a term owns: trained parameters (projectors) and gradient-free memory (banks)."""
+
+    params: PyTree
+    memory: PyTree
+
+
+class TrainState(NamedTuple):
+    """Everything that changes during a stage."""
+
+    step: Array
+    """int32, the stage's own count of optimiser updates: what schedules are functions of."""
+    networks: dict[str, NetState]
+    terms: dict[str, TermState]
+    opt: dict[str, PyTree]
+    """Optimiser state, one entry for each trained network and one, `terms`, for the terms."""
+
+
+class Hyper(NamedTuple):
+    """Hyper-parameters of a stage: an argument of the step, so no value in it recompiles it.
+
+    Leaves are schedules (`kdjax.schedules`), or arrays once evaluated at a step.
+    """
+
+    seed: Array
+    """uint32: initialisation and dropout."""
+    data_seed: Array
+    """uint32: augmentation."""
+    learning_rate: PyTree
+    terms: dict[str, dict[str, PyTree]]
+    """For each term its `weight`, and its `temperature` where it has one."""
+
+
+class Network(NamedTuple):
+    """A network as two pure functions."""
+
+    init: Callable[[Array], NetState]
+    """`init(key)`."""
+    apply: Callable[..., tuple[Outputs, PyTree]]
+    """`apply(state, image, train=, key=)` returns outputs and new batch statistics."""
+    key_name: str
+    """The name that keys initialisation and dropout; paired networks share it."""
+
+
+class Task(NamedTuple):
+    """What terms and metrics ask instead of asking which kind of problem this is."""
+
+    hard: Callable[..., Array]
+    """`hard(logits, labels, label_smoothing=)` gives `[b]`."""
+    soft: Callable[..., Array]
+    """`soft(student_logits, teacher_logits, temperature=, scale_by_t2=)` gives `[b]`."""
+    correct: Callable[[Array, Array], Array]
+    """`correct(logits, labels)` gives `[b]`, the share of each example's labels predicted."""
+
+
+class View(NamedTuple):
+    """All that a term may see of one step."""
+
+    batch: Batch
+    outputs: Mapping[str, Outputs]
+    params: Mapping[str, PyTree]
+    """Every network's parameters, for terms on weights."""
+    hyper: Mapping[str, Array]
+    """This term's own values at this step: `weight`, `temperature`."""
+    step: Array
+    key: Array
+
+
+class Loss(NamedTuple):
+    """What a term returns, unweighted."""
+
+    value: Array
+    """`[b]` if `over` is "examples", a scalar otherwise."""
+    over: Literal["examples", "batch", "weights"]
+    """Per example (masked and averaged in one place), a scalar of the global batch, or of the
+    weights alone."""
+    metrics: Mapping[str, Array] = {}
+    """Scalars to log, under the term's name."""
+    memory: PyTree = ()
+    """The term's new memory."""
+
+
+class Term(NamedTuple):
+    """One summand of a training objective."""
+
+    init: Callable[[Array, Mapping[str, Outputs]], TermState]
+    """`init(key, outputs)`, with the shapes of every network's outputs."""
+    loss: Callable[[TermState, View], Loss]
+    reads: tuple[str, ...]
+    """The networks that it reads."""

@@ -1,0 +1,91 @@
+"""A run's folder: which config it belongs to, and what it recorded."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from kdjax.errors import UserError
+from kdjax.writers import write_json
+
+
+def default(config: ConfigDict) -> Path:
+    """`runs/<method>-<data set>-<hash>`: a folder for each config, so that each can resume."""
+    digest = hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()
+    return Path("runs") / f"{config.method}-{config.data.name}-{digest[:8]}"
+
+
+def plain(config: ConfigDict) -> dict[str, Any]:
+    """A config as JSON holds it: references resolved, tuples as lists."""
+    return json.loads(json.dumps(config.to_dict()))
+
+
+def open_for(config: ConfigDict, workdir: Path) -> None:
+    """Makes the folder, or makes sure that it belongs to this config.
+
+    Raises:
+        UserError: it belongs to another config; names the keys that differ.
+    """
+    path = workdir / "config.json"
+    mine = plain(config)
+    if not path.exists():
+        try:
+            workdir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make workdir {workdir}: {error.strerror}") from error
+        write_json(path, mine)
+        return
+    theirs = _read(path)
+    differing = _differences(flatten(theirs), flatten(mine))
+    if differing:
+        raise UserError(
+            f"workdir {workdir} belongs to another config: {'; '.join(differing)}. "
+            "Choose another --workdir, or none"
+        )
+
+
+def load_config(workdir: Path) -> ConfigDict:
+    """The config that a workdir belongs to.
+
+    Raises:
+        UserError: the folder is no workdir.
+    """
+    path = workdir / "config.json"
+    if not path.exists():
+        raise UserError(f"{workdir} is not a workdir: it has no config.json")
+    return ConfigDict(_read(path), convert_dict=True)
+
+
+def load_result(workdir: Path) -> dict[str, Any] | None:
+    """What `result.json` holds, or None where there is none yet."""
+    path = workdir / "result.json"
+    return _read(path) if path.exists() else None
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted keys, as `{"data.seed": 0, ...}`."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _differences(theirs: dict[str, Any], mine: dict[str, Any]) -> list[str]:
+    missing = "absent"
+    return [
+        f"{key} is {theirs.get(key, missing)} there and {mine.get(key, missing)} here"
+        for key in sorted({*theirs, *mine})
+        if theirs.get(key, missing) != mine.get(key, missing)
+    ]
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from error

@@ -1,0 +1,57 @@
+"""What a run leaves on disk beside checkpoints: JSON, JSON lines, TensorBoard events."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes all of it or nothing."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(value, indent=2) + "\n")
+    os.replace(fresh, path)
+
+
+class Metrics:
+    """Appends to `metrics.jsonl`, one object a line, and to TensorBoard's events.
+
+    Lines past `step`, of a run that was cut off after its last checkpoint, are dropped first: the
+    resumed run writes them again.
+    """
+
+    def __init__(self, workdir: Path, *, step: int, tensorboard: bool):
+        path = workdir / "metrics.jsonl"
+        kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
+        fresh = path.with_name(".metrics.jsonl")
+        fresh.write_text("".join(f"{line}\n" for line in kept))
+        os.replace(fresh, path)
+        self._file = path.open("a")
+        self._events = None
+        if tensorboard:
+            from tensorboardX import SummaryWriter
+
+            # One writer for each start; TensorBoard drops what it had past `purge_step`.
+            self._events = SummaryWriter(str(workdir), purge_step=step + 1 if kept else None)
+
+    def write(self, step: int, stage: str, values: Mapping[str, float]) -> None:
+        """One line: the run's step, the stage, and figures under flat names."""
+        self._file.write(json.dumps({"step": step, "stage": stage, **values}) + "\n")
+        self._file.flush()
+        if self._events is not None:
+            for name, value in values.items():
+                self._events.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self._file.close()
+        if self._events is not None:
+            self._events.close()
+
+
+def _lines(path: Path) -> list[str]:
+    """Whole lines: the last one may have been cut off while it was written."""
+    if not path.exists():
+        return []
+    *whole, _ = path.read_text().split("\n")
+    return whole
