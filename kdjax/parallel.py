@@ -5,6 +5,7 @@ mean, BatchNorm's too, is over the global batch. Under pmap each device normalis
 shard, as in the papers that trained on several GPUs; statistics are averaged at evaluation.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from kdjax import feed
+from kdjax import feed, runtime
 from kdjax.errors import UserError
 from kdjax.step import Program, make_eval_step, make_train_step
 from kdjax.types import NetState, PyTree
@@ -48,23 +49,25 @@ def make(kind: str, devices: list[jax.Device] | None = None) -> Parallel:
         raise UserError(f"parallel is {kind!r}; there are jit and pmap")
     over = mesh(devices)
     everywhere = NamedSharding(over, PartitionSpec())
+    options = runtime.compiler_options()
+    compiled = functools.partial(jax.jit, out_shardings=everywhere, compiler_options=options)
 
     def replicate(tree: PyTree) -> PyTree:
         return jax.device_put(tree, everywhere)
 
     def eval_step(program: Program) -> Callable[..., Any]:
-        return jax.jit(make_eval_step(program, feed.resident(over)), out_shardings=everywhere)
+        return compiled(make_eval_step(program, feed.resident(over)))
 
     def jit_step(program: Program) -> Callable[..., Any]:
         step = make_train_step(program, feed.resident(over))
-        return jax.jit(step, donate_argnums=0, out_shardings=everywhere)
+        return compiled(step, donate_argnums=0)
 
     if kind == "jit":
         return Parallel(replicate, replicate, jit_step, eval_step, lambda networks: networks)
 
     def pmap_step(program: Program) -> Callable[..., Any]:
         step = make_train_step(program, feed.resident_shard(AXIS), AXIS)
-        compiled = jax.pmap(
+        return jax.pmap(
             step,
             AXIS,
             in_axes=(0, None, None, None, None, None),
@@ -72,7 +75,6 @@ def make(kind: str, devices: list[jax.Device] | None = None) -> Parallel:
             donate_argnums=0,
             devices=list(over.devices.flat),
         )
-        return compiled
 
     def spread(tree: PyTree) -> PyTree:
         count = over.devices.size

@@ -27,6 +27,26 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
+# On a CPU, XLA's newest fusions make convolutions about half as fast as without them.
+_CPU_OPTION = "xla_cpu_experimental_ynn_fusion_type"
+
+
+def compiler_options() -> dict[str, str]:
+    """Options for `jax.jit` that this backend runs faster with; none that it does not know.
+
+    A setting of the user's own in `XLA_FLAGS` stays.
+    """
+    if jax.default_backend() != "cpu" or _CPU_OPTION in os.environ.get("XLA_FLAGS", ""):
+        return {}
+    options = {_CPU_OPTION: ""}
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+    except jax.errors.JaxRuntimeError:
+        # This version of XLA has no such option.
+        return {}
+    return options
+
+
 class CompileClock:
     """Seconds that XLA has compiled (or read from the cache) since this was made."""
 

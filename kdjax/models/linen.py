@@ -8,7 +8,10 @@ from flax import linen as nn
 
 from kdjax.types import Array, Network, NetState, Outputs, PyTree
 
-he_normal = nn.initializers.he_normal()
+uniform_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+"""Between plus and minus 1 / sqrt(fan in), PyTorch's default. It keeps the first logits small:
+with He's larger weights, peers start confident in different random answers, pull each other
+towards these, and lose several points."""
 
 
 def network(module: nn.Module, *, image_shape: tuple[int, int, int], key_name: str) -> Network:

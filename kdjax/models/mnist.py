@@ -2,7 +2,7 @@
 
 from flax import linen as nn
 
-from kdjax.models.linen import he_normal, max_pool
+from kdjax.models.linen import uniform_init, max_pool
 from kdjax.types import Array
 
 
@@ -16,17 +16,17 @@ class ConvDense(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> tuple[Array, dict[str, Array]]:
         features: dict[str, Array] = {}
-        features["stem_pre"] = x = nn.Conv(32, (3, 3), padding="VALID", kernel_init=he_normal)(x)
+        features["stem_pre"] = x = nn.Conv(32, (3, 3), padding="VALID", kernel_init=uniform_init)(x)
         features["stem"] = x = nn.relu(x)
         x = max_pool(x)
         x = x.reshape(x.shape[0], -1)
         for index, width in enumerate(self.hidden, start=1):
-            x = nn.Dense(width, kernel_init=he_normal)(x)
+            x = nn.Dense(width, kernel_init=uniform_init)(x)
             features[f"dense{index}_pre"] = x
             features[f"dense{index}"] = x = nn.relu(x)
         features["pooled"] = x
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.classes)(x), features
+        return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
 
 
 def teacher(*, classes: int, dropout: float = 0.0) -> nn.Module:

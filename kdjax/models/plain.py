@@ -7,7 +7,7 @@ from the flattened map.
 
 from flax import linen as nn
 
-from kdjax.models.linen import batch_norm, he_normal, max_pool
+from kdjax.models.linen import batch_norm, uniform_init, max_pool
 from kdjax.types import Array
 
 
@@ -24,7 +24,7 @@ class Plain(nn.Module):
         features: dict[str, Array] = {}
         for stage, widths in enumerate(self.stages, start=1):
             for index, width in enumerate(widths):
-                x = nn.Conv(width, (3, 3), use_bias=False, kernel_init=he_normal)(x)
+                x = nn.Conv(width, (3, 3), use_bias=False, kernel_init=uniform_init)(x)
                 before = x = batch_norm(train)(x)
                 x = nn.relu(x)
                 if index == 0:
@@ -36,10 +36,10 @@ class Plain(nn.Module):
         features["stem"] = features["stage1_first"]
         x = x.reshape(x.shape[0], -1)
         if self.hidden:
-            x = nn.relu(nn.Dense(self.hidden, kernel_init=he_normal)(x))
+            x = nn.relu(nn.Dense(self.hidden, kernel_init=uniform_init)(x))
         features["pooled"] = x
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.classes)(x), features
+        return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
 
 
 def plain2(*, classes: int, dropout: float = 0.0) -> nn.Module:

@@ -7,7 +7,7 @@ early downsampling.
 
 from flax import linen as nn
 
-from kdjax.models.linen import batch_norm, global_pool
+from kdjax.models.linen import batch_norm, global_pool, uniform_init
 from kdjax.types import Array
 
 _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -79,7 +79,7 @@ class ResNet(nn.Module):
             features[f"stage{stage}_last"] = x
         features["pooled"] = x = global_pool(x)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.classes)(x), features
+        return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
 
 
 def resnet18_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:

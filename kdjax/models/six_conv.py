@@ -2,7 +2,7 @@
 
 from flax import linen as nn
 
-from kdjax.models.linen import batch_norm, he_normal, max_pool
+from kdjax.models.linen import batch_norm, uniform_init, max_pool
 from kdjax.types import Array
 
 
@@ -17,16 +17,16 @@ class SixConv(nn.Module):
         features: dict[str, Array] = {}
         for stage, width in enumerate((32, 64, 128), start=1):
             for place in ("first", "last"):
-                x = nn.Conv(width, (3, 3), kernel_init=he_normal)(x)
+                x = nn.Conv(width, (3, 3), kernel_init=uniform_init)(x)
                 features[f"stage{stage}_{place}_pre"] = x = batch_norm(train)(x)
                 features[f"stage{stage}_{place}"] = x = nn.relu(x)
             x = max_pool(x)
         features["stem"] = features["stage1_first"]
-        x = nn.Dense(256, kernel_init=he_normal)(x.reshape(x.shape[0], -1))
+        x = nn.Dense(256, kernel_init=uniform_init)(x.reshape(x.shape[0], -1))
         features["pooled_pre"] = x = batch_norm(train)(x)
         features["pooled"] = x = nn.relu(x)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.classes)(x), features
+        return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
 
 
 def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
