@@ -1,10 +1,10 @@
 """Saving and restoring; the only importer of Orbax.
 
-A workdir's `checkpoints/<stage>/<step>/` holds `state` (the training state), `selected` (the best
-networks so far, where there is a validation split) and `progress` (JSON).
+A workdir's `checkpoints/<stage>/<step>/` holds `networks` (as they are), `selected` (the best so
+far, where there is a validation split), `rest` (what else the training state has) and `progress`
+(JSON). Networks lie apart so that evaluating them does not read the optimiser's state.
 """
 
-import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,6 @@ import orbax.checkpoint as ocp
 
 from kdjax.errors import UserError
 from kdjax.types import NetState, PyTree, TrainState
-
-# Orbax logs every save in several lines; its warnings and errors still show.
-logging.getLogger("absl").setLevel(logging.WARNING)
 
 
 class Saved(NamedTuple):
@@ -30,9 +27,11 @@ class Saved(NamedTuple):
 class Checkpoints:
     """The checkpoints of one stage; saving does not wait for the disk."""
 
-    def __init__(self, workdir: Path, stage: str):
+    def __init__(self, workdir: Path, stage: str, *, read_only: bool = False):
         self.directory = (workdir / "checkpoints" / stage).absolute()
-        options = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=1, enable_async_checkpointing=True, create=not read_only
+        )
         self._manager = ocp.CheckpointManager(self.directory, options=options)
 
     def save(self, step: int, saved: Saved) -> None:
@@ -40,21 +39,25 @@ class Checkpoints:
         # Copies: the training step reuses the state's memory while this is being written.
         state, selected = jax.tree.map(jnp.copy, (saved.state, saved.selected))
         items = {
-            "state": ocp.args.StandardSave(state),
+            "networks": ocp.args.StandardSave(state.networks),
+            "rest": ocp.args.StandardSave(state._replace(networks={})),
             "progress": ocp.args.JsonSave(saved.progress),
         }
         if selected:
             items["selected"] = ocp.args.StandardSave(selected)
         self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
+    def steps(self) -> list[int]:
+        """The run's steps of all whole checkpoints, in order."""
+        return sorted(self._manager.all_steps())
+
     def latest(self) -> int | None:
-        """The run's step of the newest whole checkpoint, or None."""
+        """The newest of `steps`, or None."""
         return self._manager.latest_step()
 
     def progress(self, step: int) -> dict[str, Any]:
         """The JSON part of one checkpoint."""
-        args = ocp.args.Composite(progress=ocp.args.JsonRestore())
-        return self._manager.restore(step, args=args)["progress"]
+        return self._read(step, "progress", ocp.args.JsonRestore())
 
     def restore(self, step: int, like: TrainState, selected_like: dict[str, NetState]) -> Saved:
         """A checkpoint in the layout of `like`.
@@ -63,21 +66,50 @@ class Checkpoints:
             UserError: it is damaged, or of another architecture.
         """
         progress = self.progress(step)
-        items = {"state": ocp.args.StandardRestore(_shapes(like))}
+        networks = self._array_item(step, "networks", like.networks)
+        rest = self._array_item(step, "rest", like._replace(networks={}))
+        selected = {}
         if progress["selected"]:
-            items["selected"] = ocp.args.StandardRestore(_shapes(selected_like))
-        try:
-            restored = self._manager.restore(step, args=ocp.args.Composite(**items))
-        except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
-            reason = str(error).splitlines()[0]
-            raise UserError(f"cannot restore {self.directory / str(step)}: {reason}") from error
-        _same_shapes(restored["state"], like, self.directory / str(step))
-        return Saved(restored["state"], restored.get("selected") or {}, progress)
+            selected = self._array_item(step, "selected", selected_like)
+        return Saved(rest._replace(networks=networks), selected, progress)
+
+    def networks(self, step: int, item: str, like: dict[str, NetState]) -> dict[str, NetState]:
+        """The `networks` or the `selected` of one checkpoint, in the layout of `like`.
+
+        Raises:
+            UserError: it is damaged, or of another architecture.
+        """
+        return self._array_item(step, item, like)
+
+    def has_selected(self, step: int) -> bool:
+        """Whether a checkpoint holds networks that validation selected."""
+        return (self.directory / str(step) / "selected").exists()
 
     def close(self) -> None:
         """Waits until everything is on disk."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+    def _array_item(self, step: int, item: str, like: PyTree) -> Any:
+        restored = self._read(step, item, ocp.args.StandardRestore(_shapes(like)))
+        found = jax.tree_util.tree_leaves_with_path(restored)
+        for (path, leaf), wanted in zip(found, jax.tree.leaves(like), strict=True):
+            if leaf.shape != wanted.shape:
+                raise UserError(
+                    f"{self._where(step, item)} is of another architecture: "
+                    f"{jax.tree_util.keystr(path)} is {leaf.shape} there, {wanted.shape} here"
+                )
+        return restored
+
+    def _read(self, step: int, item: str, args: Any) -> Any:
+        try:
+            return self._manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
+        except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(f"cannot restore {self._where(step, item)}: {reason}") from error
+
+    def _where(self, step: int, item: str) -> Path:
+        return self.directory / str(step) / item
 
 
 def _shapes(tree: PyTree) -> PyTree:
@@ -85,11 +117,3 @@ def _shapes(tree: PyTree) -> PyTree:
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
         tree,
     )
-
-
-def _same_shapes(tree: PyTree, like: PyTree, where: Path) -> None:
-    found = jax.tree_util.tree_leaves_with_path(tree)
-    for (path, leaf), wanted in zip(found, jax.tree.leaves(like), strict=True):
-        if leaf.shape != wanted.shape:
-            name = jax.tree_util.keystr(path)
-            raise UserError(f"{where}: {name} has shape {leaf.shape}, not {wanted.shape}")

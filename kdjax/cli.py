@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from kdjax.errors import UserError
 
@@ -31,6 +31,8 @@ def config_value(config: flags.FlagHolder[Any]) -> Any:
 
 def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
     def guarded(arguments: Sequence[str]) -> None:
+        # JAX and Orbax say much at the level below.
+        logging.set_verbosity(logging.WARNING)
         if len(arguments) > 1:
             _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
         try:

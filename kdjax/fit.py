@@ -7,15 +7,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from kdjax import evaluation, feed, selection, step
+from kdjax import feed, selection, step
 from kdjax.build import Plan, Stage
 from kdjax.checkpoint import Checkpoints, Saved
 from kdjax.data import orders
 from kdjax.data.types import Split
+from kdjax.evaluation import Evaluate, Score
 from kdjax.parallel import Parallel
 from kdjax.progress import Bar
 from kdjax.selection import Selection
-from kdjax.types import NetState, TrainState
+from kdjax.types import Array, Hyper, NetState, TrainState
 from kdjax.writers import Metrics
 
 
@@ -56,6 +57,8 @@ class _Progress(NamedTuple):
     selection: Selection
     seconds: float
     finished: bool
+    waiting: list[dict[str, float]]
+    """Metrics of the steps since the last line of the log."""
 
 
 def fit(
@@ -63,6 +66,7 @@ def fit(
     stage: Stage,
     frozen: Mapping[str, NetState],
     checkpoints: Checkpoints,
+    evaluate: Evaluate,
     first_step: int,
 ) -> Outcome:
     """Trains one stage to its end, from its newest checkpoint if there is one.
@@ -72,6 +76,7 @@ def fit(
         stage: what to train.
         frozen: the networks that the stage reads and does not train, on the devices.
         checkpoints: this stage's.
+        evaluate: of this stage's networks.
         first_step: the run's step at which the stage begins.
 
     Raises:
@@ -79,14 +84,13 @@ def fit(
     """
     plan, parallel, program = session.plan, session.parallel, stage.program
     train_step = parallel.train_step(program)
-    evaluate = evaluation.make(parallel.eval_step(program), parallel, plan.eval_batch_size)
     hyper, frozen = parallel.replicate(stage.hyper), dict(frozen)
     source = session.splits["train"]
     per_epoch = len(source.id) // stage.batch_size
-    state, best, seconds, finished = _start(session, stage, frozen, checkpoints)
+    state, best, seconds, finished, waiting = _start(session, stage, frozen, checkpoints)
     done = int(np.ravel(jax.device_get(state.step))[0])
     epoch = done // per_epoch
-    log = _Log(session, stage, first_step)
+    log = _Log(session, stage, first_step, waiting)
 
     def save(state: TrainState, best: Selection, seconds: float, finished: bool) -> None:
         progress = {
@@ -94,6 +98,7 @@ def fit(
             "seconds": seconds,
             "finished": finished,
             "selected": best.records,
+            "waiting": log.waiting(),
         }
         saved = Saved(state, best.networks, progress)
         checkpoints.save(first_step + int(np.ravel(jax.device_get(state.step))[0]), saved)
@@ -135,6 +140,11 @@ def fit(
     return Outcome(networks, best, first_step + done, epoch, seconds)
 
 
+def initial_networks(program: step.Program, seed: Array) -> dict[str, NetState]:
+    """The trained networks before the first update."""
+    return {name: step.init_network(program.networks[name], seed) for name in program.trained}
+
+
 def _patience_over(stage: Stage, best: Selection, epoch: int) -> bool:
     return bool(stage.patience and best.records and selection.stale(best, epoch) >= stage.patience)
 
@@ -143,39 +153,46 @@ def _start(
     session: Session, stage: Stage, frozen: dict[str, NetState], checkpoints: Checkpoints
 ) -> _Progress:
     """The stage's newest checkpoint, or fresh networks."""
-    program, parallel = stage.program, session.parallel
+    parallel, shape = session.parallel, session.plan.data.image_shape
 
     @jax.jit
-    def initialise(hyper: Any, frozen: dict[str, NetState]) -> TrainState:
-        fresh = {
-            name: step.init_network(program.networks[name], hyper.seed) for name in program.trained
-        }
-        shape = session.plan.data.image_shape
-        return step.init_state(program, hyper, fresh, frozen, shape)
+    def initialise(hyper: Hyper, frozen: dict[str, NetState]) -> TrainState:
+        networks = initial_networks(stage.program, hyper.seed)
+        return step.init_state(stage.program, hyper, networks, frozen, shape)
 
     fresh = parallel.spread(initialise(stage.hyper, frozen))
     newest = checkpoints.latest()
     if newest is None:
-        return _Progress(fresh, Selection({}, {}), 0.0, False)
+        return _Progress(fresh, Selection({}, {}), 0.0, False, [])
     like = parallel.collect(fresh.networks)
     saved = checkpoints.restore(newest, fresh, like)
-    best = Selection(saved.selected, saved.progress["selected"])
-    return _Progress(saved.state, best, saved.progress["seconds"], saved.progress["finished"])
+    progress = saved.progress
+    best = Selection(saved.selected, progress["selected"])
+    return _Progress(
+        saved.state, best, progress["seconds"], progress["finished"], progress["waiting"]
+    )
 
 
 class _Log:
     """Averages the metrics of a few steps; reads them from the device only when it writes."""
 
-    def __init__(self, session: Session, stage: Stage, first_step: int):
+    def __init__(
+        self, session: Session, stage: Stage, first_step: int, waiting: list[dict[str, Any]]
+    ):
         self._session, self._stage, self._first = session, stage, first_step
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting = list(waiting)
         self._latest: dict[str, float] = {}
+
+    def waiting(self) -> list[dict[str, float]]:
+        """Metrics that are not written yet, so that a resumed run can write them."""
+        rows = jax.device_get(self._waiting)
+        return [{name: float(value) for name, value in row.items()} for row in rows]
 
     def add(self, done: int, metrics: dict[str, Any], bar: Bar) -> None:
         self._waiting.append(metrics)
         if done % self._session.plan.log_every:
             return
-        rows = jax.device_get(self._waiting)
+        rows = self.waiting()
         self._waiting = []
         self._latest = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         named = {f"train/{name}": value for name, value in self._latest.items()}
@@ -183,7 +200,7 @@ class _Log:
         bar.to(done, self._figures())
 
     def validation(
-        self, done: int, scores: dict[str, evaluation.Score], bar: Bar, epoch: int
+        self, done: int, scores: dict[str, Score], bar: Bar, epoch: int
     ) -> None:
         named = {
             f"val/{name}/{key}": value

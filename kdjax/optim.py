@@ -49,7 +49,7 @@ def make(
     clip = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
     if kind == "sgd":
         trace = [optax.trace(momentum, nesterov=nesterov)] if momentum else []
-        return optax.chain(*clip, *decay, *trace)
+        return optax.chain(optax.identity(), *clip, *decay, *trace)
     if kind == "adamw":
         return optax.chain(*clip, optax.scale_by_adam(b1=b1, b2=b2, eps=eps), *decay)
     raise ValueError(f"unknown optimiser {kind!r}; there are sgd and adamw")

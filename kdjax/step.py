@@ -105,7 +105,11 @@ def init_state(
 
 def normalise(program: Program, image: Array) -> Array:
     """Images `[..., c]` in [0, 1] with each channel's mean taken off, divided by its deviation."""
-    return (image - jnp.float32(program.mean)) / jnp.float32(program.std)
+    mean, std = (
+        jnp.expand_dims(jnp.float32(value), range(image.ndim - 1))
+        for value in (program.mean, program.std)
+    )
+    return (image - mean) / std
 
 
 def observe(

@@ -54,13 +54,17 @@ def run(
     try:
         for stage, checkpoints in zip(plan.stages, folders, strict=True):
             frozen = {name: teachers[name] for name in stage.program.frozen}
-            outcome = fit(session, stage, frozen, checkpoints, step)
+            eval_step = layout.eval_step(stage.program)
+            evaluate = evaluation.make(eval_step, layout, plan.eval_batch_size)
+            outcome = fit(session, stage, frozen, checkpoints, evaluate, step)
             chosen = _chosen(plan, outcome)
             if stage.name not in result["stages"]:
-                _record(result, session, stage, outcome, chosen, step)
+                _record(result, session, stage, outcome, chosen, evaluate, step)
                 write_json(directory / "result.json", result)
             teachers |= chosen
             step = outcome.last_step
+            if stage is not plan.stages[-1] and should_stop(step):
+                raise Interrupted(step)
     finally:
         for folder in folders:
             folder.close()
@@ -84,11 +88,11 @@ def _record(
     stage: build.Stage,
     outcome: Outcome,
     chosen: dict[str, NetState],
+    evaluate: evaluation.Evaluate,
     first_step: int,
 ) -> None:
     """Adds a stage's figures: the only place that looks at the test split, once a stage."""
-    plan, layout = session.plan, session.parallel
-    evaluate = evaluation.make(layout.eval_step(stage.program), layout, plan.eval_batch_size)
+    plan = session.plan
     figures = {
         which: {
             split: evaluate(networks, session.splits[split])

@@ -1,0 +1,157 @@
+"""Evaluates the networks of a workdir, restored from its checkpoints.
+
+    python -m kdjax.evaluate --workdir=DIR [--split=validation] [--step=N] [--networks=student]
+
+Without a step: the networks that head the run's result, so those that validation selected.
+"""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from kdjax import cli, discover
+from kdjax.errors import UserError
+
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
+STEP = flags.DEFINE_integer("step", None, "A checkpoint's step. Default: the selected networks.")
+SPLIT = flags.DEFINE_string("split", "test", "train, validation or test.")
+NETWORKS = flags.DEFINE_list("networks", None, "Names of networks. Default: all.")
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Where data is, if not where the run found it.")
+
+
+def main() -> None:
+    """Prints the table and writes `evaluation.json` beside `result.json`."""
+    if not WORKDIR.value:
+        raise UserError("--workdir=DIR is needed")
+    from kdjax import progress, runtime, writers
+
+    runtime.use_compilation_cache()
+    directory = Path(WORKDIR.value)
+    figures = run(
+        directory,
+        split=SPLIT.value,
+        step=STEP.value,
+        names=NETWORKS.value,
+        data_dir=DATA_DIR.value,
+    )
+    writers.write_json(directory / "evaluation.json", figures)
+    progress.table(
+        f"{directory}, {SPLIT.value} split, {figures['examples']:,} images",
+        ["network", "stage", "step", "parameters", "accuracy", "cross-entropy"],
+        [
+            [
+                name,
+                row["stage"],
+                f"{row['step']:,}",
+                f"{row['parameters']:,}",
+                f"{row['accuracy']:.2%}",
+                f"{row['loss']:.4f}",
+            ]
+            for name, row in figures["networks"].items()
+        ],
+    )
+
+
+def run(
+    directory: Path,
+    *,
+    split: str = "test",
+    step: int | None = None,
+    names: list[str] | None = None,
+    data_dir: str | None = None,
+) -> dict[str, Any]:
+    """Figures of a workdir's networks on one split.
+
+    Args:
+        directory: the workdir.
+        split: "train", "validation" or "test".
+        step: of a checkpoint; None for what the run chose.
+        names: networks; None for all.
+        data_dir: where prepared data is, if not where the run found it.
+
+    Returns:
+        `{"split": .., "examples": .., "networks": {name: {"stage", "step", "parameters",
+        "accuracy", "loss"}}}`.
+
+    Raises:
+        UserError: no such workdir, checkpoint, split or network.
+    """
+    import jax
+
+    from kdjax import build, evaluation, parallel, workdir
+    from kdjax.models import linen
+
+    config = workdir.load_config(directory)
+    if data_dir is not None:
+        config.data.data_dir = data_dir
+    plan = build.plan(config, len(jax.local_devices()))
+    if split not in plan.data.splits:
+        raise discover.unknown("split", split, plan.data.splits)
+    layout = parallel.make(plan.parallel)
+    examples = layout.replicate(plan.data.splits[split])
+    rows: dict[str, Any] = {}
+    for stage in plan.stages:
+        restored = restore(directory, plan, stage, layout, step)
+        if restored is None:
+            continue
+        networks, at = restored
+        evaluate = evaluation.make(layout.eval_step(stage.program), layout, plan.eval_batch_size)
+        for name, score in evaluate(networks, examples).items():
+            parameters = linen.count(networks[name].params)
+            rows[name] = {"stage": stage.name, "step": at[name], "parameters": parameters, **score}
+    if not rows:
+        raise _nothing(directory, [stage.name for stage in plan.stages], step)
+    for name in names or []:
+        if name not in rows:
+            raise discover.unknown("network", name, rows)
+    rows = {name: row for name, row in rows.items() if not names or name in names}
+    return {"split": split, "examples": len(plan.data.splits[split].id), "networks": rows}
+
+
+def restore(
+    directory: Path, plan: Any, stage: Any, layout: Any, step: int | None
+) -> tuple[dict[str, Any], dict[str, int]] | None:
+    """A stage's networks and the steps they are from, or None where it has no such checkpoint."""
+    import jax
+
+    from kdjax.checkpoint import Checkpoints
+    from kdjax.fit import initial_networks
+
+    if not (directory / "checkpoints" / stage.name).is_dir():
+        return None
+    checkpoints = Checkpoints(directory, stage.name, read_only=True)
+    try:
+        steps = checkpoints.steps()
+        if not steps or (step is not None and step not in steps):
+            return None
+        initialise = jax.jit(functools.partial(initial_networks, stage.program))
+        fresh = layout.replicate(initialise(stage.hyper.seed))
+        at = steps[-1] if step is None else step
+        if step is None and plan.select == "best" and checkpoints.has_selected(at):
+            records = checkpoints.progress(at)["selected"]
+            networks = checkpoints.networks(at, "selected", fresh)
+            return networks, {name: record["step"] for name, record in records.items()}
+        networks = checkpoints.networks(at, "networks", layout.spread(fresh))
+        return layout.collect(networks), dict.fromkeys(networks, at)
+    finally:
+        checkpoints.close()
+
+
+def _nothing(directory: Path, stages: list[str], step: int | None) -> UserError:
+    from kdjax.checkpoint import Checkpoints
+
+    found = []
+    for stage in stages:
+        if (directory / "checkpoints" / stage).is_dir():
+            checkpoints = Checkpoints(directory, stage, read_only=True)
+            found += [f"{at} ({stage})" for at in checkpoints.steps()]
+            checkpoints.close()
+    there = ", ".join(found) or "none"
+    what = "no checkpoint" if step is None else f"no checkpoint of step {step}"
+    return UserError(f"{directory} has {what}; there are: {there}")
+
+
+if __name__ == "__main__":
+    cli.launch(main)

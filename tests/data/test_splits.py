@@ -1,0 +1,77 @@
+"""Splits are disjoint, stratified, nested and fixed by the seed."""
+
+import numpy as np
+import pytest
+
+from kdjax.data import splits
+from kdjax.data.types import Raw, Split
+
+
+def make(counts):
+    label = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
+    label = np.random.default_rng(0).permutation(label).astype(np.int32)
+    index = np.arange(len(label), dtype=np.int32)
+    image = np.broadcast_to(index.astype(np.uint8)[:, None, None, None], (len(label), 2, 2, 1))
+    return Split(image, label, index)
+
+
+def prepare(raw, **changes):
+    defaults = dict(seed=0, validation=0.1, fraction=1.0, refit=False)
+    return splits.prepare(raw, **(defaults | changes))
+
+
+def ids(data, name):
+    return set(data.splits[name].id.tolist())
+
+
+COUNTS = [100, 50, 30]
+
+
+def test_without_a_test_part_80_10_10_stratified():
+    data = prepare(Raw({"train": make(COUNTS)}, tuple("abc"), "x"))
+    for name, share in (("train", 0.8), ("validation", 0.1), ("test", 0.1)):
+        found = np.bincount(data.splits[name].label)
+        np.testing.assert_allclose(found, share * np.array(COUNTS), atol=1.01)
+    parts = [ids(data, name) for name in ("train", "validation", "test")]
+    assert set.union(*parts) == set(range(sum(COUNTS)))
+    assert sum(map(len, parts)) == sum(COUNTS)
+
+
+def test_images_and_labels_stay_with_their_ids():
+    part = make(COUNTS)
+    data = prepare(Raw({"train": part}, tuple("abc"), "x"))
+    for split in data.splits.values():
+        np.testing.assert_array_equal(split.label, part.label[split.id])
+        np.testing.assert_array_equal(split.image[:, 0, 0, 0], split.id.astype(np.uint8))
+
+
+def test_an_official_test_part_is_kept_whole():
+    raw = Raw({"train": make(COUNTS), "test": make([5, 5, 5])}, tuple("abc"), "x")
+    data = prepare(raw)
+    assert len(data.splits["test"].id) == 15
+    assert len(data.splits["train"].id) == 162
+    assert len(data.splits["validation"].id) == 18
+
+
+def test_fractions_are_nested_and_leave_validation_alone():
+    raw = Raw({"train": make(COUNTS)}, tuple("abc"), "x")
+    whole, quarter, tenth = (prepare(raw, fraction=f) for f in (1.0, 0.25, 0.1))
+    assert ids(tenth, "train") < ids(quarter, "train") < ids(whole, "train")
+    assert ids(tenth, "validation") == ids(whole, "validation")
+    assert ids(tenth, "test") == ids(whole, "test")
+    np.testing.assert_allclose(np.bincount(quarter.splits["train"].label), [20, 10, 6], atol=1)
+
+
+def test_refit_trains_on_validation_too():
+    raw = Raw({"train": make(COUNTS)}, tuple("abc"), "x")
+    held, refit = prepare(raw), prepare(raw, refit=True)
+    assert ids(refit, "train") == ids(held, "train") | ids(held, "validation")
+    assert "validation" not in refit.splits
+    assert ids(refit, "test") == ids(held, "test")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_seed_fixes_the_split(seed):
+    raw = Raw({"train": make(COUNTS)}, tuple("abc"), "x")
+    assert ids(prepare(raw, seed=seed), "test") == ids(prepare(raw, seed=seed), "test")
+    assert ids(prepare(raw, seed=seed), "test") != ids(prepare(raw, seed=seed + 5), "test")

@@ -1,0 +1,138 @@
+"""Tiny networks and programs, and the few lines that run them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from kdjax import augment, optim, schedules, step, tasks
+from kdjax.models import linen
+from kdjax.terms import ce, soft
+from kdjax.types import Batch, Hyper
+
+IMAGE_SHAPE = (8, 8, 1)
+CLASSES = 4
+SGD = dict(
+    kind="sgd",
+    momentum=0.9,
+    nesterov=False,
+    b1=0.9,
+    b2=0.999,
+    eps=1e-8,
+    weight_decay=0.0,
+    decay_all=False,
+    clip_norm=0.0,
+)
+
+
+class Tiny(nn.Module):
+    """A convolution, BatchNorm if wanted, and a dense layer."""
+
+    width: int = 3
+    norm: bool = False
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = nn.Conv(self.width, (3, 3), strides=(2, 2))(x)
+        if self.norm:
+            x = linen.batch_norm(train)(x)
+        features = {"stem": nn.relu(x)}
+        x = nn.Dropout(self.dropout, deterministic=not train)(features["stem"])
+        return nn.Dense(CLASSES)(x.reshape(x.shape[0], -1)), features
+
+
+def network(key_name, **arguments):
+    return linen.network(Tiny(**arguments), image_shape=IMAGE_SHAPE, key_name=key_name)
+
+
+def program(networks, trained, terms, *, pad=0, **optimiser):
+    return step.Program(
+        networks=networks,
+        trained=tuple(trained),
+        terms=terms,
+        task=tasks.MULTI_CLASS,
+        optimiser=optim.make(**(SGD | optimiser)),
+        augment=augment.make(pad=pad, flip=False),
+        mean=(0.5,),
+        std=(0.25,),
+    )
+
+
+def constant(value):
+    return schedules.Constant(np.float32(value))
+
+
+def hyper(weights, *, seed=0, learning_rate=0.1, temperature=1.0):
+    """Weights by term name; every term gets the temperature."""
+    terms = {
+        name: {
+            "weight": weight if isinstance(weight, schedules.KINDS) else constant(weight),
+            "temperature": constant(temperature),
+        }
+        for name, weight in weights.items()
+    }
+    return Hyper(np.uint32(seed), np.uint32(0), constant(learning_rate), terms)
+
+
+def mutual(peers, *, detach=True, **arguments):
+    """A program and hyper-parameters of mutual learning between networks by name."""
+    terms, weights = {}, {}
+    for name in sorted(peers):
+        terms[f"ce_{name}"] = ce.make(task=tasks.MULTI_CLASS, network=name)
+        weights[f"ce_{name}"] = 1.0
+        for other in sorted(peers):
+            if other != name:
+                key = f"soft_{name}_{other}"
+                terms[key] = soft.make(
+                    task=tasks.MULTI_CLASS, student=name, teacher=other, detach_teacher=detach
+                )
+                weights[key] = 1.0 / (len(peers) - 1)
+    return program(peers, peers, terms, **arguments), weights
+
+
+def batch(count=16, seed=0):
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (count, *IMAGE_SHAPE), dtype=np.uint8)
+    label = rng.integers(0, CLASSES, count).astype(np.int32)
+    return Batch(
+        jnp.array(image),
+        jnp.array(label),
+        jnp.arange(count, dtype=jnp.int32),
+        jnp.ones(count, jnp.float32),
+    )
+
+
+def initialise(made, values, frozen=None):
+    networks = {
+        name: step.init_network(made.networks[name], values.seed) for name in made.trained
+    }
+    return step.init_state(made, values, networks, frozen or {}, IMAGE_SHAPE)
+
+
+def run(made, values, *, updates=3, frozen=None, state=None, seed=0):
+    """The state after a few updates on different batches, and the last metrics."""
+    frozen = frozen or {}
+    state = initialise(made, values, frozen) if state is None else state
+
+    @jax.jit
+    def update(state, frozen, values, data, view):
+        observed = step.observe(made, frozen, data, view, values.data_seed)
+        key = jax.random.fold_in(jax.random.key(values.seed), view)
+        return step.learn(made, state, observed, values, key)
+
+    for index in range(updates):
+        state, metrics = update(state, frozen, values, batch(seed=seed + index), jnp.int32(index))
+    return state, metrics
+
+
+def assert_identical(a, b):
+    """Same structure, and every value equal bit for bit."""
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def differ(a, b):
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return any(not np.array_equal(x, y) for x, y in pairs)

@@ -1,0 +1,121 @@
+"""Exact parameter counts, features, dropout, and pooling against Flax's."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kdjax import discover
+from kdjax.models import linen
+
+COUNTS = [
+    # name, image, classes, trainable, with statistics
+    ("mnist.teacher", (28, 28, 1), 10, 1_422_378, 1_422_378),
+    ("mnist.student", (28, 28, 1), 10, 693_962, 693_962),
+    ("six_conv.student", (32, 32, 3), 10, 815_530, 816_938),
+    ("resnet.resnet18_cifar", (32, 32, 3), 10, 11_173_962, 11_183_562),
+    ("resnet.resnet18_imagenet", (224, 224, 3), 10, 11_181_642, 11_191_242),
+    ("resnet.resnet34_imagenet", (224, 224, 3), 1000, 21_797_672, 21_814_696),
+    ("resnet.resnet50_imagenet", (224, 224, 3), 1000, 25_557_032, 25_610_152),
+    ("resnet.resnet34_cifar", (32, 32, 3), 100, 21_328_292, None),
+    ("resnet.resnet50_cifar", (32, 32, 3), 100, 23_705_252, None),
+    ("cifar_resnet.resnet8", (32, 32, 3), 10, 78_042, None),
+    ("cifar_resnet.resnet14", (32, 32, 3), 10, 175_258, None),
+    ("cifar_resnet.resnet20", (32, 32, 3), 100, 278_324, None),
+    ("cifar_resnet.resnet32", (32, 32, 3), 100, 472_756, None),
+    ("cifar_resnet.resnet44", (32, 32, 3), 100, 667_188, None),
+    ("cifar_resnet.resnet56", (32, 32, 3), 100, 861_620, None),
+    ("cifar_resnet.resnet110", (32, 32, 3), 100, 1_736_564, None),
+    ("plain.plain2", (32, 32, 3), 10, 13_050, None),
+    ("plain.plain4", (32, 32, 3), 10, 37_242, None),
+    ("plain.plain6", (32, 32, 3), 10, 82_554, None),
+    ("plain.plain8", (32, 32, 3), 10, 327_482, None),
+    ("plain.plain10", (32, 32, 3), 10, 2_486_378, None),
+]
+
+
+def build(name, shape=(32, 32, 3), classes=10, dropout=0.0):
+    module = discover.model(name)(classes=classes, dropout=dropout)
+    return linen.network(module, image_shape=shape, key_name=name)
+
+
+@pytest.mark.parametrize(("name", "shape", "classes", "trainable", "total"), COUNTS)
+def test_counts_and_outputs(name, shape, classes, trainable, total):
+    network = build(name, shape, classes)
+    state = jax.eval_shape(network.init, jax.random.key(0))
+    assert linen.count(state.params) == trainable
+    if total is not None:
+        assert linen.count(state) == total
+    image = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+    outputs, stats = jax.eval_shape(
+        lambda s, x: network.apply(s, x, train=True, key=jax.random.key(0)), state, image
+    )
+    assert outputs.logits.shape == (2, classes)
+    assert {"stem", "pooled"} <= set(outputs.features)
+    assert jax.tree.structure(stats) == jax.tree.structure(state.batch_stats)
+    if "mnist" not in name:
+        for place in ("first", "last", "first_pre", "last_pre"):
+            assert f"stage1_{place}" in outputs.features
+
+
+def test_every_public_model_is_counted():
+    for family in discover.names("kdjax.models"):
+        if family != "linen":
+            with pytest.raises(Exception, match="unknown model") as error:
+                discover.model(f"{family}.nothing")
+            named = str(error.value).split("There are: ")[1].split(", ")
+            assert set(named) <= {row[0] for row in COUNTS}
+
+
+def test_stages_of_a_resnet_halve_the_map():
+    network = build("resnet.resnet18_cifar")
+    state = jax.eval_shape(network.init, jax.random.key(0))
+    image = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
+    features = jax.eval_shape(lambda s, x: network.apply(s, x, train=False)[0], state, image)[1]
+    for stage, (size, width) in enumerate([(32, 64), (16, 128), (8, 256), (4, 512)], start=1):
+        assert features[f"stage{stage}_last"].shape == (2, size, size, width)
+
+
+def test_dropout_is_drawn_in_training_only():
+    network = build("plain.plain2", (8, 8, 1), 4, dropout=0.5)
+    state = network.init(jax.random.key(0))
+    image = jax.random.normal(jax.random.key(1), (4, 8, 8, 1))
+
+    def logits(train, key):
+        return network.apply(state, image, train=train, key=jax.random.key(key))[0].logits
+
+    np.testing.assert_array_equal(logits(False, 1), logits(False, 2))
+    np.testing.assert_array_equal(logits(True, 1), logits(True, 1))
+    assert not np.array_equal(logits(True, 1), logits(True, 2))
+
+
+def test_batch_norm_momentum_is_a_tenth_of_the_new_statistics():
+    network = build("plain.plain2", (8, 8, 1), 4)
+    state = network.init(jax.random.key(0))
+    image = 2.0 + jax.random.normal(jax.random.key(1), (64, 8, 8, 1))
+    _, stats = network.apply(state, image, train=True, key=jax.random.key(0))
+    kernel = state.params["Conv_0"]["kernel"]
+    maps = jax.lax.conv_general_dilated(
+        image, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    np.testing.assert_allclose(
+        stats["BatchNorm_0"]["mean"], 0.1 * maps.mean((0, 1, 2)), rtol=1e-4, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        stats["BatchNorm_0"]["var"], 0.9 + 0.1 * maps.var((0, 1, 2)), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("size", [6, 7])
+def test_max_pool_is_flaxs_with_its_gradient(size):
+    x = jax.random.normal(jax.random.key(0), (2, size, size, 3))
+
+    def reference(x):
+        return nn.max_pool(x, (2, 2), (2, 2))
+
+    np.testing.assert_array_equal(linen.max_pool(x), reference(x))
+    ours, theirs = (
+        jax.grad(lambda x, f=f: jnp.sum(jnp.sin(f(x))))(x) for f in (linen.max_pool, reference)
+    )
+    np.testing.assert_array_equal(ours, theirs)

@@ -1,0 +1,168 @@
+"""Every config builds, takes one step, and has the keys that tools rely on."""
+
+import importlib
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from configs import base
+from kdjax import build, step
+from kdjax.errors import UserError
+from kdjax.types import Batch
+
+NAMES = sorted(
+    path.stem
+    for path in (Path(__file__).parent.parent / "configs").glob("*.py")
+    if path.stem not in ("__init__", "base", "datasets")
+)
+
+
+def load(name, argument=""):
+    return importlib.import_module(f"configs.{name}").get_config(argument)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_common_keys_docstring_and_lock(name):
+    config = load(name)
+    assert config.is_locked
+    for key in ("seed", "epochs", "batch_size", "alpha", "temperature", "parallel"):
+        assert key in config
+    for key in ("seed", "data_dir", "path", "fraction"):
+        assert key in config.data
+    assert f"--config=configs/{name}.py" in importlib.import_module(f"configs.{name}").__doc__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_builds_and_steps_once(name):
+    config = load(name)
+    config.batch_size = 8
+    config.data.size = 8
+    for network in config.networks.values():
+        network.model = "plain.plain2"
+    plan = build.plan(config, devices=1)
+    train = plan.data.splits["train"]
+    trained = {}
+    for stage in plan.stages:
+        program, hyper = stage.program, stage.hyper
+        fresh = {n: step.init_network(program.networks[n], hyper.seed) for n in program.trained}
+        frozen = {n: trained[n] for n in program.frozen}
+        state = step.init_state(program, hyper, fresh, frozen, plan.data.image_shape)
+        batch = Batch(*(part[:8] for part in train), np.ones(8, np.float32))
+
+        @jax.jit
+        def update(state, frozen, batch, program=program, hyper=hyper):
+            observed = step.observe(program, frozen, batch, np.int32(0), hyper.data_seed)
+            return step.learn(program, state, observed, hyper, jax.random.key(0))
+
+        with jax.numpy_dtype_promotion("standard"):
+            state, metrics = update(state, frozen, batch)
+        assert all(np.isfinite(value) for value in metrics.values())
+        assert state.step == 1
+        trained |= state.networks
+
+
+def test_alpha_moves_both_weights():
+    config = load("kd")
+    config.alpha = 0.3
+    terms = config.stages.student.terms
+    assert terms.soft.weight.start == pytest.approx(0.3)
+    assert terms.ce.weight.start == pytest.approx(0.7)
+    config = load("dml", "digits,peers=3")
+    config.alpha = 0.3
+    terms = config.stages.peers.terms
+    assert terms.ce_peer_2.weight.start == pytest.approx(0.7)
+    assert terms.soft_peer_0_from_peer_2.weight.end == pytest.approx(0.15)
+
+
+def test_a_key_of_one_stage_moves_that_stage_alone():
+    config = load("kd")
+    config.epochs = 7
+    config.stages.teacher.epochs = 3
+    assert (config.stages.teacher.epochs, config.stages.student.epochs) == (3, 7)
+    assert config.stages.student.optimiser.learning_rate.finish == 7.0
+
+
+def test_mutual_learning_is_soft_between_every_ordered_pair():
+    terms = load("dml", "digits,peers=4").stages.peers.terms
+    pairs = {(t.student, t.teacher) for t in terms.values() if t.kind == "soft"}
+    peers = {f"peer_{i}" for i in range(4)}
+    assert pairs == {(a, b) for a in peers for b in peers if a != b}
+
+
+def test_order_of_peers_in_the_config_changes_nothing():
+    config = load("dml")
+    turned = load("dml")
+    turned.stages.peers.train = tuple(reversed(turned.stages.peers.train))
+    one, other = (build.plan(c, 1).stages[0].program for c in (config, turned))
+    assert one.trained == other.trained
+    assert list(one.terms) == list(other.terms)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"alpha": 1.5}, "config.alpha is 1.5; it must be in [0, 1]"),
+        ({"alpha": -0.1}, "config.alpha"),
+        ({"temperature": 0.0}, "config.temperature is 0.0; it must be greater than 0"),
+        ({"stages.student.terms.soft.temperature.start": -1.0}, "temperature.start"),
+        ({"batch_size": 100_000}, "only 1426 training examples"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"networks.student.model": "six_conv.studnet"}, "Did you mean 'six_conv.student'?"),
+        ({"networks.student.model": "six_con.student"}, "unknown model family 'six_con'"),
+        ({"networks.student.dropout": 1.0}, "dropout is 1.0"),
+        ({"stages.student.terms.soft.teacher": "techer"}, "Did you mean 'teacher'?"),
+        ({"stages.student.terms.soft.kind": "sotf"}, "Did you mean 'soft'?"),
+        ({"stages.student.optimiser.kind": "adam"}, "there are sgd and adamw"),
+        ({"stages.student.optimiser.learning_rate.kind": "cosin"}, "Did you mean 'cosine'?"),
+        ({"stage_order": ("student",)}, "no earlier stage trains"),
+        ({"stage_order": ("studnt",)}, "Did you mean 'student'?"),
+        ({"data.fraction": 0.0}, "data.fraction"),
+        ({"data.name": "mnits"}, "Did you mean 'mnist'?"),
+        ({"data.mean": (0.1, 0.2)}, "images of digits have 1 channels"),
+        ({"select": "first"}, "best or last"),
+        ({"seed": -1}, "config.seed is -1"),
+    ],
+    ids=str,
+)
+def test_wrong_values_are_refused_in_one_line(change, message):
+    config = load("kd")
+    config.update_from_flattened_dict(change)
+    with pytest.raises(UserError) as error:
+        build.plan(config, devices=1)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    with pytest.raises(UserError, match="multiple of 3 devices"):
+        build.plan(load("ce"), devices=3)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("digits,peers=1", "two peers or more"),
+        ("digits,piers=3", "Did you mean 'peers'?"),
+        ("digits,peers=x", "whole number"),
+        ("mnits", "Did you mean 'mnist'?"),
+    ],
+)
+def test_wrong_arguments_after_the_colon(argument, message):
+    with pytest.raises(UserError) as error:
+        load("dml", argument)
+    assert message in str(error.value)
+
+
+def test_unprepared_data_set_names_the_command(tmp_path):
+    config = load("ce", "mnist")
+    config.data.data_dir = str(tmp_path)
+    with pytest.raises(UserError) as error:
+        build.plan(config, devices=1)
+    assert f"python -m kdjax.prepare --dataset=mnist --data_dir={tmp_path}" in str(error.value)
+
+
+def test_options_default_to_digits():
+    assert base.arguments("", peers=2) == ("digits", {"peers": 2})
+    assert base.arguments("mnist,peers=4", peers=2) == ("mnist", {"peers": 4})

@@ -1,0 +1,76 @@
+"""Who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "kdjax").rglob("*.py"))
+
+
+def imports(path):
+    """Dotted names of everything that a file imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def reaches(path, name):
+    return any(i == name or i.startswith(f"{name}.") for i in imports(path))
+
+
+def where(*names):
+    return [f for f in FILES if any(reaches(f, name) for name in names)]
+
+
+def relative(paths):
+    return {str(path.relative_to(ROOT / "kdjax")) for path in paths}
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f.parent.name == "losses"], ids=str)
+def test_losses_import_only_jax_optax_and_types(path):
+    for name in imports(path):
+        assert name.split(".")[0] in ("jax", "optax") or name.startswith("kdjax.types")
+
+
+@pytest.mark.parametrize("name", ["step.py", "types.py", "schedules.py", "optim.py", "augment.py"])
+def test_the_pure_core_knows_no_config_flags_or_files(name):
+    forbidden = ("ml_collections", "absl", "orbax", "flax", "pathlib", "os", "kdjax.data", "rich")
+    for module in forbidden:
+        assert not reaches(ROOT / "kdjax" / name, module), module
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f.parent.name == "data"], ids=str)
+def test_data_is_free_of_jax(path):
+    assert not reaches(path, "jax")
+
+
+def test_who_imports_what():
+    assert relative(where("orbax")) == {"checkpoint.py"}
+    assert relative(where("tensorflow")) == {"prepare.py"}
+    assert relative(where("flax")) <= {f"models/{n}" for n in ("linen.py", "mnist.py", "plain.py",
+        "resnet.py", "cifar_resnet.py", "six_conv.py")}
+    assert relative(where("kdjax.train")) == {"main.py"}
+    assert relative(where("ml_collections")) == {"build.py", "main.py", "train.py", "workdir.py"}
+    assert relative(where("absl")) == {"cli.py", "main.py", "evaluate.py", "prepare.py"}
+
+
+def test_config_is_read_by_build_alone():
+    """Others hand it on, or copy single values into the record."""
+    readers = {f for f in FILES if "config.stages" in f.read_text() or "config.terms" in f.read_text()}
+    assert relative(readers) == {"build.py"}
+
+
+def test_no_config_get_with_a_default():
+    for path in [*FILES, *(ROOT / "configs").glob("*.py")]:
+        assert "config.get(" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_files_stay_small(path):
+    assert len(path.read_text().splitlines()) <= 320

@@ -1,0 +1,73 @@
+"""Eight fake devices find what one device finds."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kdjax import evaluation, feed, parallel, step
+from kdjax.data import orders
+from kdjax.data.types import Split
+from kdjax.errors import UserError
+from tests import helpers
+
+BATCH, COUNT = 16, 50
+
+
+def split():
+    data = helpers.batch(COUNT)
+    return Split(np.array(data.image), np.array(data.label), np.array(data.id))
+
+
+def train(kind, devices, *, norm, epochs=2):
+    """State (one copy of each network) and the loss of every step."""
+    layout = parallel.make(kind, jax.local_devices()[:devices])
+    networks = {n: helpers.network(n, norm=norm) for n in ("a", "b")}
+    made, weights = helpers.mutual(networks, pad=1)
+    values = helpers.hyper(weights)
+    source, update = layout.replicate(split()), layout.train_step(made)
+    state, losses = layout.spread(helpers.initialise(made, values)), []
+    for number in range(epochs):
+        order = orders.training(COUNT, BATCH, seed=0, epoch=number)
+        today = layout.replicate(feed.epoch(order, number))
+        for position in range(len(order)):
+            state, metrics = update(
+                state, {}, layout.replicate(values), source, today, np.int32(position)
+            )
+            losses.append(float(metrics["loss"]))
+    return made, layout, layout.collect(state.networks), losses
+
+
+@pytest.mark.parametrize(("kind", "norm"), [("jit", True), ("jit", False), ("pmap", False)])
+def test_eight_devices_find_the_losses_of_one(kind, norm):
+    *_, one, losses_one = train("jit", 1, norm=norm)
+    *_, eight, losses_eight = train(kind, 8, norm=norm)
+    np.testing.assert_allclose(losses_eight, losses_one, rtol=1e-5)
+    for x, y in zip(jax.tree.leaves(one), jax.tree.leaves(eight), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6)
+
+
+def test_pmap_normalises_by_device():
+    *_, global_statistics, _ = train("jit", 8, norm=True)
+    *_, by_device, losses = train("pmap", 8, norm=True)
+    assert np.isfinite(losses).all()
+    assert helpers.differ(global_statistics, by_device)
+
+
+@pytest.mark.parametrize("batch_size", [8, 24, 1000])
+def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
+    scores = []
+    for devices in (1, 8):
+        made, layout, networks, _ = train("jit", devices, norm=True, epochs=1)
+        evaluate = evaluation.make(layout.eval_step(made), layout, batch_size)
+        scores.append(evaluate(networks, layout.replicate(split())))
+    assert scores[0]["a"]["accuracy"] == scores[1]["a"]["accuracy"]
+    image = step.normalise(made, jnp.asarray(split().image, jnp.float32) / 255.0)
+    logits = made.networks["a"].apply(networks["a"], image, train=False)[0].logits
+    hits = np.argmax(np.asarray(logits), -1) == split().label
+    assert scores[1]["a"]["accuracy"] == hits.mean()
+
+
+def test_unknown_kind():
+    with pytest.raises(UserError, match="jit and pmap"):
+        parallel.make("xmap")

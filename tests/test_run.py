@@ -1,0 +1,278 @@
+"""Whole runs on the real digits: records, exact resume, refusals."""
+
+import json
+
+import numpy as np
+import pytest
+
+from configs import dml, kd
+from kdjax import evaluate, runtime, train, workdir
+from kdjax.checkpoint import Checkpoints
+from kdjax.errors import UserError
+from kdjax.fit import Interrupted
+
+pytestmark = [
+    pytest.mark.usefixtures("one_device"),
+    # Optax's bias correction raises a float to an integer power.
+    pytest.mark.usefixtures("standard_promotion"),
+]
+
+
+@pytest.fixture
+def standard_promotion():
+    import jax
+
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def small(make, argument=""):
+    """A few updates of tiny networks with everything on: dropout, shifts, BatchNorm."""
+    config = make.get_config(argument)
+    config.epochs = 3
+    config.batch_size = 32
+    config.log_every = 2
+    config.data.fraction = 0.1
+    config.data.size = 8
+    config.tensorboard = False
+    for network in config.networks.values():
+        network.model = "plain.plain2"
+        network.dropout = 0.2
+    return config
+
+
+def values(directory):
+    """Every array in every checkpoint of a workdir, by path."""
+    import tensorstore  # noqa: F401  (Orbax's storage)
+    import orbax.checkpoint as ocp
+
+    found = {}
+    for stage in sorted((directory / "checkpoints").iterdir()):
+        for step in sorted(stage.iterdir()):
+            for item in ("networks", "rest", "selected"):
+                if (step / item).exists():
+                    with ocp.StandardCheckpointer() as reader:
+                        tree = reader.restore((step / item).absolute())
+                    found[f"{stage.name}/{step.name}/{item}"] = tree
+    return found
+
+
+def assert_same_run(one, other):
+    import jax
+
+    first, second = values(one), values(other)
+    assert first.keys() == second.keys()
+    for path in first:
+        assert jax.tree.structure(first[path]) == jax.tree.structure(second[path])
+        for x, y in zip(
+            jax.tree.leaves(first[path]), jax.tree.leaves(second[path]), strict=True
+        ):
+            np.testing.assert_array_equal(x, y, err_msg=path)
+    assert (one / "metrics.jsonl").read_text() == (other / "metrics.jsonl").read_text()
+    results = [json.loads((d / "result.json").read_text())["networks"] for d in (one, other)]
+    assert results[0] == results[1]
+
+
+@pytest.fixture(scope="module")
+def distilled(tmp_path_factory):
+    """An uninterrupted run of teacher, student and baseline: 3 stages of 12 steps."""
+    import jax
+
+    directory = tmp_path_factory.mktemp("runs") / "kd"
+    devices = jax.local_devices
+    jax.local_devices = lambda: devices()[:1]
+    try:
+        with jax.numpy_dtype_promotion("standard"):
+            result = train.run(small(kd), directory)
+    finally:
+        jax.local_devices = devices
+    return directory, result
+
+
+def test_result_has_what_tools_rely_on(distilled):
+    directory, result = distilled
+    assert result == json.loads((directory / "result.json").read_text())
+    assert result["finished"]
+    assert set(result["networks"]) == {"teacher", "student", "baseline"}
+    for figures in result["networks"].values():
+        assert figures["parameters"] == 3_162
+        assert figures["parameters_with_statistics"] == 3_226
+        for split in ("validation", "test"):
+            assert 0 <= figures[split]["accuracy"] <= 1
+        assert set(figures["last"]) == {"step", "validation", "test"}
+    assert result["data"]["examples"] == {"train": 149, "validation": 186, "test": 185}
+    assert set(result["versions"]) >= {"python", "jax", "flax"}
+    assert result["stages"]["student"] == result["stages"]["student"] | {
+        "first_step": 12,
+        "last_step": 24,
+        "epochs": 3,
+    }
+
+
+def test_metrics_lines_have_steps_stages_and_flat_names(distilled):
+    lines = [json.loads(line) for line in (distilled[0] / "metrics.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in lines]
+    assert steps == sorted(steps)
+    student = [line for line in lines if line["stage"] == "student"]
+    assert {"train/loss", "train/ce", "train/soft", "train/student/accuracy"} <= set(student[0])
+    assert any("val/student/accuracy" in line for line in student)
+
+
+def test_selected_step_is_validations_best(distilled):
+    directory, result = distilled
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    seen = {
+        line["step"]: line["val/student/accuracy"]
+        for line in lines
+        if "val/student/accuracy" in line
+    }
+    assert result["networks"]["student"]["validation"]["accuracy"] == max(seen.values())
+    assert seen[result["networks"]["student"]["step"]] == max(seen.values())
+
+
+@pytest.mark.parametrize("stops", [(3,), (8, 12), (13, 14, 30)], ids=str)
+def test_interrupted_runs_equal_the_uninterrupted_one(distilled, tmp_path, stops):
+    """Stopped within an epoch, at an epoch's end, at a stage's end, and several times."""
+    for stop in stops:
+        with pytest.raises(Interrupted):
+            train.run(small(kd), tmp_path / "run", lambda step, stop=stop: step == stop)
+    train.run(small(kd), tmp_path / "run")
+    assert_same_run(distilled[0], tmp_path / "run")
+
+
+def test_a_run_that_died_equals_the_uninterrupted_one(distilled, tmp_path):
+    """No warning, no last checkpoint; a line cut off in the middle."""
+
+    class Died(Exception):
+        pass
+
+    def die(step):
+        if step == 18:
+            raise Died
+        return False
+
+    with pytest.raises(Died):
+        train.run(small(kd), tmp_path / "run", die)
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 18, "sta')
+    train.run(small(kd), tmp_path / "run")
+    assert_same_run(distilled[0], tmp_path / "run")
+
+
+def test_a_finished_run_is_not_repeated(distilled):
+    directory, result = distilled
+    before = (directory / "metrics.jsonl").stat().st_mtime_ns
+    assert train.run(small(kd), directory) == result
+    assert (directory / "metrics.jsonl").stat().st_mtime_ns == before
+
+
+def test_workdir_of_another_config_is_refused_naming_the_keys(distilled):
+    config = small(kd)
+    config.alpha = 0.25
+    with pytest.raises(UserError, match=r"alpha is 0\.5 there and 0\.25 here") as error:
+        train.run(config, distilled[0])
+    assert "\n" not in str(error.value)
+
+
+def test_evaluation_of_the_checkpoint_finds_the_results_figures(distilled):
+    directory, result = distilled
+    for split in ("validation", "test"):
+        figures = evaluate.run(directory, split=split)["networks"]
+        for name, row in figures.items():
+            assert row["accuracy"] == result["networks"][name][split]["accuracy"]
+            assert row["step"] == result["networks"][name]["step"]
+    last = evaluate.run(directory, step=24, names=["student"])["networks"]
+    assert last["student"]["accuracy"] == result["networks"]["student"]["last"]["test"]["accuracy"]
+
+
+def test_evaluation_of_what_is_not_there_says_what_is(distilled, tmp_path):
+    directory, _ = distilled
+    with pytest.raises(UserError, match=r"no checkpoint of step 7; there are: 12 \(teacher\), 24"):
+        evaluate.run(directory, step=7)
+    with pytest.raises(UserError, match="Did you mean 'student'"):
+        evaluate.run(directory, names=["studnt"])
+    with pytest.raises(UserError, match="not a workdir"):
+        evaluate.run(tmp_path)
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(distilled):
+    import jax
+
+    directory, _ = distilled
+    checkpoints = Checkpoints(directory, "student", read_only=True)
+    good = checkpoints.networks(24, "networks", _like(directory))
+    wider = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*x.shape, 2), x.dtype), good)
+    with pytest.raises(UserError, match="another architecture|cannot restore"):
+        checkpoints.networks(24, "networks", wider)
+    renamed = {"stranger": good["student"]}
+    with pytest.raises(UserError, match="cannot restore"):
+        checkpoints.networks(24, "networks", renamed)
+    checkpoints.close()
+
+
+def _like(directory):
+    import jax
+
+    from kdjax import build
+    from kdjax.fit import initial_networks
+
+    plan = build.plan(workdir.load_config(directory), 1)
+    return jax.jit(lambda: initial_networks(plan.stages[1].program, np.uint32(0)))()
+
+
+def test_baseline_shares_the_students_initialisation_and_order(tmp_path):
+    """With alpha 0 the student is the baseline, bit for bit, though trained a stage later."""
+    config = small(dml)
+    config.alpha = 0.0
+    result = train.run(config, tmp_path)["networks"]
+    assert result["peer_0"]["test"] == result["baseline"]["test"]
+    assert result["peer_0"]["last"]["test"] == result["baseline"]["last"]["test"]
+    assert result["peer_1"]["test"] != result["baseline"]["test"]
+
+
+def test_refit_trains_on_validation_and_reports_the_last_step(tmp_path):
+    config = small(dml, "digits,baseline=0")
+    config.data.refit = True
+    config.data.fraction = 1.0
+    config.epochs = 1
+    result = train.run(config, tmp_path)
+    assert result["data"]["examples"]["train"] == 1426 + 186
+    for figures in result["networks"].values():
+        assert figures["validation"] is None
+        assert figures["test"] == figures["last"]["test"]
+
+
+def test_early_stopping_ends_a_stage_and_the_next_one_goes_on(tmp_path):
+    config = small(kd, "digits,baseline=0")
+    config.epochs = 6
+    config.patience = 1
+    # Nothing changes, so nothing is better than after the first epoch.
+    config.stages.teacher.optimiser.learning_rate.start = 1e-30
+    result = train.run(config, tmp_path)
+    assert result["stages"]["teacher"]["epochs"] == 2
+    assert result["networks"]["teacher"]["step"] == 4
+    assert result["stages"]["student"]["first_step"] == 8
+
+
+def test_pmap_runs_and_resumes(tmp_path):
+    config = small(dml, "digits,baseline=0")
+    config.parallel = "pmap"
+    whole = train.run(config, tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        train.run(config, tmp_path / "cut", lambda step: step == 5)
+    train.run(config, tmp_path / "cut")
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+    figures = evaluate.run(tmp_path / "whole")["networks"]["peer_0"]
+    assert figures["accuracy"] == whole["networks"]["peer_0"]["test"]["accuracy"]
+
+
+def test_interrupt_asks_once_and_then_insists():
+    import os
+    import signal
+
+    with runtime.Interrupt() as interrupt:
+        assert not interrupt(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupt(2)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
