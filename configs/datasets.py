@@ -26,9 +26,9 @@ DATASETS: dict[str, dict[str, Any]] = {
         flip=False,
         teacher="mnist.teacher",
         student="mnist.student",
-        epochs=8,
+        epochs=10,
         batch_size=128,
-        learning_rate=1e-3,
+        learning_rate=3e-3,
     ),
 }
 

@@ -4,12 +4,13 @@
 
 Zhang et al., Deep Mutual Learning, arXiv:1706.00384, equation 8, is alpha = 0.5 and T = 1 (times
 one half, which AdamW does not see; double the learning rate under SGD). All peers are updated at
-once. `alpha` = 0 is the baseline, exactly. Gradual mutual learning, against early divergence:
-gamma is 0 until epoch `ramp_begin` and grows to its value at epoch `ramp_finish`.
+once. `alpha` = 0 is the baseline, exactly. Mutual learning is gradual here, against early
+divergence: gamma is 0 until epoch `ramp_begin` and grows to its value at epoch `ramp_finish`; set
+both to 0 for the paper's constant gamma.
 
     python -m kdjax.main --config=configs/dml.py                 # digits: under a minute
     python -m kdjax.main --config=configs/dml.py:mnist           # a few minutes on 2 cores
-    python -m kdjax.main --config=configs/dml.py:mnist,peers=4 --config.ramp_finish=2
+    python -m kdjax.main --config=configs/dml.py:mnist,peers=4 --config.ramp_begin=0 --config.ramp_finish=0
     python -m kdjax.main --config=configs/dml.py --config.networks.peer_1.model=mnist.teacher
 """
 
@@ -26,8 +27,8 @@ def get_config(argument: str = ""):
     config = base.get_config(method="dml", dataset=dataset)
     config.temperature = 1.0
     config.gamma = 1.0
-    config.ramp_begin = 0.0
-    config.ramp_finish = 0.0
+    config.ramp_begin = 1.0
+    config.ramp_finish = 2.0
     # False: gradients flow through both sides of every divergence.
     config.detach_peers = True
 

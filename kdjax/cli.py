@@ -20,12 +20,14 @@ def config_value(config: flags.FlagHolder[Any]) -> Any:
     Raises:
         UserError: `--config` is missing, or names no readable config file.
     """
-    try:
-        value = config.value
-    except OSError as error:
-        raise UserError(f"--config: {error}") from error
-    if value is None or not hasattr(value, "to_dict"):
+    value = config.value
+    if value is None:
         raise UserError("--config=FILE is needed, as --config=configs/dml.py")
+    try:
+        value.to_dict()
+    except OSError as error:
+        # What ml_collections puts in the place of a file that it did not find.
+        raise UserError(f"--config: {_one_line(error.__cause__ or error)}") from error
     return value
 
 

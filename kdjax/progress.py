@@ -88,5 +88,4 @@ def table(title: str, columns: list[str], rows: list[list[str]], caption: str = 
         shown.add_column(column, justify="left" if index == 0 else "right")
     for row in rows:
         shown.add_row(*row)
-    out = Console()
-    out.print(shown)
+    Console(width=None if console.is_terminal else 120).print(shown)

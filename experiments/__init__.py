@@ -1,0 +1,1 @@
+"""Scripts that measure; each records its own result under `experiments/results/`."""

@@ -1,0 +1,107 @@
+"""Runs one config with several seeds and records mean, spread and paired differences.
+
+    python -m experiments.repeat --config=configs/dml.py:mnist --seeds=0,1,2 --name=dml-mnist
+
+Each seed is both `config.seed` and `config.data.seed`: initialisation, split, order and
+augmentation. A network `baseline` is paired with every other one by seed.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+from ml_collections import config_flags
+from scipy import stats
+
+from kdjax import cli, progress, writers
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "As for kdjax.main.")
+SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds, separated by commas.")
+NAME = flags.DEFINE_string("name", None, "Name of the record.")
+WORKDIR = flags.DEFINE_string("workdir", "runs/repeat", "Runs go to WORKDIR/NAME-SEED.")
+RESULTS = flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+
+
+def main() -> None:
+    """Runs what has not finished yet, then records and prints."""
+    from kdjax import runtime, train, workdir
+
+    config = cli.config_value(CONFIG)
+    name = NAME.value or f"{config.method}-{config.data.name}"
+    runtime.use_compilation_cache()
+    results = []
+    for seed in map(int, SEEDS.value):
+        config.seed = config.data.seed = seed
+        results.append(train.run(config, Path(WORKDIR.value) / f"{name}-{seed}"))
+    record = {
+        "command": "python -m experiments.repeat " + " ".join(sys.argv[1:]),
+        "seeds": [result["seed"] for result in results],
+        "summary": summarise(results),
+        "training_seconds": [
+            {stage: figures["seconds"] for stage, figures in result["stages"].items()}
+            for result in results
+        ],
+        "config": workdir.plain(config),
+        "runs": results,
+    }
+    folder = Path(RESULTS.value)
+    folder.mkdir(parents=True, exist_ok=True)
+    writers.write_json(folder / f"{name}.json", record)
+    show(name, record)
+
+
+def summarise(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """For each network the test accuracies in percent, their mean and standard deviation.
+
+    With a baseline also the paired differences by seed, with the 95 % interval of their mean
+    (Student's t).
+    """
+    summary: dict[str, Any] = {}
+    for name in results[0]["networks"]:
+        accuracy = _accuracies(results, name)
+        summary[name] = {
+            "test": accuracy.tolist(),
+            "mean": float(accuracy.mean()),
+            "deviation": float(accuracy.std(ddof=1)) if len(accuracy) > 1 else None,
+        }
+        if "baseline" in results[0]["networks"] and name != "baseline" and len(results) > 1:
+            difference = accuracy - _accuracies(results, "baseline")
+            error = difference.std(ddof=1) / np.sqrt(len(difference))
+            reach = float(stats.t.ppf(0.975, len(difference) - 1) * error)
+            mean = float(difference.mean())
+            summary[name]["against_baseline"] = {
+                "mean": mean,
+                "interval": [mean - reach, mean + reach],
+            }
+    return summary
+
+
+def _accuracies(results: list[dict[str, Any]], name: str) -> np.ndarray:
+    return np.array([100 * r["networks"][name]["test"]["accuracy"] for r in results])
+
+
+def show(name: str, record: dict[str, Any]) -> None:
+    """Prints one row for each network."""
+    rows = []
+    for network, figures in record["summary"].items():
+        paired = figures.get("against_baseline")
+        spread = "-" if figures["deviation"] is None else f"{figures['deviation']:.2f}"
+        interval = (
+            f"{paired['mean']:+.2f} [{paired['interval'][0]:+.2f}, {paired['interval'][1]:+.2f}]"
+            if paired
+            else ""
+        )
+        rows.append([network, f"{figures['mean']:.2f} %", spread, interval])
+    seconds = [sum(run.values()) for run in record["training_seconds"]]
+    progress.table(
+        f"{name}: test accuracy, {len(record['seeds'])} seeds",
+        ["network", "mean", "deviation", "against baseline, 95 % interval"],
+        rows,
+        f"trained in {np.median(seconds):.0f} s a seed (median)",
+    )
+
+
+if __name__ == "__main__":
+    cli.launch(main)

@@ -1,0 +1,127 @@
+"""Preparing through TFDS, and reading what it wrote without TensorFlow."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdjax import prepare
+from kdjax.data import tfds_source
+from kdjax.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+BUILDER = '''
+import numpy as np
+import tensorflow_datasets as tfds
+
+
+class KdjaxShapes(tfds.core.GeneratorBasedBuilder):
+    """Bright tops and bright bottoms, from a text file that a user has to put in place."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "Put shapes.txt there."
+
+    def _info(self):
+        image = tfds.features.Image(shape=(10, 10, 1))
+        label = tfds.features.ClassLabel(names=["top", "bottom"])
+        features = tfds.features.FeaturesDict({"image": image, "label": label})
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        count = int((dl_manager.manual_dir / "shapes.txt").read_text())
+        return {"train": self._generate_examples(count), "test": self._generate_examples(4)}
+
+    def _generate_examples(self, count):
+        for index in range(count):
+            image = np.full((10, 10, 1), index, np.uint8)
+            image[:5] += 100 * (index % 2 == 0)
+            yield index, {"image": image, "label": index % 2}
+'''
+RUN = """
+import sys
+sys.path.insert(0, {folder!r})
+import shapes
+from absl import flags
+from kdjax import cli, prepare
+from configs import datasets
+datasets.DATASETS["kdjax_shapes"] = dict(datasets.DATASETS["digits"], size=10)
+sys.argv = ["prepare", *{arguments!r}]
+cli.launch(prepare.main)
+"""
+READ = """
+import sys
+sys.path.insert(0, {folder!r})
+import numpy as np
+from kdjax.data import tfds_source
+raw = tfds_source.read("kdjax_shapes", data_dir={data!r}, size=10)
+image, label, index = raw.parts["train"]
+assert image.shape == (20, 10, 10, 1), image.shape
+assert sorted(image[:, 9, 0, 0].tolist()) == list(range(20))
+assert ((image[:, 0, 0, 0] >= 100) == (label == 0)).all()
+assert raw.class_names == ("top", "bottom"), raw.class_names
+assert tfds_source.read("kdjax_shapes", data_dir={data!r}, size=8).parts["test"].image.shape == (
+    4, 8, 8, 1)
+assert "tensorflow" not in sys.modules
+"""
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_prepares_from_manual_files_and_reads_without_tensorflow(tmp_path):
+    (tmp_path / "shapes.py").write_text(BUILDER)
+    manual, data = tmp_path / "manual", str(tmp_path / "data")
+    manual.mkdir()
+    arguments = ["--dataset=kdjax_shapes", f"--manual_dir={manual}", f"--data_dir={data}"]
+    code = RUN.format(folder=str(tmp_path), arguments=arguments)
+
+    missing = python(code)
+    assert missing.returncode == 2, missing.stderr
+    assert "kdjax_shapes could not be prepared" in missing.stderr
+    assert "shapes.txt" in missing.stderr
+
+    (manual / "shapes.txt").write_text("20")
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert "bottom" in done.stdout
+    assert "10 x 10 x 1" in done.stdout
+    # Reading needs the files that preparing wrote, not the builder's code.
+    read = python(READ.format(folder=str(tmp_path / "elsewhere"), data=data))
+    assert read.returncode == 0, read.stderr
+
+
+def test_unknown_data_set(tmp_path):
+    with pytest.raises(UserError, match="no data set 'no_such_set'"):
+        prepare.with_tfds("no_such_set", manual_dir=None, data_dir=str(tmp_path))
+
+
+def test_without_tensorflow_the_command_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(UserError, match="pip install -r requirements/prepare.txt"):
+        prepare.with_tfds("mnist", manual_dir=None, data_dir=str(tmp_path))
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    """TFDS knows the official files' checksums."""
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (tmp_path / f"{name}-ubyte.gz").write_bytes(b"not the official bytes")
+    with pytest.raises(UserError, match="not the official one"):
+        prepare.with_tfds("mnist", manual_dir=str(tmp_path), data_dir=str(tmp_path / "data"))
+
+
+@pytest.mark.slow
+def test_real_mnist(mnist_dir, tmp_path):
+    prepare.with_tfds("mnist", manual_dir=mnist_dir, data_dir=str(tmp_path))
+    raw = tfds_source.read("mnist", data_dir=str(tmp_path), size=28)
+    assert {name: len(part.id) for name, part in raw.parts.items()} == {
+        "train": 60_000,
+        "test": 10_000,
+    }
+    assert raw.parts["train"].image.mean() / 255 == pytest.approx(0.1307, abs=1e-4)
+    np.testing.assert_array_equal(
+        np.bincount(raw.parts["test"].label),
+        [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+    )
