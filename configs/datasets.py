@@ -26,7 +26,7 @@ DATASETS: dict[str, dict[str, Any]] = {
         flip=False,
         teacher="mnist.teacher",
         student="mnist.student",
-        epochs=10,
+        epochs=9,
         batch_size=128,
         learning_rate=3e-3,
     ),
