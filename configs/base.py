@@ -133,7 +133,9 @@ def ce(config: ConfigDict, *, network: str, weight: Any = 1.0) -> ConfigDict:
     )
 
 
-def soft(config: ConfigDict, *, student: str, teacher: str, weight: Any, **changes: Any) -> ConfigDict:
+def soft(
+    config: ConfigDict, *, student: str, teacher: str, weight: Any, **changes: Any
+) -> ConfigDict:
     """Soft targets of one network for another; `weight` is a value or a schedule."""
     return ConfigDict(
         dict(
@@ -149,7 +151,9 @@ def soft(config: ConfigDict, *, student: str, teacher: str, weight: Any, **chang
     )
 
 
-def stage(config: ConfigDict, *, train: tuple[str, ...], terms: dict[str, ConfigDict]) -> ConfigDict:
+def stage(
+    config: ConfigDict, *, train: tuple[str, ...], terms: dict[str, ConfigDict]
+) -> ConfigDict:
     """A stage that trains some networks by a weighted sum of terms.
 
     Networks that its terms read and that it does not train come, frozen, from the latest earlier
@@ -196,6 +200,8 @@ def add_baseline(config: ConfigDict, *, pair: str) -> None:
 
     Same initialisation, data order and augmentation: what differs is the method.
     """
-    config.networks.baseline = network(model=config.networks[pair].get_oneway_ref("model"), pair=pair)
+    config.networks.baseline = network(
+        model=config.networks[pair].get_oneway_ref("model"), pair=pair
+    )
     terms = {"ce": ce(config, network="baseline")}
     add_stage(config, "baseline", stage(config, train=("baseline",), terms=terms))

@@ -1,7 +1,7 @@
 """Hard labels only: the baseline of every comparison.
 
-    python -m kdjax.main --config=configs/ce.py            # digits: seconds
-    python -m kdjax.main --config=configs/ce.py:mnist      # about a minute on 2 cores
+python -m kdjax.main --config=configs/ce.py            # digits: seconds
+python -m kdjax.main --config=configs/ce.py:mnist      # about a minute on 2 cores
 """
 
 from configs import base, datasets

@@ -10,7 +10,7 @@ both to 0 for the paper's constant gamma.
 
     python -m kdjax.main --config=configs/dml.py                 # digits: under a minute
     python -m kdjax.main --config=configs/dml.py:mnist           # a few minutes on 2 cores
-    python -m kdjax.main --config=configs/dml.py:mnist,peers=4 --config.ramp_begin=0 --config.ramp_finish=0
+    python -m kdjax.main --config=configs/dml.py:mnist,peers=4 --config.gamma=2
     python -m kdjax.main --config=configs/dml.py --config.networks.peer_1.model=mnist.teacher
 """
 

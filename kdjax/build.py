@@ -1,6 +1,5 @@
 """From a config to networks, terms, optimisers and data: the only reader of config's meaning."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -160,10 +159,10 @@ def schedule(config: ConfigDict, steps_per_epoch: int, key: str) -> schedules.Sc
         UserError: an unknown kind.
     """
 
-    def value(x: Any) -> np.ndarray:
+    def value(x: Any) -> Any:
         return np.asarray(x, np.float32)
 
-    def steps(epochs: Any) -> np.ndarray:
+    def steps(epochs: Any) -> Any:
         return value(np.asarray(epochs, np.float64) * steps_per_epoch)
 
     line = (value(config.start), value(config.end), steps(config.begin), steps(config.finish))
@@ -192,7 +191,10 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
             f"config.{key}.batch_size is {stage.batch_size}, but there are only {examples} training "
             "examples; choose a smaller one"
         )
-    for what, size in (("batch_size", stage.batch_size), ("eval_batch_size", config.eval_batch_size)):
+    for what, size in (
+        ("batch_size", stage.batch_size),
+        ("eval_batch_size", config.eval_batch_size),
+    ):
         if size % devices:
             raise UserError(f"config.{what} is {size}; it must be a multiple of {devices} devices")
     steps_per_epoch = examples // stage.batch_size
@@ -241,7 +243,7 @@ def _term(
     wiring: dict[str, Any], steps_per_epoch: int, key: str, name: str
 ) -> tuple[Term, dict[str, Any]]:
     kind = wiring.pop("kind")
-    values = {
+    values: dict[str, Any] = {
         part: schedule(wiring.pop(part), steps_per_epoch, f"{key}.terms.{name}.{part}")
         for part in ("weight", "temperature")
         if part in wiring
@@ -260,5 +262,3 @@ def _check_order(stages: tuple[Stage, ...]) -> None:
                     f"trained before it: {', '.join(sorted(trained)) or 'none'}"
                 )
         trained |= set(stage.program.trained)
-
-

@@ -111,9 +111,7 @@ def fit(
             today = parallel.replicate(feed.epoch(order, epoch))
             started = time.perf_counter()
             for position in range(done % per_epoch, per_epoch):
-                state, metrics = train_step(
-                    state, frozen, hyper, source, today, np.int32(position)
-                )
+                state, metrics = train_step(state, frozen, hyper, source, today, np.int32(position))
                 done += 1
                 log.add(done, metrics, bar)
                 if session.should_stop(first_step + done) and position + 1 < per_epoch:
@@ -123,9 +121,7 @@ def fit(
             networks = parallel.collect(state.networks)
             if "validation" in session.splits:
                 scores = evaluate(networks, session.splits["validation"])
-                best = selection.update(
-                    best, networks, scores, step=first_step + done, epoch=epoch
-                )
+                best = selection.update(best, networks, scores, step=first_step + done, epoch=epoch)
                 log.validation(done, scores, bar, epoch)
             jax.block_until_ready(state)
             seconds += time.perf_counter() - started
@@ -199,9 +195,7 @@ class _Log:
         self._session.writer.write(self._first + done, self._stage.name, named)
         bar.to(done, self._figures())
 
-    def validation(
-        self, done: int, scores: dict[str, Score], bar: Bar, epoch: int
-    ) -> None:
+    def validation(self, done: int, scores: dict[str, Score], bar: Bar, epoch: int) -> None:
         named = {
             f"val/{name}/{key}": value
             for name, score in scores.items()

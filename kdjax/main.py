@@ -1,6 +1,6 @@
 """Trains what a config says: flags only.
 
-    python -m kdjax.main --config=configs/dml.py:mnist --workdir=runs/first --config.alpha=0.3
+python -m kdjax.main --config=configs/dml.py:mnist --workdir=runs/first --config.alpha=0.3
 """
 
 from pathlib import Path

@@ -41,9 +41,7 @@ class Bar:
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task(
-            description, total=total, completed=start, figures=""
-        )
+        self._task = self._progress.add_task(description, total=total, completed=start, figures="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -59,8 +57,9 @@ class Bar:
 
     def to(self, completed: int, figures: str | None = None) -> None:
         """Moves the bar; `figures` replaces those behind it."""
-        changes = {} if figures is None else {"figures": figures}
-        self._progress.update(self._task, completed=completed, **changes)
+        self._progress.update(self._task, completed=completed)
+        if figures is not None:
+            self._progress.update(self._task, figures=figures)
 
     def finish_at(self, total: int) -> None:
         """Shortens the bar, for a stage that stops early."""

@@ -20,7 +20,7 @@ def use_compilation_cache() -> None:
     In `JAX_COMPILATION_CACHE_DIR`, or the user's cache directory. The minimum time is 0: JAX's
     default of one second would skip small programs, and small programs add up.
     """
-    if not jax.config.jax_compilation_cache_dir:
+    if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
         jax.config.update("jax_compilation_cache_dir", str(home / "kdjax" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -55,9 +55,9 @@ class CompileClock:
         self.programs = 0
         jax.monitoring.register_event_duration_secs_listener(self._listen)
 
-    def _listen(self, event: str, duration: float, **_: Any) -> None:
+    def _listen(self, event: str, duration_secs: float, **_: Any) -> None:
         if event == _COMPILE:
-            self.seconds += duration
+            self.seconds += duration_secs
             self.programs += 1
 
 

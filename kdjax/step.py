@@ -21,8 +21,8 @@ from kdjax.types import (
     Batch,
     Hyper,
     Loss,
-    Network,
     NetState,
+    Network,
     Outputs,
     PyTree,
     Task,
@@ -277,9 +277,7 @@ def make_train_step(
     return train_step
 
 
-def make_eval_step(
-    program: Program, fetch: Fetch
-) -> Callable[..., dict[str, metrics.Sums]]:
+def make_eval_step(program: Program, fetch: Fetch) -> Callable[..., dict[str, metrics.Sums]]:
     """`step(networks, source, epoch, position)` gives each network's metric sums on one batch."""
 
     def eval_step(

@@ -93,7 +93,7 @@ def _record(
 ) -> None:
     """Adds a stage's figures: the only place that looks at the test split, once a stage."""
     plan = session.plan
-    figures = {
+    figures: dict[str, dict[str, dict[str, evaluation.Score]]] = {
         which: {
             split: evaluate(networks, session.splits[split])
             for split in ("validation", "test")

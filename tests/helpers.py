@@ -104,9 +104,7 @@ def batch(count=16, seed=0):
 
 
 def initialise(made, values, frozen=None):
-    networks = {
-        name: step.init_network(made.networks[name], values.seed) for name in made.trained
-    }
+    networks = {name: step.init_network(made.networks[name], values.seed) for name in made.trained}
     return step.init_state(made, values, networks, frozen or {}, IMAGE_SHAPE)
 
 

@@ -53,8 +53,10 @@ def test_data_is_free_of_jax(path):
 def test_who_imports_what():
     assert relative(where("orbax")) == {"checkpoint.py"}
     assert relative(where("tensorflow")) == {"prepare.py"}
-    assert relative(where("flax")) <= {f"models/{n}" for n in ("linen.py", "mnist.py", "plain.py",
-        "resnet.py", "cifar_resnet.py", "six_conv.py")}
+    assert relative(where("flax")) <= {
+        f"models/{n}"
+        for n in ("linen.py", "mnist.py", "plain.py", "resnet.py", "cifar_resnet.py", "six_conv.py")
+    }
     assert relative(where("kdjax.train")) == {"main.py"}
     assert relative(where("ml_collections")) == {"build.py", "main.py", "train.py", "workdir.py"}
     assert relative(where("absl")) == {"cli.py", "main.py", "evaluate.py", "prepare.py"}
@@ -62,7 +64,9 @@ def test_who_imports_what():
 
 def test_config_is_read_by_build_alone():
     """Others hand it on, or copy single values into the record."""
-    readers = {f for f in FILES if "config.stages" in f.read_text() or "config.terms" in f.read_text()}
+    readers = {
+        f for f in FILES if "config.stages" in f.read_text() or "config.terms" in f.read_text()
+    }
     assert relative(readers) == {"build.py"}
 
 

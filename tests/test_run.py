@@ -43,8 +43,8 @@ def small(make, argument=""):
 
 def values(directory):
     """Every array in every checkpoint of a workdir, by path."""
-    import tensorstore  # noqa: F401  (Orbax's storage)
     import orbax.checkpoint as ocp
+    import tensorstore  # noqa: F401  (Orbax's storage)
 
     found = {}
     for stage in sorted((directory / "checkpoints").iterdir()):
@@ -64,9 +64,7 @@ def assert_same_run(one, other):
     assert first.keys() == second.keys()
     for path in first:
         assert jax.tree.structure(first[path]) == jax.tree.structure(second[path])
-        for x, y in zip(
-            jax.tree.leaves(first[path]), jax.tree.leaves(second[path]), strict=True
-        ):
+        for x, y in zip(jax.tree.leaves(first[path]), jax.tree.leaves(second[path]), strict=True):
             np.testing.assert_array_equal(x, y, err_msg=path)
     assert (one / "metrics.jsonl").read_text() == (other / "metrics.jsonl").read_text()
     results = [json.loads((d / "result.json").read_text())["networks"] for d in (one, other)]

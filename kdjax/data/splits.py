@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from kdjax.data.types import DataSet, Raw, Split
 from kdjax.data.orders import random_keys
+from kdjax.data.types import DataSet, Raw, Split
 
 
 def ranks(label: np.ndarray, seed: int, purpose: str) -> np.ndarray:
@@ -34,9 +34,7 @@ def hold_out(split: Split, share: float, seed: int, purpose: str) -> tuple[Split
     return split.rows(np.flatnonzero(~held)), split.rows(np.flatnonzero(held))
 
 
-def prepare(
-    raw: Raw, *, seed: int, validation: float, fraction: float, refit: bool
-) -> DataSet:
+def prepare(raw: Raw, *, seed: int, validation: float, fraction: float, refit: bool) -> DataSet:
     """Splits a data set into train, validation and test.
 
     Args:

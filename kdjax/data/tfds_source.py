@@ -1,6 +1,7 @@
 """Data sets that TensorFlow Datasets has prepared, read without TensorFlow."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def read(name: str, *, data_dir: str, size: int) -> Raw:
         )
     cache = Path(where) / "kdjax" / f"{name}-{builder.info.version}-{size}"
     parts = {
-        part: cached(cache / part, lambda part=part: _decode(builder, part, size))
+        part: cached(cache / part, partial(_decode, builder, part, size))
         for part in builder.info.splits
         if part in ("train", "validation", "test")
     }

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from kdjax.types import Array, Network, NetState, Outputs, PyTree
+from kdjax.types import Array, NetState, Network, Outputs, PyTree
 
 uniform_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 """Between plus and minus 1 / sqrt(fan in), PyTorch's default. It keeps the first logits small:
@@ -31,12 +31,14 @@ def network(module: nn.Module, *, image_shape: tuple[int, int, int], key_name: s
         state: NetState, image: Array, *, train: bool, key: Array | None = None
     ) -> tuple[Outputs, PyTree]:
         variables = {"params": state.params, "batch_stats": state.batch_stats}
+        result: Any
         if not train:
-            logits, features = module.apply(variables, image, train=False)
+            result = module.apply(variables, image, train=False)
+            logits, features = result
             return Outputs(logits, features), state.batch_stats
-        (logits, features), updated = module.apply(
-            variables, image, train=True, rngs={"dropout": key}, mutable=["batch_stats"]
-        )
+        rngs = {} if key is None else {"dropout": key}
+        result = module.apply(variables, image, train=True, rngs=rngs, mutable=["batch_stats"])
+        (logits, features), updated = result
         return Outputs(logits, features), updated.get("batch_stats", {})
 
     return Network(init, apply, key_name)

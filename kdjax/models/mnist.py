@@ -2,7 +2,7 @@
 
 from flax import linen as nn
 
-from kdjax.models.linen import uniform_init, max_pool
+from kdjax.models.linen import max_pool, uniform_init
 from kdjax.types import Array
 
 

@@ -2,7 +2,7 @@
 
 from flax import linen as nn
 
-from kdjax.models.linen import batch_norm, uniform_init, max_pool
+from kdjax.models.linen import batch_norm, max_pool, uniform_init
 from kdjax.types import Array
 
 

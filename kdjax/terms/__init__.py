@@ -4,10 +4,12 @@
 names besides `kind`, `weight` and `temperature`.
 """
 
+from collections.abc import Mapping
+
 from kdjax.types import Array, Outputs, TermState
 
 
-def no_state(key: Array, outputs: dict[str, Outputs]) -> TermState:
+def no_state(key: Array, outputs: Mapping[str, Outputs]) -> TermState:
     """The `init` of a term that owns nothing."""
     del key, outputs
     return TermState(params={}, memory={})

@@ -9,9 +9,7 @@ from kdjax.data.types import Split
 
 
 def split(value=1):
-    return Split(
-        np.full((3, 2, 2, 1), value, np.uint8), np.arange(3, dtype=np.int32), np.arange(3)
-    )
+    return Split(np.full((3, 2, 2, 1), value, np.uint8), np.arange(3, dtype=np.int32), np.arange(3))
 
 
 def test_cache_decodes_once(tmp_path):

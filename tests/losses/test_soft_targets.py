@@ -61,18 +61,18 @@ def test_batch_mean_is_pytorchs_batchmean(temperature):
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 def test_softmax_gradient(temperature):
-    gradient = jax.grad(
-        lambda s: softmax_kl(s, f32(TEACHER), temperature=temperature).sum()
-    )(f32(STUDENT))
+    gradient = jax.grad(lambda s: softmax_kl(s, f32(TEACHER), temperature=temperature).sum())(
+        f32(STUDENT)
+    )
     expected = temperature * (softmax(STUDENT / temperature) - softmax(TEACHER / temperature))
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 def test_bernoulli_gradient(temperature):
-    gradient = jax.grad(
-        lambda s: bernoulli_kl(s, f32(TEACHER), temperature=temperature).sum()
-    )(f32(STUDENT))
+    gradient = jax.grad(lambda s: bernoulli_kl(s, f32(TEACHER), temperature=temperature).sum())(
+        f32(STUDENT)
+    )
     difference = sigmoid(STUDENT / temperature) - sigmoid(TEACHER / temperature)
     np.testing.assert_allclose(gradient, temperature / 5 * difference, rtol=1e-4, atol=1e-6)
 

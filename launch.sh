@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Sets up the environment once, then trains.
+#   ./launch.sh                     two peers and a baseline on the embedded digits
+#   ./launch.sh test                the checks and the tests
+#   ./launch.sh --config=...        arguments for kdjax.main
+# KDJAX_VENV: where the environment is (default .venv). PYTHON: which Python makes it.
+set -euo pipefail
+cd "$(dirname "$0")"
+venv=${KDJAX_VENV:-.venv}
+
+# install NAME: installs requirements NAME, unless this very list is installed already.
+install() {
+    local list=requirements/$1.txt
+    [ "$1" = cpu ] && list=requirements.txt
+    local stamp="$venv/.installed-$1"
+    if [ ! -x "$venv/bin/python" ]; then
+        "${PYTHON:-python3}" -m venv "$venv"
+    fi
+    if ! cat requirements.txt "$list" | cmp -s - "$stamp"; then
+        echo "kdjax: installing $list into $venv" >&2
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list"
+        cat requirements.txt "$list" > "$stamp"
+    fi
+}
+
+if command -v nvidia-smi > /dev/null && nvidia-smi > /dev/null 2>&1; then
+    install cuda
+else
+    install cpu
+fi
+
+if [ "${1:-}" = test ]; then
+    shift
+    install test
+    "$venv/bin/ruff" check .
+    "$venv/bin/mypy"
+    exec "$venv/bin/python" -m pytest "$@"
+fi
+if [ $# = 0 ]; then
+    set -- --config=configs/dml.py
+fi
+exec "$venv/bin/python" -m kdjax.main "$@"
