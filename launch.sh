@@ -33,6 +33,7 @@ if [ "${1:-}" = test ]; then
     shift
     install test
     "$venv/bin/ruff" check .
+    "$venv/bin/ruff" format --check .
     "$venv/bin/mypy"
     exec "$venv/bin/python" -m pytest "$@"
 fi

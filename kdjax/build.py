@@ -188,13 +188,11 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     examples = len(data.splits["train"].id)
     if stage.batch_size > examples:
         raise UserError(
-            f"config.{key}.batch_size is {stage.batch_size}, but there are only {examples} training "
-            "examples; choose a smaller one"
+            f"config.{key}.batch_size is {stage.batch_size}, but there are only {examples} "
+            "training examples; choose a smaller one"
         )
-    for what, size in (
-        ("batch_size", stage.batch_size),
-        ("eval_batch_size", config.eval_batch_size),
-    ):
+    sizes = {f"{key}.batch_size": stage.batch_size, "eval_batch_size": config.eval_batch_size}
+    for what, size in sizes.items():
         if size % devices:
             raise UserError(f"config.{what} is {size}; it must be a multiple of {devices} devices")
     steps_per_epoch = examples // stage.batch_size

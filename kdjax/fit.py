@@ -92,7 +92,7 @@ def fit(
     epoch = done // per_epoch
     log = _Log(session, stage, first_step, waiting)
 
-    def save(state: TrainState, best: Selection, seconds: float, finished: bool) -> None:
+    def save(seconds: float, finished: bool) -> None:
         progress = {
             "first_step": first_step,
             "seconds": seconds,
@@ -100,8 +100,7 @@ def fit(
             "selected": best.records,
             "waiting": log.waiting(),
         }
-        saved = Saved(state, best.networks, progress)
-        checkpoints.save(first_step + int(np.ravel(jax.device_get(state.step))[0]), saved)
+        checkpoints.save(first_step + done, Saved(state, best.networks, progress))
 
     with Bar(stage.name, stage.epochs * per_epoch, done) as bar:
         while not finished:
@@ -115,7 +114,7 @@ def fit(
                 done += 1
                 log.add(done, metrics, bar)
                 if session.should_stop(first_step + done) and position + 1 < per_epoch:
-                    save(state, best, seconds + time.perf_counter() - started, False)
+                    save(seconds + time.perf_counter() - started, False)
                     raise Interrupted(first_step + done)
             epoch += 1
             networks = parallel.collect(state.networks)
@@ -128,7 +127,7 @@ def fit(
             finished = epoch == stage.epochs or _patience_over(stage, best, epoch)
             stopping = session.should_stop(first_step + done) and not finished
             if finished or stopping or epoch % plan.checkpoint_every_epochs == 0:
-                save(state, best, seconds, finished)
+                save(seconds, finished)
             if stopping:
                 raise Interrupted(first_step + done)
         bar.finish_at(done)
@@ -204,7 +203,7 @@ class _Log:
         self._session.writer.write(self._first + done, self._stage.name, named)
         accuracies = "  ".join(f"{name} {score['accuracy']:.2%}" for name, score in scores.items())
         bar.to(done)
-        bar.note(f"epoch {epoch}/{self._stage.epochs}  validation accuracy: {accuracies}")
+        bar.note(f"epoch {epoch}/{self._stage.epochs}, validation: {accuracies}")
 
     def _figures(self) -> str:
         accuracy = [v for name, v in self._latest.items() if name.endswith("/accuracy")]

@@ -37,11 +37,13 @@ class Bar:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}  {task.fields[note]}"),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task(description, total=total, completed=start, figures="")
+        self._task = self._progress.add_task(
+            description, total=total, completed=start, figures="", note=""
+        )
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -66,8 +68,11 @@ class Bar:
         self._progress.update(self._task, total=total)
 
     def note(self, line: str) -> None:
-        """A line that stays, above the bar."""
-        console.print(f"{self._description}: {line}", highlight=False)
+        """What is worth a line in a log; on a terminal it stands behind the bar instead."""
+        if console.is_terminal:
+            self._progress.update(self._task, note=line)
+        else:
+            console.print(f"{self._description}: {line}", highlight=False)
 
 
 def track(items: Iterable[T], description: str) -> Iterator[T]:

@@ -200,7 +200,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(distilled):
     checkpoints = Checkpoints(directory, "student", read_only=True)
     good = checkpoints.networks(24, "networks", _like(directory))
     wider = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*x.shape, 2), x.dtype), good)
-    with pytest.raises(UserError, match="another architecture|cannot restore"):
+    with pytest.raises(UserError, match=r"another architecture|cannot restore"):
         checkpoints.networks(24, "networks", wider)
     renamed = {"stranger": good["student"]}
     with pytest.raises(UserError, match="cannot restore"):
