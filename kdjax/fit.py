@@ -203,8 +203,11 @@ class _Log:
         self._session.writer.write(self._first + done, self._stage.name, named)
         accuracies = "  ".join(f"{name} {score['accuracy']:.2%}" for name, score in scores.items())
         bar.to(done)
-        bar.note(f"epoch {epoch}/{self._stage.epochs}, validation: {accuracies}")
+        bar.note(
+            f"epoch {epoch}/{self._stage.epochs}, validation: {accuracies}",
+            short="val " + " ".join(f"{score['accuracy']:.1%}" for score in scores.values()),
+        )
 
     def _figures(self) -> str:
         accuracy = [v for name, v in self._latest.items() if name.endswith("/accuracy")]
-        return f"loss {self._latest['loss']:.4f}  accuracy {np.mean(accuracy):.2%}"
+        return f"loss {self._latest['loss']:.3f} acc {np.mean(accuracy):.1%}"

@@ -7,12 +7,9 @@ from typing import Self, TypeVar
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
-    SpinnerColumn,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
@@ -29,15 +26,11 @@ class Bar:
     def __init__(self, description: str, total: int, start: int = 0):
         self._description = description
         self._progress = Progress(
-            SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=16),
             TaskProgressColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}  {task.fields[note]}"),
+            TextColumn("left {task.fields[figures]} {task.fields[note]}"),
             console=console,
             disable=not console.is_terminal,
         )
@@ -67,10 +60,10 @@ class Bar:
         """Shortens the bar, for a stage that stops early."""
         self._progress.update(self._task, total=total)
 
-    def note(self, line: str) -> None:
-        """What is worth a line in a log; on a terminal it stands behind the bar instead."""
+    def note(self, line: str, *, short: str) -> None:
+        """A line in a log; on a terminal its `short` form stands behind the bar instead."""
         if console.is_terminal:
-            self._progress.update(self._task, note=line)
+            self._progress.update(self._task, note=short)
         else:
             console.print(f"{self._description}: {line}", highlight=False)
 

@@ -10,9 +10,9 @@ def show(result: dict[str, Any], directory: Path) -> None:
     """Prints every network's figures, and where the rest is."""
     networks = result["networks"]
     baseline = networks.get("baseline")
-    columns = ["network", "parameters", "step", "validation", "test", "test, last step"]
+    columns = ["network", "parameters", "step", "validation", "test", "last step"]
     if baseline:
-        columns.append("against baseline")
+        columns.append("gain")
     rows = []
     for name, figures in networks.items():
         row = [
@@ -25,17 +25,18 @@ def show(result: dict[str, Any], directory: Path) -> None:
         ]
         if baseline:
             gain = figures["test"]["accuracy"] - baseline["test"]["accuracy"]
-            row.append("" if name == "baseline" else f"{100 * gain:+.2f} points")
+            row.append("" if name == "baseline" else f"{100 * gain:+.2f}")
         rows.append(row)
     seconds = sum(stage["seconds"] for stage in result["stages"].values())
     data = result["data"]
-    table(
-        f"{result['method']} on {data['name']}, accuracy",
-        columns,
-        rows,
-        f"seed {result['seed']}, {data['examples']['train']:,} training and "
-        f"{data['examples']['test']:,} test images; trained in {seconds:.0f} s; {directory}",
-    )
+    examples = data["examples"]
+    caption = [
+        "Accuracy at the selected step, and on test at the last one"
+        + ("; gain: test accuracy against the baseline, in points." if baseline else "."),
+        f"Seed {result['seed']}, {examples['train']:,} training and {examples['test']:,} test "
+        f"images; trained in {seconds:.0f} s. {directory}",
+    ]
+    table(f"{result['method']} on {data['name']}", columns, rows, "\n".join(caption))
 
 
 def _percent(score: dict[str, float] | None) -> str:
