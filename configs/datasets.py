@@ -30,6 +30,19 @@ DATASETS: dict[str, dict[str, Any]] = {
         batch_size=128,
         learning_rate=3e-3,
     ),
+    # Class folders of the user's own, in --config.data.path; ImageNet's normalisation.
+    "folder": dict(
+        size=32,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        pad=4,
+        flip=True,
+        teacher="resnet.resnet18_cifar",
+        student="six_conv.student",
+        epochs=30,
+        batch_size=128,
+        learning_rate=1e-3,
+    ),
 }
 
 

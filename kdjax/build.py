@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from kdjax import augment, discover, optim, schedules, tasks
 from kdjax.data import splits
-from kdjax.data.types import DataSet
+from kdjax.data.types import DataSet, Request
 from kdjax.errors import UserError
 from kdjax.models import linen
 from kdjax.step import TERMS, Program
@@ -117,9 +117,15 @@ def load_data(config: ConfigDict) -> DataSet:
         UserError: it is unknown, not prepared, or does not fit what the config says of it.
     """
     name, wanted = config.data.name, config.data
-    not_sources = ("types", "splits", "orders", "images", "tfds_source")
+    not_sources = ("types", "splits", "orders", "images", "archive", "tfds_source")
     source = discover.module("kdjax.data", name, "data set", without=not_sources)
-    raw = source.read(data_dir=wanted.data_dir, size=wanted.size)
+    channels = len(wanted.mean)
+    if channels not in (1, 3) or len(wanted.std) != channels:
+        raise UserError(
+            f"config.data.mean and config.data.std have {channels} and {len(wanted.std)} values; "
+            "they need one each for grey images and three for colour"
+        )
+    raw = source.read(Request(wanted.data_dir, wanted.path, wanted.size, channels))
     data = splits.prepare(
         raw,
         seed=wanted.seed,
@@ -127,11 +133,10 @@ def load_data(config: ConfigDict) -> DataSet:
         fraction=wanted.fraction,
         refit=wanted.refit,
     )
-    channels = data.image_shape[2]
-    if not len(wanted.mean) == len(wanted.std) == channels:
+    if data.image_shape[2] != channels:
         raise UserError(
-            f"config.data.mean and config.data.std have {len(wanted.mean)} and {len(wanted.std)} "
-            f"values; images of {name} have {channels} channels"
+            f"config.data.mean has {channels} values; images of {name} have "
+            f"{data.image_shape[2]} channels"
         )
     return data
 

@@ -28,10 +28,13 @@ def main() -> None:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
     from configs import datasets
     from kdjax.data import tfds_source
+    from kdjax.data.types import Request
 
-    size = SIZE.value or datasets.settings(DATASET.value)["size"]
+    settings = datasets.settings(DATASET.value)
+    size = SIZE.value or settings["size"]
+    request = Request(DATA_DIR.value, "", size, len(settings["mean"]))
     with_tfds(DATASET.value, manual_dir=MANUAL_DIR.value, data_dir=DATA_DIR.value)
-    summary(tfds_source.read(DATASET.value, data_dir=DATA_DIR.value, size=size))
+    summary(tfds_source.read(DATASET.value, request))
 
 
 def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from kdjax import prepare
 from kdjax.data import tfds_source
+from kdjax.data.types import Request
 from kdjax.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -55,14 +56,16 @@ import sys
 sys.path.insert(0, {folder!r})
 import numpy as np
 from kdjax.data import tfds_source
-raw = tfds_source.read("kdjax_shapes", data_dir={data!r}, size=10)
+from kdjax.data.types import Request
+from kdjax.data.types import Request
+raw = tfds_source.read("kdjax_shapes", Request({data!r}, "", 10, 1))
 image, label, index = raw.parts["train"]
 assert image.shape == (20, 10, 10, 1), image.shape
 assert sorted(image[:, 9, 0, 0].tolist()) == list(range(20))
 assert ((image[:, 0, 0, 0] >= 100) == (label == 0)).all()
 assert raw.class_names == ("top", "bottom"), raw.class_names
-assert tfds_source.read("kdjax_shapes", data_dir={data!r}, size=8).parts["test"].image.shape == (
-    4, 8, 8, 1)
+small = tfds_source.read("kdjax_shapes", Request({data!r}, "", 8, 3))
+assert small.parts["test"].image.shape == (4, 8, 8, 3)
 assert "tensorflow" not in sys.modules
 """
 
@@ -115,7 +118,7 @@ def test_a_damaged_archive_is_refused(tmp_path):
 @pytest.mark.slow
 def test_real_mnist(mnist_dir, tmp_path):
     prepare.with_tfds("mnist", manual_dir=mnist_dir, data_dir=str(tmp_path))
-    raw = tfds_source.read("mnist", data_dir=str(tmp_path), size=28)
+    raw = tfds_source.read("mnist", Request(str(tmp_path), "", 28, 1))
     assert {name: len(part.id) for name, part in raw.parts.items()} == {
         "train": 60_000,
         "test": 10_000,

@@ -1,4 +1,4 @@
 """Data sets as arrays in memory. A data set is the module here that has its name.
 
-`kdjax.data.<name>.read(data_dir=, size=)` returns a `Raw`; splitting is the same for all.
+`kdjax.data.<name>.read(request)` returns a `Raw`; splitting is the same for all.
 """

@@ -1,14 +1,15 @@
 """Data sets that TensorFlow Datasets has prepared, read without TensorFlow."""
 
 import os
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kdjax.data.images import cached, resize
-from kdjax.data.types import Raw, Split
+from kdjax.data import images
+from kdjax.data.types import Raw, Request
 from kdjax.errors import UserError
 
 
@@ -18,35 +19,37 @@ def directory(data_dir: str) -> str:
     return os.path.expanduser(chosen)
 
 
-def read(name: str, *, data_dir: str, size: int) -> Raw:
+def read(name: str, request: Request) -> Raw:
     """Every split of a prepared data set, decoded once and cached at `size`.
 
     Args:
         name: TFDS's name of an image-classification data set.
-        data_dir: where it was prepared; empty for TFDS's own default.
-        size: height and width of the images, in pixels.
+        request: what to read, and from where.
 
     Raises:
         UserError: it was not prepared there; the message has the command that prepares it.
     """
     import tensorflow_datasets as tfds
 
-    where = directory(data_dir)
+    where = directory(request.data_dir)
     try:
         builder = tfds.builder(name, data_dir=where)
         prepared = bool(builder.info.splits)
     except tfds.core.DatasetNotFoundError:
         prepared = False
     if not prepared:
-        option = f" --data_dir={data_dir}" if data_dir else ""
+        option = f" --data_dir={request.data_dir}" if request.data_dir else ""
         raise UserError(
             f"data set {name!r} is not prepared in {where}: run python -m kdjax.prepare "
             f"--dataset={name}{option} (with no network, add --manual_dir=DIR, the folder that "
             "holds its official archives)"
         )
-    cache = Path(where) / "kdjax" / f"{name}-{builder.info.version}-{size}"
+    version = f"{name}-{builder.info.version}-{request.size}x{request.channels}"
+    cache = Path(where) / "kdjax" / version
     parts = {
-        part: cached(cache / part, partial(_decode, builder, part, size))
+        part: images.cached(
+            cache / part, partial(_write, builder=builder, part=part, request=request)
+        )
         for part in builder.info.splits
         if part in ("train", "validation", "test")
     }
@@ -55,15 +58,24 @@ def read(name: str, *, data_dir: str, size: int) -> Raw:
     )
 
 
-def _decode(builder: Any, part: str, size: int) -> Split:
-    from kdjax.progress import track
+def _write(folder: Path, *, builder: Any, part: str, request: Request) -> None:
+    records = builder.as_data_source(split=part, decoders={"image": _encoded()})
+    label = np.zeros(len(records), np.int32)
 
-    records = builder.as_data_source(split=part)
-    image, label = [], []
-    for index in track(range(len(records)), f"decoding {builder.name}/{part}"):
-        record = records[index]
-        image.append(resize(record["image"], size))
-        label.append(record["label"])
-    return Split(
-        np.stack(image), np.asarray(label, np.int32), np.arange(len(label), dtype=np.int32)
-    )
+    def rows() -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
+        for row in images.counted(iter(range(len(records))), len(records), f"decoding {part}"):
+            record = records[row]
+            label[row] = record["label"]
+            content = record["image"]
+            yield (
+                row,
+                partial(images.decode, content, size=request.size, channels=request.channels),
+            )
+
+    images.write_split(folder, label, request.image_shape, rows())
+
+
+def _encoded() -> Any:
+    import tensorflow_datasets as tfds
+
+    return tfds.decode.SkipDecoding()

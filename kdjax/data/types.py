@@ -5,6 +5,24 @@ from typing import NamedTuple
 import numpy as np
 
 
+class Request(NamedTuple):
+    """What a run asks of a data set's source."""
+
+    data_dir: str
+    """Where prepared data is; empty for TFDS's own default."""
+    path: str
+    """A folder or archive of the user's own, for sources that take one."""
+    size: int
+    """Height and width of the images."""
+    channels: int
+    """1 (grey) or 3 (colour); images are converted as needed."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(h, w, c)`."""
+        return self.size, self.size, self.channels
+
+
 class Split(NamedTuple):
     """One part of a data set."""
 

@@ -1,54 +1,107 @@
 """Resizing, and a cache that is whole or absent."""
 
+import functools
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from kdjax.data import digits
-from kdjax.data.images import cached, resize
-from kdjax.data.types import Split
+from kdjax.data.images import cached, decode, resize, write_split
+from kdjax.data.types import Request
+from kdjax.errors import UserError
 
 
-def split(value=1):
-    return Split(np.full((3, 2, 2, 1), value, np.uint8), np.arange(3, dtype=np.int32), np.arange(3))
+def write(folder, value=1, count=3):
+    rows = [
+        (row, lambda row=row: np.full((2, 2, 1), (value + row) % 256, np.uint8))
+        for row in range(count)
+    ]
+    write_split(folder, np.arange(count) % 2, (2, 2, 1), reversed(rows))
 
 
-def test_cache_decodes_once(tmp_path):
+def test_cache_decodes_once_and_keeps_rows(tmp_path):
     calls = []
 
-    def decode():
+    def counting(folder):
         calls.append(1)
-        return split()
+        write(folder, count=600)
 
     for _ in range(2):
-        found = cached(tmp_path / "a" / "train", decode)
-        for x, y in zip(found, split(), strict=True):
-            np.testing.assert_array_equal(x, y)
+        found = cached(tmp_path / "a" / "train", counting)
+        np.testing.assert_array_equal(
+            found.image[:, 0, 0, 0], (1 + np.arange(600)).astype(np.uint8)
+        )
+        np.testing.assert_array_equal(found.label, np.arange(600) % 2)
+        np.testing.assert_array_equal(found.id, np.arange(600))
     assert len(calls) == 1
 
 
-def test_cache_leaves_nothing_behind_after_a_failure(tmp_path, monkeypatch):
-    real = np.save
+def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
 
-    def full_disk(path, array):
-        if "label" in str(path):
-            raise OSError(28, "No space left on device")
-        real(path, array)
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(UserError, match=f"no space left in {tmp_path} to cache train"):
+        cached(tmp_path / "train", write)
+    assert list(tmp_path.iterdir()) == []
 
-    monkeypatch.setattr(np, "save", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        cached(tmp_path / "train", split)
+
+def test_an_error_while_decoding_leaves_nothing_behind(tmp_path):
+    def bad(folder):
+        write_split(folder, np.zeros(2), (2, 2, 1), [(0, lambda: 1 / 0), (1, lambda: 1 / 0)])
+
+    with pytest.raises(ZeroDivisionError):
+        cached(tmp_path / "train", bad)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_processes_at_once_agree(tmp_path):
     """The second one finds the folder made while it was decoding, and keeps it."""
 
-    def slow():
-        cached(tmp_path / "train", lambda: split(7))
-        return split(9)
+    def slow(folder):
+        cached(tmp_path / "train", lambda other: write(other, 7))
+        write(folder, 90)
 
-    assert cached(tmp_path / "train", slow).image.max() == 7
+    assert cached(tmp_path / "train", slow).image.max() == 9
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
+
+
+def encoded(array, kind):
+    stream = io.BytesIO()
+    Image.fromarray(array.squeeze()).save(stream, kind)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_decoding_keeps_lossless_values(kind):
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    np.testing.assert_array_equal(decode(encoded(image, kind), size=8, channels=3), image)
+    assert decode(encoded(image, kind), size=4, channels=1).shape == (4, 4, 1)
+
+
+def test_a_large_jpeg_is_scaled_as_if_decoded_whole():
+    row = np.linspace(0, 255, 200).astype(np.uint8)
+    image = np.broadcast_to(row[None, :, None], (200, 200, 3)).copy()
+    small = decode(encoded(image, "JPEG"), size=20, channels=3)
+    np.testing.assert_allclose(small.astype(int), resize(image, 20).astype(int), atol=6)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"a note", "is not an image"), (b"", "is not an image")],
+)
+def test_what_is_no_image_is_refused(content, message):
+    with pytest.raises(ValueError, match=message):
+        decode(content, size=8, channels=3)
+
+
+def test_a_truncated_jpeg_is_refused():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    content = encoded(image, "JPEG")
+    with pytest.raises(ValueError, match="cannot be decoded"):
+        decode(content[: len(content) // 2], size=32, channels=3)
 
 
 def test_resize_keeps_channels_and_constants():
@@ -59,7 +112,7 @@ def test_resize_keeps_channels_and_constants():
 
 
 def test_digits_are_the_real_ones():
-    raw = digits.read(data_dir="", size=16)
+    raw = digits.read(Request("", "", 16, 1))
     image, label, _ = raw.parts["train"]
     assert image.shape == (1797, 16, 16, 1)
     assert image.dtype == np.uint8

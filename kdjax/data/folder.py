@@ -1,0 +1,135 @@
+"""Image folders: `<root>/<class>/*` or `<root>/<split>/<class>/*`, as a folder, a zip or a tar.
+
+Folders that hold nothing but one folder are passed through, so archives can be used as they were
+published. Splits are named train, validation (val, valid) and test.
+"""
+
+import hashlib
+import json
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from kdjax.data import archive, images
+from kdjax.data.tfds_source import directory
+from kdjax.data.types import Raw, Request
+from kdjax.errors import UserError
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+Layout = dict[str, dict[str, list[str]]]
+"""Names of files by split and class."""
+
+
+def read(request: Request) -> Raw:
+    """All images of a folder or archive, decoded once and cached.
+
+    Raises:
+        UserError: `config.data.path` is empty, or what it names has no such layout, an empty
+            class, a class that is in no training part, or a file that is no whole image.
+    """
+    if not request.path:
+        raise UserError("config.data.path is empty: name a folder, zip or tar of class folders")
+    path = Path(request.path).expanduser()
+    files, folders = archive.listing(path)
+    parts = layout(path, files, folders)
+    classes = sorted(parts["train"])
+    cache = Path(directory(request.data_dir)) / "kdjax" / _key(path, files, request)
+    splits = {}
+    for part, by_class in parts.items():
+        names = [name for cls in sorted(by_class) for name in sorted(by_class[cls])]
+        label = [classes.index(cls) for cls in sorted(by_class) for _ in by_class[cls]]
+        write = partial(
+            _write, path=path, part=part, names=names, label=np.array(label), request=request
+        )
+        splits[part] = images.cached(cache / part, write)
+    return Raw(splits, tuple(classes), f"folder {path.name}")
+
+
+def layout(path: Path, files: list[str], folders: list[str]) -> Layout:
+    """Sorts files by split and class.
+
+    Args:
+        path: for messages.
+        files: all names, with `/` between parts.
+        folders: all folders, with empty ones.
+
+    Raises:
+        UserError: there are no class folders, or a class is empty or in no training part.
+    """
+    root = PurePosixPath("")
+    top = _children(folders, root)
+    while len(top) == 1 and (below := _children(folders, root / top[0])):
+        root, top = root / top[0], below
+    if not top:
+        raise UserError(f"{path} has no class folders: <class>/<image> or <split>/<class>/<image>")
+    if {name.lower() for name in top} <= SPLITS.keys():
+        roots = {SPLITS[name.lower()]: root / name for name in top}
+        if "train" not in roots:
+            raise UserError(f"{path} has the splits {', '.join(sorted(roots))}, but no train")
+    else:
+        roots = {"train": root}
+    parts = {part: _classes(path, where, files, folders) for part, where in roots.items()}
+    for part, by_class in parts.items():
+        for cls in by_class:
+            if cls not in parts["train"]:
+                raise UserError(f"{path}: class {cls!r} is in {part}, but not in train")
+    if not parts["train"]:
+        raise UserError(f"{path}: {roots['train']} has no class folders")
+    return parts
+
+
+def _children(folders: list[str], root: PurePosixPath) -> list[str]:
+    return sorted(p.name for p in map(PurePosixPath, folders) if p.parent == root)
+
+
+def _classes(
+    path: Path, where: PurePosixPath, files: list[str], folders: list[str]
+) -> dict[str, list[str]]:
+    """Names of files by class, of the class folders in `where`; deeper folders count too."""
+    classes: dict[str, list[str]] = {cls: [] for cls in _children(folders, where)}
+    prefix = "" if where == PurePosixPath("") else f"{where}/"
+    for name in files:
+        if name.startswith(prefix):
+            cls, _, below = name[len(prefix) :].partition("/")
+            if below:
+                classes[cls].append(name)
+    for cls, names in classes.items():
+        if not names:
+            raise UserError(f"{path}: class folder {where / cls} is empty")
+    return classes
+
+
+def _key(path: Path, files: list[str], request: Request) -> str:
+    """A name for the cache that changes with the files, the size and the channels."""
+    if path.is_dir():
+        stats = [(name, (path / name).stat()) for name in files]
+    else:
+        stats = [(path.name, path.stat())]
+    listed = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    digest = hashlib.sha256(json.dumps([str(path.resolve()), listed]).encode()).hexdigest()[:12]
+    return f"folder-{path.stem}-{digest}-{request.size}x{request.channels}"
+
+
+def _write(
+    folder: Path, *, path: Path, part: str, names: list[str], label: np.ndarray, request: Request
+) -> None:
+    rows = {name: row for row, name in enumerate(names)}
+
+    def decode(name: str, content: bytes) -> np.ndarray:
+        try:
+            return images.decode(content, size=request.size, channels=request.channels)
+        except ValueError as error:
+            raise UserError(f"{path}: {name} {error}") from error
+
+    found = images.counted(archive.contents(path, names), len(names), f"decoding {part}")
+    decoders = ((rows[name], partial(decode, name, content)) for name, content in found)
+    images.write_split(folder, label, request.image_shape, decoders)
