@@ -30,6 +30,18 @@ DATASETS: dict[str, dict[str, Any]] = {
         batch_size=128,
         learning_rate=3e-3,
     ),
+    "cifar10": dict(
+        size=32,
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.247, 0.2435, 0.2616),
+        pad=4,
+        flip=True,
+        teacher="resnet.resnet18_cifar",
+        student="six_conv.student",
+        epochs=30,
+        batch_size=128,
+        learning_rate=1e-3,
+    ),
     # Class folders of the user's own, in --config.data.path; ImageNet's normalisation.
     "folder": dict(
         size=32,
@@ -47,11 +59,13 @@ DATASETS: dict[str, dict[str, Any]] = {
 
 
 def settings(name: str) -> dict[str, Any]:
-    """The entry for one data set.
+    """The entry for one data set; `tfds/<name>` is any that TFDS has, with a folder's recipe.
 
     Raises:
         UserError: there is none of that name.
     """
+    if name.startswith("tfds/"):
+        return DATASETS["folder"]
     if name not in DATASETS:
         raise unknown("data set", name, DATASETS)
     return DATASETS[name]

@@ -1,12 +1,13 @@
 """From a config to networks, terms, optimisers and data: the only reader of config's meaning."""
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from kdjax import augment, discover, optim, schedules, tasks
-from kdjax.data import splits
+from kdjax.data import splits, tfds_source
 from kdjax.data.types import DataSet, Request
 from kdjax.errors import UserError
 from kdjax.models import linen
@@ -118,14 +119,17 @@ def load_data(config: ConfigDict) -> DataSet:
     """
     name, wanted = config.data.name, config.data
     not_sources = ("types", "splits", "orders", "images", "archive", "tfds_source")
-    source = discover.module("kdjax.data", name, "data set", without=not_sources)
+    if name.startswith("tfds/"):
+        read = functools.partial(tfds_source.read, name.removeprefix("tfds/"))
+    else:
+        read = discover.module("kdjax.data", name, "data set", without=not_sources).read
     channels = len(wanted.mean)
     if channels not in (1, 3) or len(wanted.std) != channels:
         raise UserError(
             f"config.data.mean and config.data.std have {channels} and {len(wanted.std)} values; "
             "they need one each for grey images and three for colour"
         )
-    raw = source.read(Request(wanted.data_dir, wanted.path, wanted.size, channels))
+    raw = read(Request(wanted.data_dir, wanted.path, wanted.size, channels))
     data = splits.prepare(
         raw,
         seed=wanted.seed,

@@ -30,11 +30,12 @@ def main() -> None:
     from kdjax.data import tfds_source
     from kdjax.data.types import Request
 
-    settings = datasets.settings(DATASET.value)
+    name = DATASET.value.removeprefix("tfds/")
+    settings = datasets.settings(name if name in datasets.DATASETS else f"tfds/{name}")
     size = SIZE.value or settings["size"]
     request = Request(DATA_DIR.value, "", size, len(settings["mean"]))
-    with_tfds(DATASET.value, manual_dir=MANUAL_DIR.value, data_dir=DATA_DIR.value)
-    summary(tfds_source.read(DATASET.value, request))
+    with_tfds(name, manual_dir=MANUAL_DIR.value, data_dir=DATA_DIR.value)
+    summary(tfds_source.read(name, request))
 
 
 def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:

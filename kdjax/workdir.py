@@ -14,7 +14,7 @@ from kdjax.writers import write_json
 def default(config: ConfigDict) -> Path:
     """`runs/<method>-<data set>-<hash>`: a folder for each config, so that each can resume."""
     digest = hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()
-    return Path("runs") / f"{config.method}-{config.data.name}-{digest[:8]}"
+    return Path("runs") / f"{config.method}-{config.data.name.replace('/', '-')}-{digest[:8]}"
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:

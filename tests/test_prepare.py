@@ -46,8 +46,6 @@ sys.path.insert(0, {folder!r})
 import shapes
 from absl import flags
 from kdjax import cli, prepare
-from configs import datasets
-datasets.DATASETS["kdjax_shapes"] = dict(datasets.DATASETS["digits"], size=10)
 sys.argv = ["prepare", *{arguments!r}]
 cli.launch(prepare.main)
 """
@@ -64,6 +62,14 @@ assert image.shape == (20, 10, 10, 1), image.shape
 assert sorted(image[:, 9, 0, 0].tolist()) == list(range(20))
 assert ((image[:, 0, 0, 0] >= 100) == (label == 0)).all()
 assert raw.class_names == ("top", "bottom"), raw.class_names
+from configs import ce
+from kdjax import build
+config = ce.get_config("tfds/kdjax_shapes")
+config.data.data_dir = {data!r}
+config.batch_size = 4
+data = build.plan(config, 1).data
+assert data.image_shape == (32, 32, 3)
+assert len(data.splits["test"].id) == 4
 small = tfds_source.read("kdjax_shapes", Request({data!r}, "", 8, 3))
 assert small.parts["test"].image.shape == (4, 8, 8, 3)
 assert "tensorflow" not in sys.modules
@@ -90,7 +96,7 @@ def test_prepares_from_manual_files_and_reads_without_tensorflow(tmp_path):
     done = python(code)
     assert done.returncode == 0, done.stderr
     assert "bottom" in done.stdout
-    assert "10 x 10 x 1" in done.stdout
+    assert "32 x 32 x 3" in done.stdout
     # Reading needs the files that preparing wrote, not the builder's code.
     read = python(READ.format(folder=str(tmp_path / "elsewhere"), data=data))
     assert read.returncode == 0, read.stderr

@@ -45,6 +45,7 @@ def read(name: str, request: Request) -> Raw:
             "holds its official archives)"
         )
     version = f"{name}-{builder.info.version}-{request.size}x{request.channels}"
+    _check_features(name, builder.info)
     cache = Path(where) / "kdjax" / version
     parts = {
         part: images.cached(
@@ -56,6 +57,18 @@ def read(name: str, request: Request) -> Raw:
     return Raw(
         parts, tuple(builder.info.features["label"].names), f"{name} {builder.info.version} (TFDS)"
     )
+
+
+def _check_features(name: str, info: Any) -> None:
+    features = info.features
+    if "train" not in info.splits:
+        raise UserError(f"TFDS's {name} has no train split, but {', '.join(info.splits)}")
+    label = features.get("label") if hasattr(features, "get") else None
+    if "image" not in features or not hasattr(label, "names"):
+        raise UserError(
+            f"TFDS's {name} is no image classification: it needs the features image and label, "
+            f"and has {', '.join(features)}"
+        )
 
 
 def _write(folder: Path, *, builder: Any, part: str, request: Request) -> None:

@@ -1,6 +1,5 @@
 """Resizing, and a cache that is whole or absent."""
 
-import functools
 import io
 
 import numpy as np
