@@ -102,6 +102,9 @@ def check(config: ConfigDict) -> None:
         for field in ("epochs", "batch_size"):
             positive(f"{key}.{field}", stage[field])
         require(stage.patience >= 0, f"{key}.patience", stage.patience, "0 or more")
+        validated = config.data.validation > 0 and not config.data.refit
+        without = "0 where nothing is held out for validation"
+        require(validated or not stage.patience, f"{key}.patience", stage.patience, without)
         positive(f"{key}.optimiser.learning_rate.start", stage.optimiser.learning_rate.start)
         for term_name, term in stage.terms.items():
             if "temperature" in term:

@@ -122,6 +122,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"data.name": "mnits"}, "Did you mean 'mnist'?"),
         ({"data.mean": (0.1, 0.2)}, "one each for grey images and three for colour"),
         ({"data.mean": (0.1,) * 3, "data.std": (1.0,) * 3}, "images of digits have 1 channels"),
+        ({"patience": 2, "data.refit": True}, "patience is 2; it must be 0 where nothing"),
         ({"select": "first"}, "best or last"),
         ({"seed": -1}, "config.seed is -1"),
     ],

@@ -63,8 +63,7 @@ def _check_features(name: str, info: Any) -> None:
     features = info.features
     if "train" not in info.splits:
         raise UserError(f"TFDS's {name} has no train split, but {', '.join(info.splits)}")
-    label = features["label"] if "label" in features else None
-    if "image" not in features or not hasattr(label, "names"):
+    if not {"image", "label"} <= set(features) or not hasattr(features["label"], "names"):
         raise UserError(
             f"TFDS's {name} is no image classification: it needs the features image and label, "
             f"and has {', '.join(features)}"
