@@ -6,6 +6,10 @@
 # KDJAX_VENV: where the environment is (default .venv). PYTHON: which Python makes it.
 set -euo pipefail
 cd "$(dirname "$0")"
+if ! "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    echo "kdjax: needs Python 3.11 or newer; name one with PYTHON=python3.11 ./launch.sh" >&2
+    exit 2
+fi
 venv=${KDJAX_VENV:-.venv}
 
 # install NAME: installs requirements NAME, unless this very list is installed already.
@@ -16,10 +20,10 @@ install() {
     if [ ! -x "$venv/bin/python" ]; then
         "${PYTHON:-python3}" -m venv "$venv"
     fi
-    if ! cat requirements.txt "$list" | cmp -s - "$stamp"; then
+    if ! cat requirements.txt requirements/*.txt | cmp -s - "$stamp"; then
         echo "kdjax: installing $list into $venv" >&2
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list"
-        cat requirements.txt "$list" > "$stamp"
+        cat requirements.txt requirements/*.txt > "$stamp"
     fi
 }
 

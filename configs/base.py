@@ -47,6 +47,7 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
             # Share of the distillation side: alpha * soft + (1 - alpha) * hard.
             alpha=0.5,
             temperature=4.0,
+            label_smoothing=0.0,
             epochs=data["epochs"],
             batch_size=data["batch_size"],
             learning_rate=data["learning_rate"],
@@ -91,14 +92,15 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
     )
 
 
-def network(*, model: str, pair: str = "") -> ConfigDict:
+def network(*, model: Any, dropout: Any = 0.0, pair: str = "") -> ConfigDict:
     """A network.
 
     Args:
         model: `<file>.<function>` in `kdjax/models`.
-        pair: another network, whose initialisation and dropout this one repeats.
+        dropout: rate ahead of the last layer.
+        pair: another network, whose initialisation and dropout masks this one repeats.
     """
-    return ConfigDict(dict(model=model, dropout=0.0, pair=pair))
+    return ConfigDict(dict(model=model, dropout=dropout, pair=pair))
 
 
 def schedule(start: Any, **changes: Any) -> ConfigDict:
@@ -114,7 +116,7 @@ def schedule(start: Any, **changes: Any) -> ConfigDict:
     values = dict(
         kind="constant",
         start=start,
-        end=0.0,
+        end=start,
         begin=0.0,
         finish=0.0,
         rate=1.0,
@@ -127,9 +129,9 @@ def schedule(start: Any, **changes: Any) -> ConfigDict:
 
 def ce(config: ConfigDict, *, network: str, weight: Any = 1.0) -> ConfigDict:
     """Hard labels for one network."""
-    del config
+    smoothing = config.get_oneway_ref("label_smoothing")
     return ConfigDict(
-        dict(kind="ce", network=network, label_smoothing=0.0, weight=schedule(weight))
+        dict(kind="ce", network=network, label_smoothing=smoothing, weight=schedule(weight))
     )
 
 
@@ -171,6 +173,7 @@ def stage(
                 learning_rate=schedule(
                     config.get_oneway_ref("learning_rate"),
                     kind="cosine",
+                    end=0.0,
                     finish=epochs.to_float(),
                 ),
                 momentum=0.9,
@@ -198,10 +201,14 @@ def add_stage(config: ConfigDict, name: str, new: ConfigDict) -> None:
 def add_baseline(config: ConfigDict, *, pair: str) -> None:
     """Adds a stage that trains `pair`'s network on hard labels alone, as `baseline`.
 
-    Same initialisation, data order and augmentation: what differs is the method.
+    Same initialisation, dropout, data order, augmentation and recipe (the top-level keys): what
+    differs is the method.
     """
+    partner = config.networks[pair]
     config.networks.baseline = network(
-        model=config.networks[pair].get_oneway_ref("model"), pair=pair
+        model=partner.get_oneway_ref("model"),
+        dropout=partner.get_oneway_ref("dropout"),
+        pair=pair,
     )
     terms = {"ce": ce(config, network="baseline")}
     add_stage(config, "baseline", stage(config, train=("baseline",), terms=terms))

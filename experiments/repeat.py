@@ -16,25 +16,38 @@ from ml_collections import config_flags
 from scipy import stats
 
 from kdjax import cli, progress, writers
+from kdjax.errors import UserError
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "As for kdjax.main.")
-SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds, separated by commas.")
-NAME = flags.DEFINE_string("name", None, "Name of the record.")
-WORKDIR = flags.DEFINE_string("workdir", "runs/repeat", "Runs go to WORKDIR/NAME-SEED.")
-RESULTS = flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+
+def define() -> None:
+    """The command's flags."""
+    config_flags.DEFINE_config_file("config", None, "As for kdjax.main.")
+    flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds, separated by commas.")
+    flags.DEFINE_string("name", None, "Name of the record.")
+    flags.DEFINE_string("workdir", "runs/repeat", "Runs go to WORKDIR/NAME-SEED.")
+    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
 
 
 def main() -> None:
     """Runs what has not finished yet, then records and prints."""
     from kdjax import runtime, train, workdir
 
-    config = cli.config_value(CONFIG)
-    name = NAME.value or f"{config.method}-{config.data.name}"
+    config = cli.config_value()
+    name = flags.FLAGS.name or f"{config.method}-{config.data.name}"
     runtime.use_compilation_cache()
     results = []
-    for seed in map(int, SEEDS.value):
-        config.seed = config.data.seed = seed
-        results.append(train.run(config, Path(WORKDIR.value) / f"{name}-{seed}"))
+    seeds = parse_seeds(flags.FLAGS.seeds)
+    with runtime.Interrupt() as interrupt:
+        for seed in seeds:
+            config.seed = config.data.seed = seed
+            directory = Path(flags.FLAGS.workdir) / f"{name}-{seed}"
+            try:
+                results.append(train.run(config, directory, interrupt))
+            except train.Interrupted as stopped:
+                raise SystemExit(
+                    f"kdjax: stopped and saved at step {stopped} of seed {seed}; run the same "
+                    "command again to go on"
+                ) from None
     record = {
         "command": "python -m experiments.repeat " + " ".join(sys.argv[1:]),
         "seeds": [result["seed"] for result in results],
@@ -46,10 +59,21 @@ def main() -> None:
         "config": workdir.plain(config),
         "runs": results,
     }
-    folder = Path(RESULTS.value)
+    folder = Path(flags.FLAGS.results)
     folder.mkdir(parents=True, exist_ok=True)
     writers.write_json(folder / f"{name}.json", record)
     show(name, record)
+
+
+def parse_seeds(texts: list[str]) -> list[int]:
+    """Different whole numbers.
+
+    Raises:
+        UserError: they are not, or there are none.
+    """
+    if not texts or not all(text.isdecimal() for text in texts) or len(set(texts)) < len(texts):
+        raise UserError(f"--seeds={','.join(texts)}: it takes different whole numbers, as 0,1,2")
+    return [int(text) for text in texts]
 
 
 def summarise(results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -104,4 +128,4 @@ def show(name: str, record: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    cli.launch(main)
+    cli.launch(main, define)

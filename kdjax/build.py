@@ -3,10 +3,11 @@
 import functools
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax import augment, discover, optim, schedules, tasks
+from kdjax import augment, checks, discover, optim, schedules, tasks
 from kdjax.data import splits, tfds_source
 from kdjax.data.types import DataSet, Request
 from kdjax.errors import UserError
@@ -46,15 +47,17 @@ def plan(config: ConfigDict, devices: int) -> Plan:
 
     Args:
         config: as `configs/base.py` lays it out.
-        devices: how many devices share each batch.
+        devices: how many devices share each training batch.
 
     Raises:
         UserError: a value out of its range, or a name that is not there.
     """
-    check(config)
+    checks.check(config)
     data = load_data(config)
     stages = tuple(_stage(config, name, data, devices) for name in config.stage_order)
     _check_order(stages)
+    for stage in stages:
+        _check_networks(stage, config, data)
     return Plan(
         data,
         stages,
@@ -68,52 +71,6 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     )
 
 
-def check(config: ConfigDict) -> None:
-    """Ranges of the values that are not checked where they are used.
-
-    Raises:
-        UserError: the first one that is out of range.
-    """
-
-    def require(holds: bool, key: str, value: object, what: str) -> None:
-        if not holds:
-            raise UserError(f"config.{key} is {value}; it must be {what}")
-
-    def positive(key: str, value: float) -> None:
-        require(value > 0, key, value, "greater than 0")
-
-    require(0 <= config.alpha <= 1, "alpha", config.alpha, "in [0, 1]")
-    positive("temperature", config.temperature)
-    for key in ("eval_batch_size", "log_every", "checkpoint_every_epochs"):
-        positive(key, config[key])
-    for key in ("seed", "data.seed"):
-        value = config.seed if key == "seed" else config.data.seed
-        require(0 <= value < 2**32, key, value, "in [0, 2^32)")
-    require(config.select in ("best", "last"), "select", repr(config.select), "best or last")
-    require(0 < config.data.fraction <= 1, "data.fraction", config.data.fraction, "in (0, 1]")
-    require(
-        0 <= config.data.validation < 0.9, "data.validation", config.data.validation, "in [0, 0.9)"
-    )
-    require(bool(config.stage_order), "stage_order", config.stage_order, "one stage or more")
-    for name in config.stage_order:
-        if name not in config.stages:
-            raise discover.unknown("stage in config.stage_order", name, config.stages)
-        key, stage = f"stages.{name}", config.stages[name]
-        for field in ("epochs", "batch_size"):
-            positive(f"{key}.{field}", stage[field])
-        require(stage.patience >= 0, f"{key}.patience", stage.patience, "0 or more")
-        validated = config.data.validation > 0 and not config.data.refit
-        without = "0 where nothing is held out for validation"
-        require(validated or not stage.patience, f"{key}.patience", stage.patience, without)
-        positive(f"{key}.optimiser.learning_rate.start", stage.optimiser.learning_rate.start)
-        for term_name, term in stage.terms.items():
-            if "temperature" in term:
-                schedule = term.temperature
-                positive(f"{key}.terms.{term_name}.temperature.start", schedule.start)
-                if schedule.kind in ("linear", "cosine", "exponential"):
-                    positive(f"{key}.terms.{term_name}.temperature.end", schedule.end)
-
-
 def load_data(config: ConfigDict) -> DataSet:
     """The data set, split.
 
@@ -121,16 +78,14 @@ def load_data(config: ConfigDict) -> DataSet:
         UserError: it is unknown, not prepared, or does not fit what the config says of it.
     """
     name, wanted = config.data.name, config.data
-    not_sources = ("types", "splits", "orders", "images", "archive", "tfds_source")
     if name.startswith("tfds/"):
         read = functools.partial(tfds_source.read, name.removeprefix("tfds/"))
     else:
-        read = discover.module("kdjax.data", name, "data set", without=not_sources).read
+        read = discover.module("kdjax.data.sources", name, "data set").read
     channels = len(wanted.mean)
-    if channels not in (1, 3) or len(wanted.std) != channels:
+    if wanted.path and name != "folder":
         raise UserError(
-            f"config.data.mean and config.data.std have {channels} and {len(wanted.std)} values; "
-            "they need one each for grey images and three for colour"
+            f"config.data.path is {wanted.path!r}, but {name} takes no path; use :folder"
         )
     raw = read(Request(wanted.data_dir, wanted.path, wanted.size, channels))
     data = splits.prepare(
@@ -157,8 +112,10 @@ def network(config: ConfigDict, name: str, data: DataSet) -> Network:
     if name not in config.networks:
         raise discover.unknown("network", name, config.networks)
     chosen = config.networks[name]
-    if not 0 <= chosen.dropout < 1:
-        raise UserError(f"config.networks.{name}.dropout is {chosen.dropout}; it must be in [0, 1)")
+    if chosen.pair and chosen.pair not in config.networks:
+        raise discover.unknown(
+            f"network in config.networks.{name}.pair", chosen.pair, config.networks
+        )
     make = discover.model(chosen.model)
     module = make(classes=len(data.class_names), dropout=chosen.dropout)
     return linen.network(module, image_shape=data.image_shape, key_name=chosen.pair or name)
@@ -189,6 +146,8 @@ def schedule(config: ConfigDict, steps_per_epoch: int, key: str) -> schedules.Sc
             value(config.start), value(config.rate), steps(config.boundaries)
         ),
     }
+    if config.kind in ("linear", "cosine") and config.finish < config.begin:
+        raise UserError(f"config.{key} finishes at epoch {config.finish}, before its begin")
     if config.kind not in kinds:
         raise discover.unknown(f"kind of schedule in config.{key}", config.kind, kinds)
     made = kinds[config.kind]()
@@ -203,10 +162,11 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
             f"config.{key}.batch_size is {stage.batch_size}, but there are only {examples} "
             "training examples; choose a smaller one"
         )
-    sizes = {f"{key}.batch_size": stage.batch_size, "eval_batch_size": config.eval_batch_size}
-    for what, size in sizes.items():
-        if size % devices:
-            raise UserError(f"config.{what} is {size}; it must be a multiple of {devices} devices")
+    if stage.batch_size % devices:
+        raise UserError(
+            f"config.{key}.batch_size is {stage.batch_size}; it must be a multiple of {devices} "
+            "devices"
+        )
     steps_per_epoch = examples // stage.batch_size
 
     terms: dict[str, Term] = {}
@@ -216,6 +176,8 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         wiring = dict(stage.terms[term_name])
         terms[term_name], weights[term_name] = _term(wiring, steps_per_epoch, key, term_name)
 
+    for reserved in {"loss", "learning_rate"} & terms.keys():
+        raise UserError(f"config.{key}.terms: no term can have the name {reserved!r}")
     trained = tuple(sorted(stage.train))
     read = {network_name for term in terms.values() for network_name in term.reads}
     for idle in sorted(set(trained) - read):
@@ -259,11 +221,14 @@ def _term(
         if part in wiring
     }
     found = discover.module("kdjax.terms", kind, f"kind of term in config.{key}.terms.{name}")
-    return found.make(task=tasks.MULTI_CLASS, **wiring), values
+    term = found.make(task=tasks.MULTI_CLASS, **wiring)
+    if len(set(term.reads)) < len(term.reads):
+        raise UserError(f"config.{key}.terms.{name} wires {term.reads[0]!r} to itself")
+    return term, values
 
 
 def _check_order(stages: tuple[Stage, ...]) -> None:
-    trained: set[str] = set()
+    trained: dict[str, str] = {}
     for stage in stages:
         for name in stage.program.frozen:
             if name not in trained:
@@ -271,4 +236,32 @@ def _check_order(stages: tuple[Stage, ...]) -> None:
                     f"stage {stage.name!r} reads network {name!r}, which no earlier stage trains; "
                     f"trained before it: {', '.join(sorted(trained)) or 'none'}"
                 )
-        trained |= set(stage.program.trained)
+        for name in stage.program.trained:
+            if name in trained:
+                raise UserError(
+                    f"stages {trained[name]!r} and {stage.name!r} both train {name!r}: a network "
+                    "is trained by one stage"
+                )
+            trained[name] = stage.name
+
+
+def _check_networks(stage: Stage, config: ConfigDict, data: DataSet) -> None:
+    """Traces every network once, so that one that does not fit the images fails before training."""
+    image = jax.ShapeDtypeStruct((2, *data.image_shape), np.float32)
+    for name, made in stage.program.networks.items():
+        try:
+            state = jax.eval_shape(made.init, jax.eval_shape(lambda: jax.random.key(0)))
+            outputs = jax.eval_shape(lambda s, x, f=made.apply: f(s, x, train=False), state, image)[
+                0
+            ]
+            empty = 0 in jax.tree.leaves(jax.tree.map(lambda x: x.size, outputs.features))
+        except (ValueError, TypeError, ZeroDivisionError) as error:
+            empty, reason = True, f": {' '.join(str(error).split())[:200]}"
+        else:
+            reason = ": a map vanishes"
+        if empty:
+            h, w, c = data.image_shape
+            raise UserError(
+                f"network {name!r} ({config.networks[name].model}) does not fit images of "
+                f"{h} x {w} x {c}{reason}"
+            )

@@ -81,6 +81,19 @@ class Checkpoints:
         """
         return self._array_item(step, item, like)
 
+    def require_layout(self, step: int, layout: str) -> None:
+        """Makes sure that a state was laid out over devices as it is to be now.
+
+        Raises:
+            UserError: it was not.
+        """
+        saved = self.progress(step)["layout"]
+        if saved != layout:
+            raise UserError(
+                f"{self.directory / str(step)} was saved under {saved}, and this is {layout}: use "
+                "as many devices as then"
+            )
+
     def has_selected(self, step: int) -> bool:
         """Whether a checkpoint holds networks that validation selected."""
         return (self.directory / str(step) / "selected").exists()

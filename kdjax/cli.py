@@ -9,18 +9,22 @@ from absl import app, flags, logging
 from kdjax.errors import UserError
 
 
-def launch(main: Callable[[], None]) -> None:
-    """Parses the flags and runs `main`."""
+def launch(main: Callable[[], None], define: Callable[[], object]) -> None:
+    """Defines the flags, parses them and runs `main`.
+
+    Flags are defined here and not on import, so that commands can be imported side by side.
+    """
+    define()
     app.run(_guarded(main), flags_parser=_parse)
 
 
-def config_value(config: flags.FlagHolder[Any]) -> Any:
+def config_value() -> Any:
     """The config that `--config` and its overrides describe.
 
     Raises:
         UserError: `--config` is missing, or names no readable config file.
     """
-    value = config.value
+    value = flags.FLAGS.config
     if value is None:
         raise UserError("--config=FILE is needed, as --config=configs/dml.py")
     try:
@@ -54,13 +58,20 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     except (flags.Error, AttributeError, KeyError) as error:
         # ml_collections reports an unknown config key as an AttributeError, with the nearest name.
         _fail(_one_line(error))
+    except Exception as error:
+        # The config file is Python: whatever it raises is the user's to mend.
+        _fail(f"--config: {type(error).__name__}: {_one_line(error)}")
     raise AssertionError
 
 
 def _one_line(error: BaseException) -> str:
     """The end of a chain of causes: what a config file raised, or what a flag said."""
-    text = str(error.args[0]) if error.args else str(error)
-    return " ".join(text.replace("\\n", " ").replace("\n", " ").split()).strip("'\"")
+    text = str(error.args[0]) if error.args and isinstance(error.args[0], str) else str(error)
+    if "Traceback" in text:
+        # What a config file raised, as ml_collections passes it on.
+        text = [line for line in text.splitlines() if line.strip() and "--help" not in line][-1]
+    text = " ".join(text.replace("\\n", " ").split())
+    return text[1:-1] if text[:1] == text[-1:] == "'" else text
 
 
 def _fail(message: str) -> None:

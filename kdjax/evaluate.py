@@ -14,31 +14,34 @@ from absl import flags
 from kdjax import cli, discover
 from kdjax.errors import UserError
 
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
-STEP = flags.DEFINE_integer("step", None, "A checkpoint's step. Default: the selected networks.")
-SPLIT = flags.DEFINE_string("split", "test", "train, validation or test.")
-NETWORKS = flags.DEFINE_list("networks", None, "Names of networks. Default: all.")
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Where data is, if not where the run found it.")
+
+def define() -> None:
+    """The command's flags."""
+    flags.DEFINE_string("workdir", None, "Folder of the run.")
+    flags.DEFINE_integer("step", None, "A checkpoint's step. Default: the selected networks.")
+    flags.DEFINE_string("split", "test", "train, validation or test.")
+    flags.DEFINE_list("networks", None, "Names of networks. Default: all.")
+    flags.DEFINE_string("data_dir", None, "Where data is, if not where the run found it.")
 
 
 def main() -> None:
     """Prints the table and writes `evaluation.json` beside `result.json`."""
-    if not WORKDIR.value:
+    if not flags.FLAGS.workdir:
         raise UserError("--workdir=DIR is needed")
     from kdjax import progress, runtime, writers
 
     runtime.use_compilation_cache()
-    directory = Path(WORKDIR.value)
+    directory = Path(flags.FLAGS.workdir)
     figures = run(
         directory,
-        split=SPLIT.value,
-        step=STEP.value,
-        names=NETWORKS.value,
-        data_dir=DATA_DIR.value,
+        split=flags.FLAGS.split,
+        step=flags.FLAGS.step,
+        names=flags.FLAGS.networks,
+        data_dir=flags.FLAGS.data_dir,
     )
     writers.write_json(directory / "evaluation.json", figures)
     progress.table(
-        f"{directory}, {SPLIT.value} split, {figures['examples']:,} images",
+        f"{directory}, {flags.FLAGS.split} split, {figures['examples']:,} images",
         ["network", "stage", "step", "parameters", "accuracy", "cross-entropy"],
         [
             [
@@ -78,15 +81,13 @@ def run(
     Raises:
         UserError: no such workdir, checkpoint, split or network.
     """
-    import jax
-
     from kdjax import build, evaluation, parallel, workdir
     from kdjax.models import linen
 
     config = workdir.load_config(directory)
     if data_dir is not None:
         config.data.data_dir = data_dir
-    plan = build.plan(config, len(jax.local_devices()))
+    plan = build.plan(config, devices=1)
     if split not in plan.data.splits:
         raise discover.unknown("split", split, plan.data.splits)
     layout = parallel.make(plan.parallel)
@@ -133,6 +134,7 @@ def restore(
             records = checkpoints.progress(at)["selected"]
             networks = checkpoints.networks(at, "selected", fresh)
             return networks, {name: record["step"] for name, record in records.items()}
+        checkpoints.require_layout(at, layout.layout)
         networks = checkpoints.networks(at, "networks", layout.spread(fresh))
         return layout.collect(networks), dict.fromkeys(networks, at)
     finally:
@@ -154,4 +156,4 @@ def _nothing(directory: Path, stages: list[str], step: int | None) -> UserError:
 
 
 if __name__ == "__main__":
-    cli.launch(main)
+    cli.launch(main, define)

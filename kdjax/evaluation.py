@@ -22,11 +22,13 @@ def make(eval_step: Callable[..., Any], parallel: Parallel, batch_size: int) -> 
     Args:
         eval_step: compiled, from `Parallel.eval_step`.
         parallel: how arguments are laid out.
-        batch_size: examples in one step; the last batch is padded, and padding never counts.
+        batch_size: examples in one step, rounded up to a multiple of the devices; the last batch
+            is padded, and padding never counts.
     """
 
     def evaluate(networks: Mapping[str, NetState], split: Split) -> dict[str, Score]:
-        order = orders.evaluation(len(split.id), min(batch_size, _rounded(len(split.id))))
+        size = min(batch_size, len(split.id))
+        order = orders.evaluation(len(split.id), -(-size // parallel.devices) * parallel.devices)
         epoch = parallel.replicate(feed.epoch(order, 0))
         pieces = [
             eval_step(dict(networks), split, epoch, np.int32(position))
@@ -36,9 +38,3 @@ def make(eval_step: Callable[..., Any], parallel: Parallel, batch_size: int) -> 
         return {name: metrics.means(total) for name, total in totals.items()}
 
     return evaluate
-
-
-def _rounded(count: int) -> int:
-    """The next multiple of what any number of local devices up to it divides evenly into."""
-    devices = len(jax.local_devices())
-    return -(-count // devices) * devices

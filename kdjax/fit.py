@@ -1,5 +1,6 @@
 """The host loop of one stage: epochs, logging, validation, selection, checkpoints."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from kdjax.build import Plan, Stage
 from kdjax.checkpoint import Checkpoints, Saved
 from kdjax.data import orders
 from kdjax.data.types import Split
+from kdjax.errors import UserError
 from kdjax.evaluation import Evaluate, Score
 from kdjax.parallel import Parallel
 from kdjax.progress import Bar
@@ -47,7 +49,7 @@ class Outcome(NamedTuple):
     """The run's step at the end."""
     epochs: int
     seconds: float
-    """Of training, with validation and saving, without building and compiling before step 1."""
+    """Of training and validation, with the first step's compilation, without saving."""
 
 
 class _Progress(NamedTuple):
@@ -99,6 +101,7 @@ def fit(
             "finished": finished,
             "selected": best.records,
             "waiting": log.waiting(),
+            "layout": parallel.layout,
         }
         checkpoints.save(first_step + done, Saved(state, best.networks, progress))
 
@@ -125,6 +128,8 @@ def fit(
             jax.block_until_ready(state)
             seconds += time.perf_counter() - started
             finished = epoch == stage.epochs or _patience_over(stage, best, epoch)
+            if finished:
+                log.flush(done, bar)
             stopping = session.should_stop(first_step + done) and not finished
             if finished or stopping or epoch % plan.checkpoint_every_epochs == 0:
                 save(seconds, finished)
@@ -159,6 +164,7 @@ def _start(
     newest = checkpoints.latest()
     if newest is None:
         return _Progress(fresh, Selection({}, {}), 0.0, False, [])
+    checkpoints.require_layout(newest, parallel.layout)
     like = parallel.collect(fresh.networks)
     saved = checkpoints.restore(newest, fresh, like)
     progress = saved.progress
@@ -185,13 +191,17 @@ class _Log:
 
     def add(self, done: int, metrics: dict[str, Any], bar: Bar) -> None:
         self._waiting.append(metrics)
-        if done % self._session.plan.log_every:
-            return
+        if done % self._session.plan.log_every == 0:
+            self.flush(done, bar)
+
+    def flush(self, done: int, bar: Bar) -> None:
+        """Writes what waits, if anything does."""
         rows = self.waiting()
+        if not rows:
+            return
         self._waiting = []
         self._latest = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-        named = {f"train/{name}": value for name, value in self._latest.items()}
-        self._session.writer.write(self._first + done, self._stage.name, named)
+        self._write(done, {f"train/{name}": value for name, value in self._latest.items()})
         bar.to(done, self._figures())
 
     def validation(self, done: int, scores: dict[str, Score], bar: Bar, epoch: int) -> None:
@@ -200,13 +210,22 @@ class _Log:
             for name, score in scores.items()
             for key, value in score.items()
         }
-        self._session.writer.write(self._first + done, self._stage.name, named)
+        self._write(done, named)
         accuracies = "  ".join(f"{name} {score['accuracy']:.2%}" for name, score in scores.items())
         bar.to(done)
         bar.note(
             f"epoch {epoch}/{self._stage.epochs}, validation: {accuracies}",
             short="val " + " ".join(f"{score['accuracy']:.1%}" for score in scores.values()),
         )
+
+    def _write(self, done: int, named: dict[str, float]) -> None:
+        for name, value in named.items():
+            if not math.isfinite(value):
+                raise UserError(
+                    f"stage {self._stage.name!r} diverged: {name} is {value} at step "
+                    f"{self._first + done}; lower config.learning_rate, or warm up"
+                )
+        self._session.writer.write(self._first + done, self._stage.name, named)
 
     def _figures(self) -> str:
         accuracy = [v for name, v in self._latest.items() if name.endswith("/accuracy")]

@@ -10,23 +10,26 @@ from ml_collections import config_flags
 
 from kdjax import cli
 
-CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Config file, then a colon and its data set: configs/dml.py:mnist."
-)
-WORKDIR = flags.DEFINE_string(
-    "workdir",
-    None,
-    "Folder of the run; running again on it resumes. Default: one for each config under runs/.",
-)
+
+def define() -> None:
+    """The command's flags."""
+    config_flags.DEFINE_config_file(
+        "config", None, "Config file, then a colon and its data set: configs/dml.py:mnist."
+    )
+    flags.DEFINE_string(
+        "workdir",
+        None,
+        "Folder of the run; running again on it resumes. Default: one for each config under runs/.",
+    )
 
 
 def main() -> None:
     """Runs, and prints the table of results."""
-    config = cli.config_value(CONFIG)
+    config = cli.config_value()
     from kdjax import results, runtime, train, workdir
 
     runtime.use_compilation_cache()
-    directory = Path(WORKDIR.value) if WORKDIR.value else workdir.default(config)
+    directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(config)
     try:
         with runtime.Interrupt() as interrupt:
             result = train.run(config, directory, interrupt)
@@ -38,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.launch(main)
+    cli.launch(main, define)

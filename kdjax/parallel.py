@@ -24,6 +24,9 @@ AXIS = "data"
 class Parallel(NamedTuple):
     """How state is laid out and steps are compiled."""
 
+    layout: str
+    """In words; a checkpoint can be restored into the layout that it was saved from."""
+    devices: int
     replicate: Callable[[PyTree], PyTree]
     """Puts arguments that never change (frozen networks, data, orders) on every device."""
     spread: Callable[[PyTree], PyTree]
@@ -63,7 +66,10 @@ def make(kind: str, devices: list[jax.Device] | None = None) -> Parallel:
         return compiled(step, donate_argnums=0)
 
     if kind == "jit":
-        return Parallel(replicate, replicate, jit_step, eval_step, lambda networks: networks)
+        count = over.devices.size
+        return Parallel(
+            "jit", count, replicate, replicate, jit_step, eval_step, lambda networks: networks
+        )
 
     def pmap_step(program: Program) -> Callable[..., Any]:
         step = make_train_step(program, feed.resident_shard(AXIS), AXIS)
@@ -91,4 +97,6 @@ def make(kind: str, devices: list[jax.Device] | None = None) -> Parallel:
         }
         return replicate(single)
 
-    return Parallel(replicate, spread, pmap_step, eval_step, collect)
+    count = over.devices.size
+    layout = f"pmap on {count} devices"
+    return Parallel(layout, count, replicate, spread, pmap_step, eval_step, collect)

@@ -14,27 +14,30 @@ from absl import flags
 from kdjax import cli, progress
 from kdjax.errors import UserError
 
-DATASET = flags.DEFINE_string("dataset", None, "TFDS's name of the data set, as mnist.")
-MANUAL_DIR = flags.DEFINE_string(
-    "manual_dir", None, "Folder with the official archives under their own names; no download."
-)
-DATA_DIR = flags.DEFINE_string("data_dir", "", "Where to put it. Default: TFDS's own.")
-SIZE = flags.DEFINE_integer("size", None, "Height and width to decode to. Default: the config's.")
+
+def define() -> None:
+    """The command's flags."""
+    flags.DEFINE_string("dataset", None, "TFDS's name of the data set, as mnist.")
+    flags.DEFINE_string(
+        "manual_dir", None, "Folder with the official archives under their own names; no download."
+    )
+    flags.DEFINE_string("data_dir", "", "Where to put it. Default: TFDS's own.")
+    flags.DEFINE_integer("size", None, "Height and width to decode to. Default: the config's.")
 
 
 def main() -> None:
     """Prepares, and prints what came out."""
-    if not DATASET.value:
+    if not flags.FLAGS.dataset:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
     from configs import datasets
     from kdjax.data import tfds_source
     from kdjax.data.types import Request
 
-    name = DATASET.value.removeprefix("tfds/")
+    name = flags.FLAGS.dataset.removeprefix("tfds/")
     settings = datasets.settings(name if name in datasets.DATASETS else f"tfds/{name}")
-    size = SIZE.value or settings["size"]
-    request = Request(DATA_DIR.value, "", size, len(settings["mean"]))
-    with_tfds(name, manual_dir=MANUAL_DIR.value, data_dir=DATA_DIR.value)
+    size = flags.FLAGS.size or settings["size"]
+    request = Request(flags.FLAGS.data_dir, "", size, len(settings["mean"]))
+    with_tfds(name, manual_dir=flags.FLAGS.manual_dir, data_dir=flags.FLAGS.data_dir)
     summary(tfds_source.read(name, request))
 
 
@@ -119,4 +122,4 @@ def _numbers(values: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    cli.launch(main)
+    cli.launch(main, define)

@@ -70,8 +70,10 @@ def run(
             folder.close()
         writer.close()
     result["finished"] = True
-    result["seconds"] = time.perf_counter() - began
-    result["compile_seconds"] = clock.seconds
+    result["last_start"] = {
+        "seconds": round(time.perf_counter() - began, 3),
+        "compile_seconds": round(clock.seconds, 3),
+    }
     write_json(directory / "result.json", result)
     return result
 
@@ -109,6 +111,7 @@ def _record(
             "parameters": linen.count(state.params),
             "parameters_with_statistics": linen.count(state),
             "step": record["step"] if use_best and record else outcome.last_step,
+            "selected_by": "validation" if use_best else "last step",
             **_splits(figures["chosen"], name),
             "last": {"step": outcome.last_step, **_splits(figures["last"], name)},
         }

@@ -20,7 +20,8 @@ class Batch(NamedTuple):
     label: Array
     """`[b]` class indices, or `[b, k]` class probabilities or attributes in {0, 1}."""
     id: Array
-    """`[b]` index of each example in its data set, whatever the split and the fraction."""
+    """`[b]` index of each example in the part of the data set that it came from (official train,
+    validation or test), whatever is held out of it and whatever fraction is used."""
     mask: Array
     """`[b]` float32, 1 for an example and 0 for padding."""
 
@@ -102,7 +103,7 @@ class View(NamedTuple):
     batch: Batch
     outputs: Mapping[str, Outputs]
     params: Mapping[str, PyTree]
-    """Every network's parameters, for terms on weights."""
+    """The trained networks' parameters, for terms on weights."""
     hyper: Mapping[str, Array]
     """This term's own values at this step: `weight`, `temperature`."""
     step: Array

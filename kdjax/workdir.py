@@ -55,7 +55,11 @@ def load_config(workdir: Path) -> ConfigDict:
     path = workdir / "config.json"
     if not path.exists():
         raise UserError(f"{workdir} is not a workdir: it has no config.json")
-    return ConfigDict(_read(path), convert_dict=True)
+    found = _read(path)
+    missing = {"data", "networks", "stages", "stage_order"} - set(found)
+    if missing:
+        raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}")
+    return ConfigDict(found, convert_dict=True)
 
 
 def load_result(workdir: Path) -> dict[str, Any] | None:

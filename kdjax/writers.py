@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kdjax.errors import UserError
+
 
 def write_json(path: Path, value: Any) -> None:
     """Writes all of it or nothing."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(value, indent=2) + "\n")
+    fresh.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
     os.replace(fresh, path)
 
 
@@ -23,7 +25,7 @@ class Metrics:
 
     def __init__(self, workdir: Path, *, step: int, tensorboard: bool):
         path = workdir / "metrics.jsonl"
-        kept = [line for line in _lines(path) if json.loads(line)["step"] <= step]
+        kept = [line for number, line in _lines(path) if _step(path, number, line) <= step]
         fresh = path.with_name(".metrics.jsonl")
         fresh.write_text("".join(f"{line}\n" for line in kept))
         os.replace(fresh, path)
@@ -33,7 +35,7 @@ class Metrics:
             from tensorboardX import SummaryWriter
 
             # One writer for each start; TensorBoard drops what it had past `purge_step`.
-            self._events = SummaryWriter(str(workdir), purge_step=step + 1 if kept else None)
+            self._events = SummaryWriter(str(workdir), purge_step=step + 1)
 
     def write(self, step: int, stage: str, values: Mapping[str, float]) -> None:
         """One line: the run's step, the stage, and figures under flat names."""
@@ -49,9 +51,16 @@ class Metrics:
             self._events.close()
 
 
-def _lines(path: Path) -> list[str]:
-    """Whole lines: the last one may have been cut off while it was written."""
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Numbers and texts of whole lines: the last one may have been cut off while it was written."""
     if not path.exists():
         return []
     *whole, _ = path.read_text().split("\n")
-    return whole
+    return list(enumerate(whole, start=1))
+
+
+def _step(path: Path, number: int, line: str) -> int:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}, line {number} is damaged: {line[:80]!r}; remove it") from error

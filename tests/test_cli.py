@@ -37,6 +37,8 @@ def call(module, *arguments):
         (["--config=configs/dml.py:digits,peers=1"], "two peers or more"),
         (["--config=configs/dml.py:mnits"], "Did you mean 'mnist'?"),
         (["--config=configs/nothing.py"], "configs/nothing.py"),
+        (["--config=README.md"], "SyntaxError"),
+        (["--config=configs"], "Is a directory"),
         (["--confg=configs/kd.py"], "confg"),
         (["--config=configs/ce.py:mnist", "--config.data.data_dir=/nowhere"], "kdjax.prepare"),
         ([], "--config=FILE is needed"),
@@ -69,6 +71,18 @@ def test_help_is_quick():
     assert "--workdir" in done.stdout
 
 
+@pytest.mark.slow
+def test_the_second_launch_compiles_a_tenth_of_the_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "xla"))
+    seconds = []
+    for name in ("first", "second"):
+        done = call("main", "--config=configs/dml.py", f"--workdir={tmp_path / name}")
+        assert done.returncode == 0, done.stderr
+        result = json.loads((tmp_path / name / "result.json").read_text())
+        seconds.append(result["last_start"]["compile_seconds"])
+    assert seconds[1] <= seconds[0] / 10
+
+
 def test_train_interrupt_resume_evaluate(tmp_path):
     """The two commands on real digits; SIGTERM in the middle saves."""
     workdir = tmp_path / "run"
@@ -80,7 +94,7 @@ def test_train_interrupt_resume_evaluate(tmp_path):
         f"--workdir={workdir}",
     ]
     running = subprocess.Popen(
-        [sys.executable, "-m", "kdjax.main", *command, "--config.epochs=200"],
+        [sys.executable, "-m", "kdjax.main", *command, "--config.epochs=20"],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
@@ -97,11 +111,12 @@ def test_train_interrupt_resume_evaluate(tmp_path):
 
     refused = call("main", *command, "--config.epochs=2")
     assert refused.returncode == 2
-    assert "epochs is 200 there and 2 here" in refused.stderr
+    assert "epochs is 20 there and 2 here" in refused.stderr
 
-    workdir = tmp_path / "short"
-    done = call("main", *command[:-1], "--config.epochs=2", f"--workdir={workdir}")
+    done = call("main", *command, "--config.epochs=20")
     assert done.returncode == 0, done.stderr
+    steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
+    assert sorted(set(steps)) == list(range(1, 441))
     assert "peer_1" in done.stdout
     result = json.loads((workdir / "result.json").read_text())
     evaluated = call("evaluate", f"--workdir={workdir}")

@@ -69,6 +69,7 @@ def test_alpha_moves_both_weights():
     terms = config.stages.student.terms
     assert terms.soft.weight.start == pytest.approx(0.3)
     assert terms.ce.weight.start == pytest.approx(0.7)
+    assert terms.soft.weight.end == pytest.approx(0.3)
     config = load("dml", "digits,peers=3")
     config.alpha = 0.3
     terms = config.stages.peers.terms
@@ -82,6 +83,26 @@ def test_a_key_of_one_stage_moves_that_stage_alone():
     config.stages.teacher.epochs = 3
     assert (config.stages.teacher.epochs, config.stages.student.epochs) == (3, 7)
     assert config.stages.student.optimiser.learning_rate.finish == 7.0
+
+
+def test_the_baseline_has_the_partners_recipe():
+    config = load("kd")
+    config.networks.student.dropout = 0.3
+    config.label_smoothing = 0.1
+    config.networks.student.model = "plain.plain2"
+    assert config.networks.baseline.dropout == 0.3
+    assert config.networks.baseline.model == "plain.plain2"
+    assert config.networks.baseline.pair == "student"
+    assert config.stages.baseline.terms.ce.label_smoothing == 0.1
+
+
+def test_a_changed_kind_alone_keeps_the_value():
+    """Of a weight; it then needs an end and a time."""
+    config = load("kd")
+    config.stages.student.terms.soft.weight.kind = "cosine"
+    weight = build.plan(config, 1).stages[1].hyper.terms["soft"]["weight"]
+    for at in (0, 1, 1000):
+        assert float(weight.at(np.float32(at))) == 0.5
 
 
 def test_mutual_learning_is_soft_between_every_ordered_pair():
@@ -106,6 +127,35 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"alpha": 1.5}, "config.alpha is 1.5; it must be in [0, 1]"),
         ({"alpha": -0.1}, "config.alpha"),
         ({"temperature": 0.0}, "config.temperature is 0.0; it must be greater than 0"),
+        ({"temperature": float("inf")}, "config.temperature is inf"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0; it must be 0 or more"),
+        ({"label_smoothing": 1.0}, "label_smoothing is 1.0; it must be in [0, 1)"),
+        ({"stages.student.optimiser.b1": 2.0}, "b1 is 2.0"),
+        ({"stages.student.optimiser.clip_norm": -1.0}, "clip_norm is -1.0"),
+        ({"stages.student.terms.soft.weight.start": -4.0}, "soft.weight.start is -4.0"),
+        ({"stages.student.terms.soft.weight.every": 0.0}, "weight.every is 0.0"),
+        ({"stages.student.optimiser.learning_rate.begin": 90.0}, "never starts"),
+        (
+            {
+                "stages.student.optimiser.learning_rate.begin": 9.0,
+                "stages.student.optimiser.learning_rate.finish": 3.0,
+            },
+            "finishes at epoch 3.0, before",
+        ),
+        ({"stages.student.optimiser.learning_rate.boundaries": ("a",)}, "a tuple of epochs"),
+        ({"stage_order": ("teacher", "teacher")}, "of different stages"),
+        (
+            {"stages.baseline.train": ("student",), "stages.baseline.terms.ce.network": "student"},
+            "both train 'student'",
+        ),
+        ({"networks.baseline.pair": "studnet"}, "Did you mean 'student'?"),
+        ({"stages.student.terms.soft.teacher": "student"}, "wires 'student' to itself"),
+        ({"data.path": "/somewhere"}, "digits takes no path"),
+        ({"data.std": (0.0,)}, "data.std is (0.0,); it must be greater than 0"),
+        ({"data.pad": -1}, "data.pad is -1"),
+        ({"data.size": 0}, "data.size is 0"),
+        ({"data.size": 2}, "network 'teacher' (mnist.teacher) does not fit images of 2 x 2 x 1"),
+        ({"parallel": "xmap"}, "jit or pmap"),
         ({"stages.student.terms.soft.temperature.start": -1.0}, "temperature.start"),
         ({"batch_size": 100_000}, "only 1426 training examples"),
         ({"epochs": 0}, "epochs is 0"),
@@ -120,7 +170,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"stage_order": ("studnt",)}, "Did you mean 'student'?"),
         ({"data.fraction": 0.0}, "data.fraction"),
         ({"data.name": "mnits"}, "Did you mean 'mnist'?"),
-        ({"data.mean": (0.1, 0.2)}, "one each for grey images and three for colour"),
+        ({"data.mean": (0.1, 0.2)}, "one number for grey images, or three"),
         ({"data.mean": (0.1,) * 3, "data.std": (1.0,) * 3}, "images of digits have 1 channels"),
         ({"patience": 2, "data.refit": True}, "patience is 2; it must be 0 where nothing"),
         ({"select": "first"}, "best or last"),
@@ -138,7 +188,7 @@ def test_wrong_values_are_refused_in_one_line(change, message):
 
 
 def test_a_batch_that_devices_cannot_share_is_refused():
-    with pytest.raises(UserError, match="multiple of 3 devices"):
+    with pytest.raises(UserError, match=r"batch_size is 64; it must be a multiple of 3 devices"):
         build.plan(load("ce"), devices=3)
 
 

@@ -45,7 +45,7 @@ def test_the_pure_core_knows_no_config_flags_or_files(name):
         assert not reaches(ROOT / "kdjax" / name, module), module
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if f.parent.name == "data"], ids=str)
+@pytest.mark.parametrize("path", [f for f in FILES if "data" in f.parts], ids=str)
 def test_data_is_free_of_jax(path):
     assert not reaches(path, "jax")
 
@@ -58,16 +58,22 @@ def test_who_imports_what():
         for n in ("linen.py", "mnist.py", "plain.py", "resnet.py", "cifar_resnet.py", "six_conv.py")
     }
     assert relative(where("kdjax.train")) == {"main.py"}
-    assert relative(where("ml_collections")) == {"build.py", "main.py", "train.py", "workdir.py"}
+    assert relative(where("ml_collections")) == {
+        "build.py",
+        "checks.py",
+        "main.py",
+        "train.py",
+        "workdir.py",
+    }
     assert relative(where("absl")) == {"cli.py", "main.py", "evaluate.py", "prepare.py"}
 
 
-def test_config_is_read_by_build_alone():
+def test_stages_of_a_config_are_read_by_build_and_its_checks_alone():
     """Others hand it on, or copy single values into the record."""
     readers = {
         f for f in FILES if "config.stages" in f.read_text() or "config.terms" in f.read_text()
     }
-    assert relative(readers) == {"build.py"}
+    assert relative(readers) == {"build.py", "checks.py"}
 
 
 def test_no_config_get_with_a_default():

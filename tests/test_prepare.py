@@ -47,7 +47,7 @@ import shapes
 from absl import flags
 from kdjax import cli, prepare
 sys.argv = ["prepare", *{arguments!r}]
-cli.launch(prepare.main)
+cli.launch(prepare.main, prepare.define)
 """
 READ = """
 import sys

@@ -10,6 +10,8 @@ from kdjax import evaluate, runtime, train, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
+from kdjax.writers import Metrics
+from tests.helpers import assert_identical
 
 pytestmark = [
     pytest.mark.usefixtures("one_device"),
@@ -233,6 +235,7 @@ def test_refit_trains_on_validation_and_reports_the_last_step(tmp_path):
     config.data.refit = True
     config.data.fraction = 1.0
     config.epochs = 1
+    config.ramp_begin = config.ramp_finish = 0.0
     result = train.run(config, tmp_path)
     assert result["data"]["examples"]["train"] == 1426 + 186
     for figures in result["networks"].values():
@@ -244,7 +247,7 @@ def test_early_stopping_ends_a_stage_and_the_next_one_goes_on(tmp_path):
     config = small(kd, "digits,baseline=0")
     config.epochs = 6
     config.patience = 1
-    # Nothing changes, so nothing is better than after the first epoch.
+    # Parameters stand still; validation changes with BatchNorm's statistics alone.
     config.stages.teacher.optimiser.learning_rate.start = 1e-30
     result = train.run(config, tmp_path)
     assert result["stages"]["teacher"]["epochs"] == 2
@@ -258,10 +261,57 @@ def test_pmap_runs_and_resumes(tmp_path):
     whole = train.run(config, tmp_path / "whole")
     with pytest.raises(Interrupted):
         train.run(config, tmp_path / "cut", lambda step: step == 5)
+    progress = tmp_path / "cut/checkpoints/peers/5/progress/metadata"
+    saved = progress.read_text()
+    progress.write_text(saved.replace("pmap on 1 devices", "pmap on 3 devices"))
+    with pytest.raises(UserError, match="saved under pmap on 3 devices, and this is pmap on 1"):
+        train.run(config, tmp_path / "cut")
+    progress.write_text(saved)
     train.run(config, tmp_path / "cut")
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
     figures = evaluate.run(tmp_path / "whole")["networks"]["peer_0"]
     assert figures["accuracy"] == whole["networks"]["peer_0"]["test"]["accuracy"]
+
+
+def test_a_teacher_is_the_same_after_distillation(distilled, tmp_path):
+    """What the teacher's stage saved equals, bit for bit, what is there at the end."""
+    with pytest.raises(Interrupted):
+        train.run(small(kd), tmp_path / "run", lambda step: step == 12)
+    before = values(tmp_path / "run")
+    assert set(before) == {f"teacher/12/{item}" for item in ("networks", "rest", "selected")}
+    train.run(small(kd), tmp_path / "run")
+    after = values(tmp_path / "run")
+    for path in before:
+        assert_identical(before[path], after[path])
+
+
+def test_divergence_is_an_error_with_the_step(tmp_path):
+    config = small(kd, "digits,baseline=0")
+    config.learning_rate = 1e30
+    with pytest.raises(UserError, match=r"stage 'teacher' diverged: .* is (nan|inf) at step 2"):
+        train.run(config, tmp_path)
+
+
+def test_short_stages_log_their_last_steps(tmp_path):
+    config = small(kd, "digits,baseline=0")
+    config.log_every = 5
+    config.tensorboard = True
+    train.run(config, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "train/loss" in line] == [5, 10, 12, 17, 22, 24]
+    assert next(tmp_path.glob("events.out.tfevents.*")).stat().st_size > 500
+
+
+def test_damaged_files_are_named(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
+    with pytest.raises(UserError, match=r"metrics.jsonl, line 2 is damaged"):
+        Metrics(tmp_path, step=5, tensorboard=False)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="is damaged: it has no data"):
+        evaluate.run(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UserError, match="is damaged"):
+        evaluate.run(tmp_path)
 
 
 def test_interrupt_asks_once_and_then_insists():

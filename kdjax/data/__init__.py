@@ -1,4 +1,1 @@
-"""Data sets as arrays in memory. A data set is the module here that has its name.
-
-`kdjax.data.<name>.read(request)` returns a `Raw`; splitting is the same for all.
-"""
+"""Data sets as arrays in memory: sources, decoding and caching, splits, orders. No JAX here."""

@@ -81,7 +81,10 @@ def cached(path: Path, write: Callable[[Path], None]) -> Split:
                 raise
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-    return Split(*(np.load(path / f"{name}.npy") for name in Split._fields))
+    try:
+        return Split(*(np.load(path / f"{name}.npy") for name in Split._fields))
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"the cache {path} is damaged: remove it ({error})") from error
 
 
 def write_split(

@@ -43,7 +43,8 @@ def prepare(raw: Raw, *, seed: int, validation: float, fraction: float, refit: b
         validation: share of the training part that is held out, where the source has no
             validation part of its own.
         fraction: share of what then is left to train on that is used.
-        refit: train on training and validation examples together; nothing is held out.
+        refit: train on training and validation examples together (of each the fraction);
+            nothing is held out.
     """
     train, test = raw.parts["train"], raw.parts.get("test")
     if test is None:
@@ -52,11 +53,17 @@ def prepare(raw: Raw, *, seed: int, validation: float, fraction: float, refit: b
     held = raw.parts.get("validation")
     if held is None:
         train, held = hold_out(train, validation, seed, "validation")
-    if fraction < 1.0:
-        train = train.rows(np.flatnonzero(ranks(train.label, seed, "fraction") < fraction))
+    train = _subset(train, fraction, seed)
     splits = {"train": train, "test": test}
     if refit:
-        splits["train"] = Split(*map(np.concatenate, zip(train, held, strict=True)))
+        both = zip(train, _subset(held, fraction, seed), strict=True)
+        splits["train"] = Split(*map(np.concatenate, both))
     elif len(held.id):
         splits["validation"] = held
     return DataSet(splits, raw.class_names, raw.source)
+
+
+def _subset(split: Split, fraction: float, seed: int) -> Split:
+    if fraction == 1.0:
+        return split
+    return split.rows(np.flatnonzero(ranks(split.label, seed, "fraction") < fraction))

@@ -71,7 +71,13 @@ def _check_features(name: str, info: Any) -> None:
 
 
 def _write(folder: Path, *, builder: Any, part: str, request: Request) -> None:
-    records = builder.as_data_source(split=part, decoders={"image": _encoded()})
+    try:
+        records = builder.as_data_source(split=part, decoders={"image": _encoded()})
+    except NotImplementedError as error:
+        raise UserError(
+            f"{builder.name} was prepared by another program in a format that needs TensorFlow; "
+            "prepare it into another --data_dir"
+        ) from error
     label = np.zeros(len(records), np.int32)
 
     def rows() -> Iterator[tuple[int, Callable[[], np.ndarray]]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdjax.data import folder
+from kdjax.data.sources import folder
 from kdjax.data.types import Request
 from kdjax.errors import UserError
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdjax.data import digits
 from kdjax.data.images import cached, decode, resize, write_split
+from kdjax.data.sources import digits
 from kdjax.data.types import Request
 from kdjax.errors import UserError
 

@@ -68,6 +68,8 @@ def test_refit_trains_on_validation_too():
     assert ids(refit, "train") == ids(held, "train") | ids(held, "validation")
     assert "validation" not in refit.splits
     assert ids(refit, "test") == ids(held, "test")
+    tenth = prepare(raw, refit=True, fraction=0.1)
+    np.testing.assert_allclose(np.bincount(tenth.splits["train"].label), [9, 4.5, 2.7], atol=2)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
