@@ -1,0 +1,34 @@
+"""The README's figures are those of the records, and its commands name files that exist."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+RECORDS = ["dml-mnist", "dml-mnist-refit", "kd-mnist"]
+
+
+def row(figures):
+    """A network's mean and deviation, and its difference from the baseline, as the table has them."""
+    text = f"{figures['mean']:.2f} ± {figures['deviation']:.2f} %"
+    paired = figures.get("against_baseline")
+    if not paired:
+        return text
+    low, high = paired["interval"]
+    return f"{text} | {paired['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_figure_is_a_recorded_one(name):
+    record = json.loads((ROOT / "experiments" / "results" / f"{name}.json").read_text())
+    for network, figures in record["summary"].items():
+        assert f"{network}`" in README
+        assert row(figures) in README, (network, row(figures))
+
+
+def test_files_named_in_the_readme_exist():
+    for name in re.findall(r"(?:configs|requirements|experiments|kdjax)/[\w/]+\.(?:py|txt)", README):
+        assert (ROOT / name).exists(), name
