@@ -45,6 +45,8 @@ def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
             main()
         except UserError as error:
             _fail(str(error))
+        except KeyboardInterrupt:
+            _fail("interrupted; what the last checkpoint holds is safe")
 
     return guarded
 

@@ -29,6 +29,10 @@ def main() -> None:
     """Prepares, and prints what came out."""
     if not flags.FLAGS.dataset:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
+    if flags.FLAGS.dataset in ("digits", "folder"):
+        raise UserError(
+            f"{flags.FLAGS.dataset} needs no preparing: use it after the config's colon"
+        )
     from configs import datasets
     from kdjax.data import tfds_source
     from kdjax.data.types import Request
@@ -107,14 +111,29 @@ def summary(raw: Any) -> None:
     ]
     rows.append(["all", *(f"{counts[part].sum():,}" for part in parts)])
     image = raw.parts["train"].image
-    values = image.reshape(-1, image.shape[-1]) / 255.0
+    mean, deviation = moments(image)
     _, h, w, c = image.shape
     progress.table(
         f"{raw.source}: images",
         ["class", *parts],
         rows,
-        f"{h} x {w} x {c}; mean {_numbers(values.mean(0))}, deviation {_numbers(values.std(0))}",
+        f"{h} x {w} x {c}; mean {_numbers(mean)}, deviation {_numbers(deviation)}",
     )
+
+
+def moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel of uint8 images `[n, h, w, c]`, in [0, 1].
+
+    From counts of the 256 values, so that no larger copy of the images is made.
+    """
+    values = np.arange(256) / 255.0
+    means, deviations = [], []
+    for channel in range(image.shape[-1]):
+        counts = np.bincount(image[..., channel].ravel(), minlength=256)
+        mean = np.average(values, weights=counts)
+        means.append(mean)
+        deviations.append(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
+    return np.array(means), np.array(deviations)
 
 
 def _numbers(values: np.ndarray) -> str:

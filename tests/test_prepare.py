@@ -102,6 +102,14 @@ def test_prepares_from_manual_files_and_reads_without_tensorflow(tmp_path):
     assert read.returncode == 0, read.stderr
 
 
+def test_moments_are_numpys():
+    image = np.random.default_rng(0).integers(0, 256, (5, 4, 3, 3), np.uint8)
+    image[..., 1] //= 2
+    mean, deviation = prepare.moments(image)
+    np.testing.assert_allclose(mean, image.mean((0, 1, 2)) / 255)
+    np.testing.assert_allclose(deviation, image.std((0, 1, 2)) / 255)
+
+
 def test_unknown_data_set(tmp_path):
     with pytest.raises(UserError, match="no data set 'no_such_set'"):
         prepare.with_tfds("no_such_set", manual_dir=None, data_dir=str(tmp_path))

@@ -30,5 +30,7 @@ def test_every_figure_is_a_recorded_one(name):
 
 
 def test_files_named_in_the_readme_exist():
-    for name in re.findall(r"(?:configs|requirements|experiments|kdjax)/[\w/]+\.(?:py|txt)", README):
+    for name in re.findall(
+        r"(?:configs|requirements|experiments|kdjax)/[\w/]+\.(?:py|txt)", README
+    ):
         assert (ROOT / name).exists(), name
