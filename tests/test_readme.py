@@ -12,7 +12,7 @@ RECORDS = ["dml-mnist", "dml-mnist-refit", "kd-mnist"]
 
 
 def row(figures):
-    """A network's mean and deviation, and its difference from the baseline, as the table has them."""
+    """A network's mean, deviation and difference from the baseline, as the table has them."""
     text = f"{figures['mean']:.2f} ± {figures['deviation']:.2f} %"
     paired = figures.get("against_baseline")
     if not paired:
