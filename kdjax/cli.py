@@ -55,6 +55,9 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     """Flags, with one line for whatever is wrong with them."""
     try:
         return flags.FLAGS(list(arguments))
+    except SystemExit:
+        # Help has been printed; absl ends with 1 after it.
+        sys.exit(0)
     except UserError as error:
         _fail(str(error))
     except (flags.Error, AttributeError, KeyError) as error:

@@ -68,6 +68,7 @@ def test_help_is_quick():
     began = time.perf_counter()
     done = call("main", "--help")
     assert time.perf_counter() - began < 3
+    assert done.returncode == 0
     assert "--workdir" in done.stdout
 
 
