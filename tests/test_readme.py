@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-RECORDS = ["dml-mnist", "dml-mnist-refit"]
+RECORDS = ["dml-mnist", "dml-mnist-refit", "kd-mnist"]
 
 
 def row(figures):
