@@ -68,14 +68,13 @@ class Bar:
             console.print(f"{self._description}: {line}", highlight=False)
 
 
-def track(items: Iterable[T], description: str) -> Iterator[T]:
-    """Passes `items` (which have a length) on under a bar."""
-    with Bar(description, len(items)) as bar:  # type: ignore[arg-type]
-        for done, item in enumerate(items):
+def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
+    """Passes `items`, `total` of them, on under a bar."""
+    with Bar(description, total) as bar:
+        for done, item in enumerate(items, start=1):
             yield item
-            if done % 100 == 0:
+            if done % 256 == 0 or done == total:
                 bar.to(done)
-        bar.to(len(items))  # type: ignore[arg-type]
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], caption: str = "") -> None:

@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -123,14 +123,3 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
-
-
-def counted(items: Iterator, total: int, description: str) -> Iterator:
-    """Passes items on under a progress bar."""
-    from kdjax.progress import Bar
-
-    with Bar(description, total) as bar:
-        for done, item in enumerate(items, start=1):
-            yield item
-            if done % _BATCH == 0 or done == total:
-                bar.to(done)

@@ -11,6 +11,7 @@ import numpy as np
 from kdjax.data import images
 from kdjax.data.types import Raw, Request
 from kdjax.errors import UserError
+from kdjax.progress import track
 
 
 def directory(data_dir: str) -> str:
@@ -81,7 +82,7 @@ def _write(folder: Path, *, builder: Any, part: str, request: Request) -> None:
     label = np.zeros(len(records), np.int32)
 
     def rows() -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
-        for row in images.counted(iter(range(len(records))), len(records), f"decoding {part}"):
+        for row in track(range(len(records)), len(records), f"decoding {part}"):
             record = records[row]
             label[row] = record["label"]
             content = record["image"]

@@ -15,6 +15,7 @@ from kdjax.data import archive, images
 from kdjax.data.tfds_source import directory
 from kdjax.data.types import Raw, Request
 from kdjax.errors import UserError
+from kdjax.progress import track
 
 SPLITS = {
     "train": "train",
@@ -130,6 +131,6 @@ def _write(
         except ValueError as error:
             raise UserError(f"{path}: {name} {error}") from error
 
-    found = images.counted(archive.contents(path, names), len(names), f"decoding {part}")
+    found = track(archive.contents(path, names), len(names), f"decoding {part}")
     decoders = ((rows[name], partial(decode, name, content)) for name, content in found)
     images.write_split(folder, label, request.image_shape, decoders)
