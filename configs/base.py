@@ -70,19 +70,27 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
                 seed=0,
                 # Where prepared data sets are; empty: TFDS's own default.
                 data_dir="",
-                # A folder or archive of the user's own, for data sets that take one.
+                # A folder or archive of the user's own, read in place of what TFDS has prepared.
                 path="",
                 # Share of the training examples used, after validation is held out.
                 fraction=1.0,
                 validation=0.1,
                 # Train on training and validation examples, once choices are made.
                 refit=False,
+                # Height and width that images are decoded to; `crop` cuts the square centre out
+                # first, else images that are not square are squeezed.
                 size=data["size"],
+                crop=data["crop"],
+                # "dataset" takes each channel's mean off and divides by its std, "imagenet" does so
+                # with ImageNet's, "unit" leaves [0, 1].
+                normalisation="dataset",
                 mean=data["mean"],
                 std=data["std"],
-                # Largest random shift in pixels.
-                pad=data["pad"],
-                flip=data["flip"],
+                # "resident" keeps all images on the devices, "streaming" reads batches from disk in
+                # `workers` processes, "auto" chooses by size; the batches are the same.
+                input="auto",
+                workers=1,
+                augment=augment(**data["augment"]),
             ),
             networks={},
             # The stages in the order in which they run.
@@ -90,6 +98,35 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
             stages={},
         )
     )
+
+
+def augment(**changes: Any) -> dict[str, Any]:
+    """How training images are varied, in this order; every image anew in every epoch.
+
+    Args:
+        **changes: to what is here, which varies nothing.
+    """
+    values = dict(
+        # Shares of the area, and aspect ratios, of a random box that is resized to the whole.
+        crop_scale=(1.0, 1.0),
+        crop_ratio=(1.0, 1.0),
+        # Largest random shift in pixels; the border is "zeros" or "reflect".
+        pad=0,
+        pad_mode="zeros",
+        flip=False,
+        flip_vertical=False,
+        # Factors in [1 - x, 1 + x]; hue in [-x, x] turns.
+        brightness=0.0,
+        contrast=0.0,
+        saturation=0.0,
+        hue=0.0,
+        # Side of the square that is blanked, in pixels.
+        cutout=0,
+        # Beta(a, a) of the share of two images; 0: off. With both on, each image draws one.
+        mixup=0.0,
+        cutmix=0.0,
+    )
+    return values | changes
 
 
 def network(*, model: Any, dropout: Any = 0.0, pair: str = "") -> ConfigDict:

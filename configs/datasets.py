@@ -4,14 +4,29 @@ from typing import Any
 
 from kdjax.discover import unknown
 
+IMAGENET = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+COLOUR = dict(
+    teacher="resnet.resnet18_cifar",
+    student="six_conv.student",
+    crop=False,
+    epochs=30,
+    batch_size=128,
+    learning_rate=1e-3,
+)
+# Seen from above, so that no side is up.
+AERIAL = COLOUR | dict(size=64, augment=dict(pad=4, flip=True, flip_vertical=True), batch_size=64)
+# Class folders of the user's own, in --config.data.path.
+FOLDER = COLOUR | IMAGENET | dict(size=32, crop=True, augment=dict(pad=4, flip=True))
+FACES = COLOUR | dict(size=64, crop=True, augment=dict(pad=4, pad_mode="reflect", flip=True))
+
 DATASETS: dict[str, dict[str, Any]] = {
     # scikit-learn's 8x8 digits, resized to 16 so that no network ends in 1x1 maps.
     "digits": dict(
         size=16,
+        crop=False,
         mean=(0.305,),
         std=(0.34,),
-        pad=1,
-        flip=False,
+        augment=dict(pad=1),
         teacher="mnist.teacher",
         student="mnist.student",
         epochs=30,
@@ -20,41 +35,31 @@ DATASETS: dict[str, dict[str, Any]] = {
     ),
     "mnist": dict(
         size=28,
+        crop=False,
         mean=(0.1307,),
         std=(0.3081,),
-        pad=2,
-        flip=False,
+        augment=dict(pad=2),
         teacher="mnist.teacher",
         student="mnist.student",
         epochs=9,
         batch_size=128,
         learning_rate=3e-3,
     ),
-    "cifar10": dict(
+    "cifar10": COLOUR
+    | dict(
         size=32,
         mean=(0.4914, 0.4822, 0.4465),
         std=(0.247, 0.2435, 0.2616),
-        pad=4,
-        flip=True,
-        teacher="resnet.resnet18_cifar",
-        student="six_conv.student",
-        epochs=30,
-        batch_size=128,
-        learning_rate=1e-3,
+        augment=dict(pad=4, flip=True),
     ),
-    # Class folders of the user's own, in --config.data.path; ImageNet's normalisation.
-    "folder": dict(
-        size=32,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        pad=4,
-        flip=True,
-        teacher="resnet.resnet18_cifar",
-        student="six_conv.student",
-        epochs=30,
-        batch_size=128,
-        learning_rate=1e-3,
-    ),
+    "uc_merced": AERIAL | IMAGENET,
+    "eurosat": AERIAL | IMAGENET,
+    "resisc45": AERIAL | IMAGENET,
+    "aid": AERIAL | IMAGENET,
+    "celeb_a": FACES | IMAGENET,
+    "folder": FOLDER,
+    # Images with a file of attributes, in --config.data.path.
+    "attributes": FOLDER,
 }
 
 

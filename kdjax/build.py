@@ -1,19 +1,23 @@
 """From a config to networks, terms, optimisers and data: the only reader of config's meaning."""
 
-import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax import augment, checks, discover, optim, schedules, tasks
+from kdjax import augment, checks, discover, feed, optim, schedules, tasks
 from kdjax.data import splits, tfds_source
-from kdjax.data.types import DataSet, Request
+from kdjax.data.sources import folder
+from kdjax.data.types import DataSet, Raw, Request
 from kdjax.errors import UserError
 from kdjax.models import linen
 from kdjax.step import TERMS, Program
-from kdjax.types import Hyper, Network, Term
+from kdjax.types import Hyper, Network, Task, Term
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of ImageNet's training images, by channel, in [0, 1]."""
 
 
 class Stage(NamedTuple):
@@ -34,6 +38,9 @@ class Plan(NamedTuple):
     data: DataSet
     stages: tuple[Stage, ...]
     data_seed: int
+    streaming: bool
+    """Whether batches are read from disk as they are needed; else all images are on the devices."""
+    workers: int
     parallel: str
     select: str
     eval_batch_size: int
@@ -62,6 +69,8 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         data,
         stages,
         config.data.seed,
+        _streaming(config, data),
+        config.data.workers,
         config.parallel,
         config.select,
         config.eval_batch_size,
@@ -77,30 +86,52 @@ def load_data(config: ConfigDict) -> DataSet:
     Raises:
         UserError: it is unknown, not prepared, or does not fit what the config says of it.
     """
-    name, wanted = config.data.name, config.data
-    if name.startswith("tfds/"):
-        read = functools.partial(tfds_source.read, name.removeprefix("tfds/"))
-    else:
-        read = discover.module("kdjax.data.sources", name, "data set").read
-    channels = len(wanted.mean)
-    if wanted.path and name != "folder":
-        raise UserError(
-            f"config.data.path is {wanted.path!r}, but {name} takes no path; use :folder"
-        )
-    raw = read(Request(wanted.data_dir, wanted.path, wanted.size, channels))
-    data = splits.prepare(
+    return split(source(config.data.name)(request(config.data)), config.data)
+
+
+def split(raw: Raw, data: ConfigDict) -> DataSet:
+    """The splits that a config's `data` asks for."""
+    return splits.prepare(
         raw,
-        seed=wanted.seed,
-        validation=wanted.validation,
-        fraction=wanted.fraction,
-        refit=wanted.refit,
+        seed=data.seed,
+        validation=data.validation,
+        fraction=data.fraction,
+        refit=data.refit,
     )
-    if data.image_shape[2] != channels:
-        raise UserError(
-            f"config.data.mean has {channels} values; images of {name} have "
-            f"{data.image_shape[2]} channels"
-        )
-    return data
+
+
+def source(name: str) -> Callable[[Request], Raw]:
+    """How the data set of a name is read: `tfds/<name>` is any that TFDS has.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name.startswith("tfds/"):
+        return tfds_source.reader(name.removeprefix("tfds/"), own=folder.read)
+    return discover.module("kdjax.data.sources", name, "data set").read
+
+
+def request(data: ConfigDict) -> Request:
+    """What a config's `data` asks of its source."""
+    channels = len(normalisation(data)[0])
+    return Request(data.data_dir, data.path, data.size, channels, data.crop)
+
+
+def normalisation(data: ConfigDict) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel, as many as the images are to have."""
+    channels = len(data.mean)
+    kinds = {
+        "dataset": (tuple(data.mean), tuple(data.std)),
+        "imagenet": IMAGENET,
+        "unit": ((0.0,) * channels, (1.0,) * channels),
+    }
+    return kinds[data.normalisation]
+
+
+def _streaming(config: ConfigDict, data: DataSet) -> bool:
+    if config.data.input != "auto":
+        return config.data.input == "streaming"
+    return not feed.fits(data.nbytes, jax.local_devices()[0])
 
 
 def network(config: ConfigDict, name: str, data: DataSet) -> Network:
@@ -168,13 +199,14 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
             "devices"
         )
     steps_per_epoch = examples // stage.batch_size
+    task = tasks.MULTI_LABEL if data.attributes else tasks.MULTI_CLASS
 
     terms: dict[str, Term] = {}
     weights: dict[str, dict[str, Any]] = {}
     # In sorted order, so that the order in a config file changes nothing.
     for term_name in sorted(stage.terms):
         wiring = dict(stage.terms[term_name])
-        terms[term_name], weights[term_name] = _term(wiring, steps_per_epoch, key, term_name)
+        terms[term_name], weights[term_name] = _term(wiring, task, steps_per_epoch, key, term_name)
 
     for reserved in {"loss", "learning_rate"} & terms.keys():
         raise UserError(f"config.{key}.terms: no term can have the name {reserved!r}")
@@ -187,6 +219,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     networks = {n: network(config, n, data) for n in sorted({*trained, *read})}
 
     optimiser = {k: v for k, v in stage.optimiser.items() if k != "learning_rate"}
+    mean, std = normalisation(config.data)
     try:
         direction = optim.make(**optimiser)
     except ValueError as error:
@@ -195,11 +228,13 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         networks=networks,
         trained=trained,
         terms=terms,
-        task=tasks.MULTI_CLASS,
+        task=task,
         optimiser=direction,
-        augment=augment.make(pad=config.data.pad, flip=config.data.flip),
-        mean=tuple(config.data.mean),
-        std=tuple(config.data.std),
+        augment=augment.make(
+            classes=len(data.class_names), mean=mean, **_values(config.data.augment)
+        ),
+        mean=mean,
+        std=std,
     )
     rate = stage.optimiser.learning_rate
     hyper = Hyper(
@@ -211,8 +246,13 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     return Stage(name, program, hyper, stage.epochs, stage.batch_size, stage.patience)
 
 
+def _values(config: ConfigDict) -> dict[str, Any]:
+    """Keys and values; a config read back from JSON has lists in place of tuples."""
+    return {key: tuple(x) if isinstance(x, list) else x for key, x in config.items()}
+
+
 def _term(
-    wiring: dict[str, Any], steps_per_epoch: int, key: str, name: str
+    wiring: dict[str, Any], task: Task, steps_per_epoch: int, key: str, name: str
 ) -> tuple[Term, dict[str, Any]]:
     kind = wiring.pop("kind")
     values: dict[str, Any] = {
@@ -221,7 +261,7 @@ def _term(
         if part in wiring
     }
     found = discover.module("kdjax.terms", kind, f"kind of term in config.{key}.terms.{name}")
-    term = found.make(task=tasks.MULTI_CLASS, **wiring)
+    term = found.make(task=task, **wiring)
     if len(set(term.reads)) < len(term.reads):
         raise UserError(f"config.{key}.terms.{name} wires {term.reads[0]!r} to itself")
     return term, values

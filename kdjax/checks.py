@@ -43,7 +43,6 @@ def _check_data(data: ConfigDict) -> None:
     _require(0 < data.fraction <= 1, "data.fraction", data.fraction, "in (0, 1]")
     _within("data.validation", data.validation, 0, 0.9, open_end=True)
     _positive("data.size", data.size)
-    _require(data.pad >= 0, "data.pad", data.pad, "0 or more")
     channels = len(data.mean)
     for key in ("mean", "std"):
         values = data[key]
@@ -51,6 +50,36 @@ def _check_data(data: ConfigDict) -> None:
         what = "one number for grey images, or three for colour, as many as the other"
         _require(right, f"data.{key}", values, what)
     _require(min(data.std) > 0, "data.std", data.std, "greater than 0")
+    for key, known in (
+        ("normalisation", ("dataset", "imagenet", "unit")),
+        ("input", ("auto", "resident", "streaming")),
+    ):
+        _require(data[key] in known, f"data.{key}", repr(data[key]), " or ".join(known))
+    _within("data.workers", data.workers, 0, math.inf, open_end=True)
+    _check_augment(data)
+
+
+def _check_augment(data: ConfigDict) -> None:
+    augment, where = data.augment, "data.augment"
+    _within(f"{where}.pad", augment.pad, 0, data.size, open_end=True)
+    modes = ("zeros", "reflect")
+    _require(
+        augment.pad_mode in modes, f"{where}.pad_mode", repr(augment.pad_mode), " or ".join(modes)
+    )
+    for key, low, high in (("crop_scale", 0, 1), ("crop_ratio", 0, math.inf)):
+        values = augment[key]
+        right = len(values) == 2 and _numbers(values) and low < values[0] <= values[1] <= high
+        what = f"two numbers, the smaller first, greater than {low}" + (" up to 1" * (high == 1))
+        _require(right, f"{where}.{key}", values, what)
+    for key in ("brightness", "contrast", "saturation"):
+        _within(f"{where}.{key}", augment[key], 0, math.inf, open_end=True)
+    _within(f"{where}.hue", augment.hue, 0, 0.5)
+    colour = len(data.mean) == 3 or data.normalisation == "imagenet"
+    for key in ("saturation", "hue"):
+        _require(colour or not augment[key], f"{where}.{key}", augment[key], "0 for grey images")
+    _within(f"{where}.cutout", augment.cutout, 0, data.size)
+    for key in ("mixup", "cutmix"):
+        _within(f"{where}.{key}", augment[key], 0, math.inf, open_end=True)
 
 
 def _check_stage(config: ConfigDict, key: str, stage: ConfigDict) -> None:

@@ -90,16 +90,18 @@ def run(
     plan = build.plan(config, devices=1)
     if split not in plan.data.splits:
         raise discover.unknown("split", split, plan.data.splits)
-    layout = parallel.make(plan.parallel)
-    examples = layout.replicate(plan.data.splits[split])
+    layout = parallel.make(plan.parallel, streaming=plan.streaming)
+    feed = layout.feed(plan.data.splits[split])
     rows: dict[str, Any] = {}
     for stage in plan.stages:
         restored = restore(directory, plan, stage, layout, step)
         if restored is None:
             continue
         networks, at = restored
-        evaluate = evaluation.make(layout.eval_step(stage.program), layout, plan.eval_batch_size)
-        for name, score in evaluate(networks, examples).items():
+        evaluate = evaluation.make(
+            layout.eval_step(stage.program), layout, plan.eval_batch_size, plan.data.attributes
+        )
+        for name, score in evaluate(networks, feed).items():
             parameters = linen.count(networks[name].params)
             rows[name] = {"stage": stage.name, "step": at[name], "parameters": parameters, **score}
     if not rows:

@@ -1,39 +1,147 @@
-"""How batches reach the step: a whole split on the device, gathered inside jit."""
+"""How batches reach the step: gathered inside jit from a split on the device, or streamed to it.
 
-from typing import NamedTuple
+Both ways give the same batches: their order is a function of (data seed, epoch), and a stage can
+begin at any of them.
+"""
+
+import contextlib
+import os
+from collections.abc import Generator
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding
+from jax.typing import ArrayLike
 
+from kdjax.data import orders, stream
 from kdjax.data.types import Split
 from kdjax.step import Fetch
-from kdjax.types import Array, Batch
+from kdjax.types import Array, Batch, PyTree
+
+_SHARE = 0.25
+"""Of a device's memory that resident images may take."""
 
 
 class Epoch(NamedTuple):
-    """One epoch's order, uploaded once."""
+    """What the steps of one epoch share."""
 
-    order: Array
-    """`[steps, b]` int32 rows of the split, -1 for padding."""
-    number: Array
+    order: ArrayLike | None
+    """`[steps, b]` int32 rows of the split, -1 for padding; uploaded once. None when streaming."""
+    number: ArrayLike
     """int32: the view, which keys augmentation and dropout."""
 
 
-def epoch(order: np.ndarray, number: int) -> Epoch:
-    """An `Epoch` on the host, ready to be put on the devices."""
-    return Epoch(np.asarray(order, np.int32), np.int32(number))  # type: ignore[arg-type]
+Arguments = tuple[PyTree, Epoch, np.int32]
+"""A step's `source`, `epoch` and `position`."""
 
 
-def resident(mesh: Mesh) -> Fetch:
-    """Gathers a batch from a `Split` that every device holds, sharded over the mesh."""
-    sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
+class Feed(Protocol):
+    """Batches of one split, as arguments of a compiled step."""
 
-    def fetch(source: Split, epoch: Epoch, position: Array) -> tuple[Batch, Array]:
-        rows = jax.lax.dynamic_index_in_dim(epoch.order, position, keepdims=False)
+    count: int
+    """Examples."""
+
+    def training(
+        self, *, batch_size: int, seed: int, epochs: int, first: int
+    ) -> Generator[Arguments, None, None]:
+        """The batches of a stage from number `first` on; to be closed."""
+
+    def evaluation(self, batch_size: int) -> Generator[Arguments, None, None]:
+        """Every example once, the last batch padded."""
+
+
+class Source(NamedTuple):
+    """A whole split on the devices."""
+
+    image: ArrayLike
+    label: ArrayLike
+    id: ArrayLike
+
+
+class Resident:
+    """A split that every device holds; batches are gathered inside jit."""
+
+    def __init__(self, split: Split, everywhere: NamedSharding):
+        self.count = len(split.id)
+        self._everywhere = everywhere
+        self._source = self._put(Source(split.image.read(), split.label, split.id))
+
+    def training(
+        self, *, batch_size: int, seed: int, epochs: int, first: int
+    ) -> Generator[Arguments, None, None]:
+        begin, position = divmod(first, self.count // batch_size)
+        for number in range(begin, epochs):
+            order = orders.training(self.count, batch_size, seed=seed, epoch=number)
+            epoch = self._put(Epoch(order, np.int32(number)))
+            for index in range(position, len(order)):
+                yield self._source, epoch, np.int32(index)
+            position = 0
+
+    def evaluation(self, batch_size: int) -> Generator[Arguments, None, None]:
+        order = orders.evaluation(self.count, batch_size)
+        epoch = self._put(Epoch(order, np.int32(0)))
+        for index in range(len(order)):
+            yield self._source, epoch, np.int32(index)
+
+    def _put(self, tree: Any) -> Any:
+        return jax.device_put(tree, self._everywhere)
+
+
+class Streaming:
+    """A split on disk; a bounded number of batches is read and put on the devices ahead of time."""
+
+    def __init__(self, split: Split, over: NamedSharding, *, shards: int, workers: int):
+        """`over` lays out a batch's first axis; `shards` > 0 gives batches a device axis (pmap)."""
+        self.count = len(split.id)
+        self._split, self._over = split, over
+        self._shards, self._workers = shards, workers
+
+    def training(
+        self, *, batch_size: int, seed: int, epochs: int, first: int
+    ) -> Generator[Arguments, None, None]:
+        batches = stream.Training(self._split, batch_size=batch_size, seed=seed, epochs=epochs)
+        ahead = stream.pipeline(batches, first=first, workers=self._workers)
+        if self._shards:
+            ahead = ahead.map(self._by_device)
+        per_epoch = self.count // batch_size
+        with contextlib.closing(self._on_devices(ahead)) as arrived:
+            for number, batch in enumerate(arrived, start=first):
+                epoch, position = divmod(number, per_epoch)
+                yield batch, Epoch(None, np.int32(epoch)), np.int32(position)
+
+    def evaluation(self, batch_size: int) -> Generator[Arguments, None, None]:
+        ahead = stream.pipeline(stream.Evaluation(self._split, batch_size=batch_size))
+        with contextlib.closing(self._on_devices(ahead)) as arrived:
+            for position, batch in enumerate(arrived):
+                yield batch, Epoch(None, np.int32(0)), np.int32(position)
+
+    def _on_devices(self, ahead: Any) -> Any:
+        import grain.experimental
+
+        put = grain.experimental.device_put
+        return iter(put(ahead, self._over, cpu_buffer_size=1, device_buffer_size=2))
+
+    def _by_device(self, batch: stream.HostBatch) -> stream.HostBatch:
+        return jax.tree.map(lambda x: x.reshape(self._shards, -1, *x.shape[1:]), batch)
+
+
+def fits(nbytes: int, device: jax.Device) -> bool:
+    """Whether images of so many bytes leave enough of a device's memory to training."""
+    limit = (device.memory_stats() or {}).get("bytes_limit")
+    if not limit:
+        limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return nbytes <= _SHARE * limit
+
+
+def resident(sharding: NamedSharding) -> Fetch:
+    """Gathers a batch from a `Source` that every device holds, sharded over the mesh."""
+
+    def fetch(source: Source, epoch: Epoch, position: Array) -> tuple[Batch, Array]:
+        rows = jax.lax.dynamic_index_in_dim(jnp.asarray(epoch.order), position, keepdims=False)
         rows = jax.lax.with_sharding_constraint(rows, sharding)
-        return _gather(source, rows), epoch.number
+        return _gather(source, rows), jnp.asarray(epoch.number)
 
     return fetch
 
@@ -41,16 +149,21 @@ def resident(mesh: Mesh) -> Fetch:
 def resident_shard(axis: str) -> Fetch:
     """Gathers one device's share of a batch, inside pmap."""
 
-    def fetch(source: Split, epoch: Epoch, position: Array) -> tuple[Batch, Array]:
-        rows = jax.lax.dynamic_index_in_dim(epoch.order, position, keepdims=False)
+    def fetch(source: Source, epoch: Epoch, position: Array) -> tuple[Batch, Array]:
+        rows = jax.lax.dynamic_index_in_dim(jnp.asarray(epoch.order), position, keepdims=False)
         shards = rows.reshape(jax.lax.axis_size(axis), -1)
         mine = jax.lax.dynamic_index_in_dim(shards, jax.lax.axis_index(axis), keepdims=False)
-        return _gather(source, mine), epoch.number
+        return _gather(source, mine), jnp.asarray(epoch.number)
 
     return fetch
 
 
-def _gather(source: Split, rows: Array) -> Batch:
+def streamed(source: stream.HostBatch, epoch: Epoch, position: Array) -> tuple[Batch, Array]:
+    """Takes the batch that has arrived; a device's share of it, inside pmap."""
+    return Batch(*map(jnp.asarray, source)), jnp.asarray(epoch.number)
+
+
+def _gather(source: Source, rows: Array) -> Batch:
     mask = rows >= 0
     rows = jnp.where(mask, rows, 0)
     image, label, index = (jnp.asarray(part)[rows] for part in source)

@@ -1,5 +1,6 @@
 """The host loop of one stage: epochs, logging, validation, selection, checkpoints."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -8,13 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from kdjax import feed, selection, step
+from kdjax import selection, step
 from kdjax.build import Plan, Stage
 from kdjax.checkpoint import Checkpoints, Saved
-from kdjax.data import orders
-from kdjax.data.types import Split
 from kdjax.errors import UserError
 from kdjax.evaluation import Evaluate, Score
+from kdjax.feed import Feed
 from kdjax.parallel import Parallel
 from kdjax.progress import Bar
 from kdjax.selection import Selection
@@ -31,8 +31,8 @@ class Session(NamedTuple):
 
     plan: Plan
     parallel: Parallel
-    splits: dict[str, Split]
-    """On the devices."""
+    feeds: dict[str, Feed]
+    """Of every split."""
     writer: Metrics
     should_stop: Callable[[int], bool]
     """Asked after every update, with the run's step."""
@@ -57,6 +57,8 @@ class _Progress(NamedTuple):
 
     state: TrainState
     selection: Selection
+    batches: int
+    """How many the stage has seen: the position from which its input goes on."""
     seconds: float
     finished: bool
     waiting: list[dict[str, float]]
@@ -87,10 +89,9 @@ def fit(
     plan, parallel, program = session.plan, session.parallel, stage.program
     train_step = parallel.train_step(program)
     hyper, frozen = parallel.replicate(stage.hyper), dict(frozen)
-    source = session.splits["train"]
-    per_epoch = len(source.id) // stage.batch_size
-    state, best, seconds, finished, waiting = _start(session, stage, frozen, checkpoints)
-    done = int(np.ravel(jax.device_get(state.step))[0])
+    train = session.feeds["train"]
+    per_epoch = train.count // stage.batch_size
+    state, best, done, seconds, finished, waiting = _start(session, stage, frozen, checkpoints)
     epoch = done // per_epoch
     log = _Log(session, stage, first_step, waiting)
 
@@ -102,18 +103,18 @@ def fit(
             "selected": best.records,
             "waiting": log.waiting(),
             "layout": parallel.layout,
+            "batches": done,
         }
         checkpoints.save(first_step + done, Saved(state, best.networks, progress))
 
-    with Bar(stage.name, stage.epochs * per_epoch, done) as bar:
+    batches = train.training(
+        batch_size=stage.batch_size, seed=plan.data_seed, epochs=stage.epochs, first=done
+    )
+    with Bar(stage.name, stage.epochs * per_epoch, done) as bar, contextlib.closing(batches):
         while not finished:
-            order = orders.training(
-                len(source.id), stage.batch_size, seed=plan.data_seed, epoch=epoch
-            )
-            today = parallel.replicate(feed.epoch(order, epoch))
             started = time.perf_counter()
             for position in range(done % per_epoch, per_epoch):
-                state, metrics = train_step(state, frozen, hyper, source, today, np.int32(position))
+                state, metrics = train_step(state, frozen, hyper, *next(batches))
                 done += 1
                 log.add(done, metrics, bar)
                 if session.should_stop(first_step + done) and position + 1 < per_epoch:
@@ -121,8 +122,8 @@ def fit(
                     raise Interrupted(first_step + done)
             epoch += 1
             networks = parallel.collect(state.networks)
-            if "validation" in session.splits:
-                scores = evaluate(networks, session.splits["validation"])
+            if "validation" in session.feeds:
+                scores = evaluate(networks, session.feeds["validation"])
                 best = selection.update(best, networks, scores, step=first_step + done, epoch=epoch)
                 log.validation(done, scores, bar, epoch)
             jax.block_until_ready(state)
@@ -163,14 +164,19 @@ def _start(
     fresh = parallel.spread(initialise(stage.hyper, frozen))
     newest = checkpoints.latest()
     if newest is None:
-        return _Progress(fresh, Selection({}, {}), 0.0, False, [])
+        return _Progress(fresh, Selection({}, {}), 0, 0.0, False, [])
     checkpoints.require_layout(newest, parallel.layout)
     like = parallel.collect(fresh.networks)
     saved = checkpoints.restore(newest, fresh, like)
     progress = saved.progress
     best = Selection(saved.selected, progress["selected"])
     return _Progress(
-        saved.state, best, progress["seconds"], progress["finished"], progress["waiting"]
+        saved.state,
+        best,
+        progress["batches"],
+        progress["seconds"],
+        progress["finished"],
+        progress["waiting"],
     )
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kdjax import feed, runtime
+from kdjax.data.types import Split
 from kdjax.errors import UserError
 from kdjax.step import Program, make_eval_step, make_train_step
 from kdjax.types import NetState, PyTree
@@ -27,8 +28,10 @@ class Parallel(NamedTuple):
     layout: str
     """In words; a checkpoint can be restored into the layout that it was saved from."""
     devices: int
+    feed: Callable[[Split], feed.Feed]
+    """Batches of a split as the compiled steps take them."""
     replicate: Callable[[PyTree], PyTree]
-    """Puts arguments that never change (frozen networks, data, orders) on every device."""
+    """Puts arguments that never change (frozen networks, hyper-parameters) on every device."""
     spread: Callable[[PyTree], PyTree]
     """Puts a training state on the devices, in the layout that the training step keeps."""
     train_step: Callable[[Program], Callable[..., Any]]
@@ -42,8 +45,20 @@ def mesh(devices: list[jax.Device] | None = None) -> Mesh:
     return Mesh(jax.local_devices() if devices is None else devices, (AXIS,))
 
 
-def make(kind: str, devices: list[jax.Device] | None = None) -> Parallel:
-    """`kind` is "jit" or "pmap".
+def make(
+    kind: str,
+    devices: list[jax.Device] | None = None,
+    *,
+    streaming: bool = False,
+    workers: int = 0,
+) -> Parallel:
+    """All that depends on how the devices share the work.
+
+    Args:
+        kind: "jit" or "pmap".
+        devices: all local ones by default.
+        streaming: whether batches come from the host rather than from splits on the devices.
+        workers: processes that read them then.
 
     Raises:
         UserError: for another kind.
@@ -51,41 +66,54 @@ def make(kind: str, devices: list[jax.Device] | None = None) -> Parallel:
     if kind not in ("jit", "pmap"):
         raise UserError(f"parallel is {kind!r}; there are jit and pmap")
     over = mesh(devices)
+    count = over.devices.size
     everywhere = NamedSharding(over, PartitionSpec())
+    by_example = NamedSharding(over, PartitionSpec(AXIS))
     options = runtime.compiler_options()
     compiled = functools.partial(jax.jit, out_shardings=everywhere, compiler_options=options)
+    fetch = feed.streamed if streaming else feed.resident(by_example)
 
     def replicate(tree: PyTree) -> PyTree:
         return jax.device_put(tree, everywhere)
 
+    def feed_of(split: Split) -> feed.Feed:
+        if not streaming:
+            return feed.Resident(split, everywhere)
+        shards = count if kind == "pmap" else 0
+        return feed.Streaming(split, by_example, shards=shards, workers=workers)
+
     def eval_step(program: Program) -> Callable[..., Any]:
-        return compiled(make_eval_step(program, feed.resident(over)))
+        return compiled(make_eval_step(program, fetch))
 
     def jit_step(program: Program) -> Callable[..., Any]:
-        step = make_train_step(program, feed.resident(over))
-        return compiled(step, donate_argnums=0)
+        return compiled(make_train_step(program, fetch), donate_argnums=0)
 
     if kind == "jit":
-        count = over.devices.size
         return Parallel(
-            "jit", count, replicate, replicate, jit_step, eval_step, lambda networks: networks
+            "jit",
+            count,
+            feed_of,
+            replicate,
+            replicate,
+            jit_step,
+            eval_step,
+            lambda networks: networks,
         )
 
     def pmap_step(program: Program) -> Callable[..., Any]:
-        step = make_train_step(program, feed.resident_shard(AXIS), AXIS)
+        shard = feed.streamed if streaming else feed.resident_shard(AXIS)
         return jax.pmap(
-            step,
+            make_train_step(program, shard, AXIS),
             AXIS,
-            in_axes=(0, None, None, None, None, None),
+            in_axes=(0, None, None, 0 if streaming else None, None, None),
             out_axes=(0, None),
             donate_argnums=0,
             devices=list(over.devices.flat),
         )
 
     def spread(tree: PyTree) -> PyTree:
-        count = over.devices.size
         copies = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *jnp.shape(x))), tree)
-        return jax.device_put(copies, NamedSharding(over, PartitionSpec(AXIS)))
+        return jax.device_put(copies, by_example)
 
     def collect(networks: dict[str, NetState]) -> dict[str, NetState]:
         single = {
@@ -97,6 +125,5 @@ def make(kind: str, devices: list[jax.Device] | None = None) -> Parallel:
         }
         return replicate(single)
 
-    count = over.devices.size
     layout = f"pmap on {count} devices"
-    return Parallel(layout, count, replicate, spread, pmap_step, eval_step, collect)
+    return Parallel(layout, count, feed_of, replicate, spread, pmap_step, eval_step, collect)

@@ -2,47 +2,63 @@
 
     python -m kdjax.prepare --dataset=mnist
     python -m kdjax.prepare --dataset=mnist --manual_dir=DIR   # no network: official files in DIR
+    python -m kdjax.prepare --dataset=folder --path=PATH       # images of your own
 
-The only command that needs TensorFlow: pip install -r requirements/prepare.txt
+Prints counts, size, mean and deviation, and draws images of every class, so that one can see
+whether labels fit. Preparing a data set of TFDS is the only thing that needs TensorFlow: pip
+install -r requirements/prepare.txt
 """
 
-from typing import Any
+from pathlib import Path
 
-import numpy as np
 from absl import flags
 
-from kdjax import cli, progress
+from kdjax import cli, discover
 from kdjax.errors import UserError
 
 
 def define() -> None:
     """The command's flags."""
-    flags.DEFINE_string("dataset", None, "TFDS's name of the data set, as mnist.")
+    flags.DEFINE_string("dataset", None, "Name of the data set, as mnist; or any that TFDS has.")
     flags.DEFINE_string(
         "manual_dir", None, "Folder with the official archives under their own names; no download."
     )
+    flags.DEFINE_string(
+        "path", "", "A folder or archive to read in place of the official archives."
+    )
     flags.DEFINE_string("data_dir", "", "Where to put it. Default: TFDS's own.")
     flags.DEFINE_integer("size", None, "Height and width to decode to. Default: the config's.")
+    flags.DEFINE_string("sheet", None, "PNG of the contact sheet. Default: beside the data.")
 
 
 def main() -> None:
-    """Prepares, and prints what came out."""
-    if not flags.FLAGS.dataset:
+    """Prepares, prints what came out and draws the contact sheet."""
+    given = flags.FLAGS
+    if not given.dataset:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
-    if flags.FLAGS.dataset in ("digits", "folder"):
-        raise UserError(
-            f"{flags.FLAGS.dataset} needs no preparing: use it after the config's colon"
-        )
-    from configs import datasets
-    from kdjax.data import tfds_source
-    from kdjax.data.types import Request
+    from configs import base, datasets
+    from kdjax import build
+    from kdjax.data import cache, sheet, summary
 
-    name = flags.FLAGS.dataset.removeprefix("tfds/")
-    settings = datasets.settings(name if name in datasets.DATASETS else f"tfds/{name}")
-    size = flags.FLAGS.size or settings["size"]
-    request = Request(flags.FLAGS.data_dir, "", size, len(settings["mean"]))
-    with_tfds(name, manual_dir=flags.FLAGS.manual_dir, data_dir=flags.FLAGS.data_dir)
-    summary(tfds_source.read(name, request))
+    name = given.dataset.removeprefix("tfds/")
+    known = name in datasets.DATASETS
+    config = base.get_config(method="", dataset=name if known else f"tfds/{name}")
+    config.data.data_dir, config.data.path = given.data_dir, given.path
+    config.data.size = given.size or config.data.size
+    tfds_name = name
+    if known:
+        module = discover.module("kdjax.data.sources", name, "data set")
+        tfds_name = getattr(module, "TFDS", "")
+    if tfds_name and not given.path:
+        with_tfds(tfds_name, manual_dir=given.manual_dir, data_dir=given.data_dir)
+    elif given.manual_dir:
+        raise UserError(f"--manual_dir is for TFDS's archives; {name} is read from --path=PATH")
+    raw = build.source(config.data.name)(build.request(config.data))
+    summary.show(raw, build.split(raw, config.data))
+    where = cache.root(given.data_dir) / "kdjax" / f"{config.data.name.replace('/', '-')}.png"
+    where = Path(given.sheet) if given.sheet else where
+    sheet.draw(raw, where)
+    print(f"Images of every class: {where}")
 
 
 def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
@@ -64,9 +80,9 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
         raise UserError(
             f"preparing needs {error.name}: run pip install -r requirements/prepare.txt"
         ) from error
-    from kdjax.data.tfds_source import directory
+    from kdjax.data import builders, cache  # noqa: F401  (our own builders: TFDS finds them)
 
-    where = directory(data_dir)
+    where = str(cache.root(data_dir))
     download = tfds.download.DownloadConfig(manual_dir=manual_dir)
     try:
         builder = tfds.builder(name, data_dir=where, file_format="array_record")
@@ -97,47 +113,6 @@ def _is_network(error: Exception) -> bool:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
-
-
-def summary(raw: Any) -> None:
-    """Prints, for each class and split, the number of images, and their size, mean, deviation."""
-    parts = list(raw.parts)
-    counts = {
-        part: np.bincount(raw.parts[part].label, minlength=len(raw.class_names)) for part in parts
-    }
-    rows = [
-        [name, *(f"{counts[part][index]:,}" for part in parts)]
-        for index, name in enumerate(raw.class_names)
-    ]
-    rows.append(["all", *(f"{counts[part].sum():,}" for part in parts)])
-    image = raw.parts["train"].image
-    mean, deviation = moments(image)
-    _, h, w, c = image.shape
-    progress.table(
-        f"{raw.source}: images",
-        ["class", *parts],
-        rows,
-        f"{h} x {w} x {c}; mean {_numbers(mean)}, deviation {_numbers(deviation)}",
-    )
-
-
-def moments(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel of uint8 images `[n, h, w, c]`, in [0, 1].
-
-    From counts of the 256 values, so that no larger copy of the images is made.
-    """
-    values = np.arange(256) / 255.0
-    means, deviations = [], []
-    for channel in range(image.shape[-1]):
-        counts = np.bincount(image[..., channel].ravel(), minlength=256)
-        mean = np.average(values, weights=counts)
-        means.append(mean)
-        deviations.append(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
-    return np.array(means), np.array(deviations)
-
-
-def _numbers(values: np.ndarray) -> str:
-    return " ".join(f"{value:.4f}" for value in values)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from kdjax import augment as augmentation
 from kdjax import metrics, schedules
+from kdjax.augment import Augment
 from kdjax.types import (
     Array,
     Batch,
@@ -47,7 +47,7 @@ class Program(NamedTuple):
     task: Task
     optimiser: optax.GradientTransformation
     """Without the learning rate: see `kdjax.optim`."""
-    augment: augmentation.Augment
+    augment: Augment
     mean: tuple[float, ...]
     """Of each channel of images in [0, 1]; with `std`, how images are normalised."""
     std: tuple[float, ...]
@@ -124,9 +124,9 @@ def observe(
         view: int32; a new view is a new draw of the augmentation.
         data_seed: uint32.
     """
-    image = batch.image.astype(jnp.float32) / 255.0
-    image = jax.vmap(program.augment)(image, augmentation.keys(data_seed, view, batch.id))
-    batch = batch._replace(image=normalise(program, image))
+    batch = batch._replace(image=batch.image.astype(jnp.float32) / 255.0)
+    batch = program.augment(batch, view, data_seed)
+    batch = batch._replace(image=normalise(program, batch.image))
     outputs = {
         name: program.networks[name].apply(frozen[name], batch.image, train=False)[0]
         for name in program.frozen
@@ -216,7 +216,7 @@ def _objective(
     logged["loss"] = total
     for name in program.trained:
         correct = metrics.sums(program.task, outputs[name], batch)["correct"]
-        logged[f"{name}/accuracy"] = jax.lax.stop_gradient(correct) / count
+        logged[f"{name}/accuracy"] = jnp.mean(jax.lax.stop_gradient(correct)) / count
     return total, (stats, memory, logged)
 
 

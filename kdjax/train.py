@@ -43,19 +43,22 @@ def run(
     if result["finished"]:
         return result
 
-    layout = parallel.make(plan.parallel)
-    splits = {name: layout.replicate(split) for name, split in plan.data.splits.items()}
+    workdir.record_split(directory, plan.data)
+    layout = parallel.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
+    feeds = {name: layout.feed(split) for name, split in plan.data.splits.items()}
     folders = [Checkpoints(directory, stage.name) for stage in plan.stages]
     latest = max((folder.latest() or 0 for folder in folders), default=0)
     writer = Metrics(directory, step=latest, tensorboard=plan.tensorboard)
-    session = Session(plan, layout, splits, writer, should_stop)
+    session = Session(plan, layout, feeds, writer, should_stop)
     teachers: dict[str, NetState] = {}
     step = 0
     try:
         for stage, checkpoints in zip(plan.stages, folders, strict=True):
             frozen = {name: teachers[name] for name in stage.program.frozen}
             eval_step = layout.eval_step(stage.program)
-            evaluate = evaluation.make(eval_step, layout, plan.eval_batch_size)
+            evaluate = evaluation.make(
+                eval_step, layout, plan.eval_batch_size, plan.data.attributes
+            )
             outcome = fit(session, stage, frozen, checkpoints, evaluate, step)
             chosen = _chosen(plan, outcome)
             if stage.name not in result["stages"]:
@@ -97,9 +100,9 @@ def _record(
     plan = session.plan
     figures: dict[str, dict[str, dict[str, evaluation.Score]]] = {
         which: {
-            split: evaluate(networks, session.splits[split])
+            split: evaluate(networks, session.feeds[split])
             for split in ("validation", "test")
-            if split in session.splits
+            if split in session.feeds
         }
         for which, networks in (("chosen", chosen), ("last", outcome.networks))
     }
@@ -138,6 +141,8 @@ def _empty(config: ConfigDict, plan: build.Plan) -> Result:
             "seed": config.data.seed,
             "fraction": config.data.fraction,
             "refit": config.data.refit,
+            "size": config.data.size,
+            "input": "streaming" if plan.streaming else "resident",
             "examples": {name: len(split.id) for name, split in plan.data.splits.items()},
         },
         "networks": {},

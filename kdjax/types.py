@@ -20,8 +20,8 @@ class Batch(NamedTuple):
     label: Array
     """`[b]` class indices, or `[b, k]` class probabilities or attributes in {0, 1}."""
     id: Array
-    """`[b]` index of each example in the part of the data set that it came from (official train,
-    validation or test), whatever is held out of it and whatever fraction is used."""
+    """`[b]` index of each example in its data set, whatever is held out of it and whatever fraction
+    is used."""
     mask: Array
     """`[b]` float32, 1 for an example and 0 for padding."""
 
@@ -94,7 +94,8 @@ class Task(NamedTuple):
     soft: Callable[..., Array]
     """`soft(student_logits, teacher_logits, temperature=, scale_by_t2=)` gives `[b]`."""
     correct: Callable[[Array, Array], Array]
-    """`correct(logits, labels)` gives `[b]`, the share of each example's labels predicted."""
+    """`correct(logits, labels)` gives 1 where a prediction is right and 0 elsewhere: `[b]`, or
+    `[b, k]` for attributes."""
 
 
 class View(NamedTuple):

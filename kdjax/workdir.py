@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
+from kdjax.data.types import DataSet
 from kdjax.errors import UserError
 from kdjax.writers import write_json
 
@@ -60,6 +62,22 @@ def load_config(workdir: Path) -> ConfigDict:
     if missing:
         raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}")
     return ConfigDict(found, convert_dict=True)
+
+
+def record_split(workdir: Path, data: DataSet) -> None:
+    """Writes `split.json`: which examples, by id, are in which split.
+
+    Raises:
+        UserError: it is there and says otherwise, so that the data has changed since.
+    """
+    path = workdir / "split.json"
+    ids = {name: np.sort(split.id).tolist() for name, split in data.splits.items()}
+    if not path.exists():
+        write_json(path, ids, indent=None)
+    elif _read(path) != ids:
+        raise UserError(
+            f"{workdir} was trained on another split of {data.source}: the data has changed since"
+        )
 
 
 def load_result(workdir: Path) -> dict[str, Any] | None:

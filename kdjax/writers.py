@@ -9,10 +9,10 @@ from typing import Any
 from kdjax.errors import UserError
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
     """Writes all of it or nothing."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    fresh.write_text(json.dumps(value, indent=indent, allow_nan=False) + "\n")
     os.replace(fresh, path)
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from configs import base
 from kdjax import augment, optim, schedules, step, tasks
 from kdjax.models import linen
 from kdjax.terms import ce, soft
@@ -53,7 +54,7 @@ def program(networks, trained, terms, *, pad=0, **optimiser):
         terms=terms,
         task=tasks.MULTI_CLASS,
         optimiser=optim.make(**(SGD | optimiser)),
-        augment=augment.make(pad=pad, flip=False),
+        augment=augment.make(classes=CLASSES, mean=(0.5,), **base.augment(pad=pad)),
         mean=(0.5,),
         std=(0.25,),
     )

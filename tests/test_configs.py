@@ -152,7 +152,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"stages.student.terms.soft.teacher": "student"}, "wires 'student' to itself"),
         ({"data.path": "/somewhere"}, "digits takes no path"),
         ({"data.std": (0.0,)}, "data.std is (0.0,); it must be greater than 0"),
-        ({"data.pad": -1}, "data.pad is -1"),
+        ({"data.augment.pad": -1}, "data.augment.pad is -1"),
         ({"data.size": 0}, "data.size is 0"),
         ({"data.size": 2}, "network 'teacher' (mnist.teacher) does not fit images of 2 x 2 x 1"),
         ({"parallel": "xmap"}, "jit or pmap"),

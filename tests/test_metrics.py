@@ -25,7 +25,28 @@ def test_soft_labels_count_by_their_largest_class():
     np.testing.assert_array_equal(tasks.MULTI_CLASS.correct(logits, labels), [1.0, 0.0])
 
 
-def test_multi_label_counts_the_share_of_attributes():
+def test_multi_label_is_right_or_wrong_on_each_attribute():
     labels = jnp.array([[1, 0, 1, 1]])
     logits = jnp.array([[0.5, -0.5, -0.5, 2.0]])
-    np.testing.assert_array_equal(tasks.MULTI_LABEL.correct(logits, labels), [0.75])
+    np.testing.assert_array_equal(tasks.MULTI_LABEL.correct(logits, labels), [[1, 1, 0, 1]])
+
+
+def test_multi_label_sums_and_means_leave_padding_out():
+    labels = jnp.array([[1, 0, 1], [0, 0, 1], [1, 1, 1]])
+    logits = jnp.array([[2.0, -1.0, -1.0], [-1.0, -1.0, -1.0], [jnp.nan, jnp.inf, 0.0]])
+    batch = Batch(None, labels, None, jnp.array([1.0, 1.0, 0.0]))
+    sums = metrics.sums(tasks.MULTI_LABEL, Outputs(logits, {}), batch)
+    means = metrics.means({k: np.asarray(v) for k, v in sums.items()}, ("a", "b", "c"))
+    each = [means[f"attribute/{name}"] for name in "abc"]
+    assert each == [1.0, 1.0, 0.0]
+    assert means["accuracy"] == pytest.approx(2 / 3)
+    z, y = np.asarray(logits[:2], np.float64), np.asarray(labels[:2])
+    p = 1 / (1 + np.exp(-z))
+    expected = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+    assert means["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_mixed_attributes_count_by_the_nearer_value():
+    labels = jnp.array([[0.7, 0.3]])
+    logits = jnp.array([[1.0, 1.0]])
+    np.testing.assert_array_equal(tasks.MULTI_LABEL.correct(logits, labels), [[1, 0]])

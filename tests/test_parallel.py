@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import evaluation, feed, parallel, step
-from kdjax.data import orders
+from kdjax import evaluation, parallel, step
+from kdjax.data.store import Images
 from kdjax.data.types import Split
 from kdjax.errors import UserError
 from tests import helpers
@@ -16,25 +16,21 @@ BATCH, COUNT = 16, 50
 
 def split():
     data = helpers.batch(COUNT)
-    return Split(np.array(data.image), np.array(data.label), np.array(data.id))
+    return Split(Images([np.array(data.image)]), np.array(data.label), np.array(data.id))
 
 
-def train(kind, devices, *, norm, epochs=2):
+def train(kind, devices, *, norm, epochs=2, streaming=False):
     """State (one copy of each network) and the loss of every step."""
-    layout = parallel.make(kind, jax.local_devices()[:devices])
+    layout = parallel.make(kind, jax.local_devices()[:devices], streaming=streaming)
     networks = {n: helpers.network(n, norm=norm) for n in ("a", "b")}
     made, weights = helpers.mutual(networks, pad=1)
     values = helpers.hyper(weights)
-    source, update = layout.replicate(split()), layout.train_step(made)
+    feed, update = layout.feed(split()), layout.train_step(made)
     state, losses = layout.spread(helpers.initialise(made, values)), []
-    for number in range(epochs):
-        order = orders.training(COUNT, BATCH, seed=0, epoch=number)
-        today = layout.replicate(feed.epoch(order, number))
-        for position in range(len(order)):
-            state, metrics = update(
-                state, {}, layout.replicate(values), source, today, np.int32(position)
-            )
-            losses.append(float(metrics["loss"]))
+    for arguments in feed.training(batch_size=BATCH, seed=0, epochs=epochs, first=0):
+        state, metrics = update(state, {}, layout.replicate(values), *arguments)
+        losses.append(float(metrics["loss"]))
+    assert len(losses) == epochs * (COUNT // BATCH)
     return made, layout, layout.collect(state.networks), losses
 
 
@@ -60,9 +56,9 @@ def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
     for devices in (1, 8):
         made, layout, networks, _ = train("jit", devices, norm=True, epochs=1)
         evaluate = evaluation.make(layout.eval_step(made), layout, batch_size)
-        scores.append(evaluate(networks, layout.replicate(split())))
+        scores.append(evaluate(networks, layout.feed(split())))
     assert scores[0]["a"]["accuracy"] == scores[1]["a"]["accuracy"]
-    image = step.normalise(made, jnp.asarray(split().image, jnp.float32) / 255.0)
+    image = step.normalise(made, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
     logits = made.networks["a"].apply(networks["a"], image, train=False)[0].logits
     hits = np.argmax(np.asarray(logits), -1) == split().label
     assert scores[1]["a"]["accuracy"] == hits.mean()

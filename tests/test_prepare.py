@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from kdjax import prepare
-from kdjax.data import tfds_source
-from kdjax.data.types import Request
+from kdjax.data import summary, tfds_source
+from kdjax.data.store import Images
+from kdjax.data.types import Request, Split
 from kdjax.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -53,11 +54,11 @@ READ = """
 import sys
 sys.path.insert(0, {folder!r})
 import numpy as np
-from kdjax.data import tfds_source
-from kdjax.data.types import Request
-from kdjax.data.types import Request
-raw = tfds_source.read("kdjax_shapes", Request({data!r}, "", 10, 1))
-image, label, index = raw.parts["train"]
+from kdjax.data import summary, tfds_source
+from kdjax.data.store import Images
+from kdjax.data.types import Request, Split
+raw = tfds_source.read("kdjax_shapes", Request({data!r}, "", 10, 1, False))
+image, label = raw.parts["train"].image.read(), raw.parts["train"].label
 assert image.shape == (20, 10, 10, 1), image.shape
 assert sorted(image[:, 9, 0, 0].tolist()) == list(range(20))
 assert ((image[:, 0, 0, 0] >= 100) == (label == 0)).all()
@@ -70,7 +71,7 @@ config.batch_size = 4
 data = build.plan(config, 1).data
 assert data.image_shape == (32, 32, 3)
 assert len(data.splits["test"].id) == 4
-small = tfds_source.read("kdjax_shapes", Request({data!r}, "", 8, 3))
+small = tfds_source.read("kdjax_shapes", Request({data!r}, "", 8, 3, True))
 assert small.parts["test"].image.shape == (4, 8, 8, 3)
 assert "tensorflow" not in sys.modules
 """
@@ -105,7 +106,8 @@ def test_prepares_from_manual_files_and_reads_without_tensorflow(tmp_path):
 def test_moments_are_numpys():
     image = np.random.default_rng(0).integers(0, 256, (5, 4, 3, 3), np.uint8)
     image[..., 1] //= 2
-    mean, deviation = prepare.moments(image)
+    split = Split(Images([image]), np.zeros(5), np.arange(5))
+    mean, deviation = summary.moments(split)
     np.testing.assert_allclose(mean, image.mean((0, 1, 2)) / 255)
     np.testing.assert_allclose(deviation, image.std((0, 1, 2)) / 255)
 
@@ -132,12 +134,12 @@ def test_a_damaged_archive_is_refused(tmp_path):
 @pytest.mark.slow
 def test_real_mnist(mnist_dir, tmp_path):
     prepare.with_tfds("mnist", manual_dir=mnist_dir, data_dir=str(tmp_path))
-    raw = tfds_source.read("mnist", Request(str(tmp_path), "", 28, 1))
+    raw = tfds_source.read("mnist", Request(str(tmp_path), "", 28, 1, False))
     assert {name: len(part.id) for name, part in raw.parts.items()} == {
         "train": 60_000,
         "test": 10_000,
     }
-    assert raw.parts["train"].image.mean() / 255 == pytest.approx(0.1307, abs=1e-4)
+    assert raw.parts["train"].image.read().mean() / 255 == pytest.approx(0.1307, abs=1e-4)
     np.testing.assert_array_equal(
         np.bincount(raw.parts["test"].label),
         [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],

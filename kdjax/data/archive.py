@@ -3,13 +3,20 @@
 Nothing is unpacked to disk. Reading in storage order keeps compressed tars to one pass.
 """
 
+import hashlib
+import json
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from kdjax.data import cache
+from kdjax.data.types import Request
 from kdjax.errors import UserError
+from kdjax.progress import track
 
 _HIDDEN = ("__MACOSX", "Thumbs.db")
 
@@ -73,6 +80,30 @@ def contents(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]
                         yield name, file.read()
         except (tarfile.TarError, OSError, EOFError) as error:
             raise UserError(f"{path} is damaged after {name}: {error}") from error
+
+
+def digest(path: Path, names: Collection[str]) -> str:
+    """A short text that changes with the files of a folder, or with an archive."""
+    files = [path / name for name in names] if path.is_dir() else [path]
+    listed = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    content = json.dumps([str(path.resolve()), listed])
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def write_split(
+    folder: Path,
+    *,
+    path: Path,
+    part: str,
+    names: Sequence[str],
+    label: np.ndarray,
+    request: Request,
+) -> None:
+    """Decodes the files `names`, one for each row of `label`, into the arrays of a split."""
+    rows = {name: row for row, name in enumerate(names)}
+    found = track(contents(path, names), len(names), f"decoding {part}")
+    encoded = ((rows[name], f"{path}: {name}", content) for name, content in found)
+    cache.write_split(folder, label, request, encoded)
 
 
 def _names(path: Path) -> Iterator[tuple[str, bool]]:

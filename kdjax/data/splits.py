@@ -6,11 +6,27 @@ from kdjax.data.orders import random_keys
 from kdjax.data.types import DataSet, Raw, Split
 
 
-def ranks(label: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    """For each example its place among its class in a random order, as a share in [0, 1).
+def strata(label: np.ndarray) -> np.ndarray:
+    """The group of each example, `[n]`, within which it is drawn.
+
+    Its class; for attributes the rarest of those that it has, so that rare ones are spread as
+    evenly as chance allows (the first step of iterative stratification, Sechidis et al., 2011).
 
     Args:
-        label: `[n]` class indices.
+        label: `[n]` class indices, or `[n, k]` attributes in {0, 1}.
+    """
+    if label.ndim == 1:
+        return label
+    order = np.argsort(label.sum(axis=0), kind="stable")
+    ranked = label[:, order] > 0
+    return np.where(ranked.any(axis=1), ranked.argmax(axis=1), -1)
+
+
+def ranks(label: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+    """For each example its place in its stratum in a random order, as a share in [0, 1).
+
+    Args:
+        label: `[n]` class indices, or `[n, k]` attributes.
         seed: the data seed.
         purpose: separates draws of one seed.
 
@@ -20,8 +36,9 @@ def ranks(label: np.ndarray, seed: int, purpose: str) -> np.ndarray:
     """
     keys = random_keys(len(label), seed, purpose)
     place = np.empty(len(label))
-    for value in np.unique(label):
-        members = np.flatnonzero(label == value)
+    group = strata(label)
+    for value in np.unique(group):
+        members = np.flatnonzero(group == value)
         place[members[np.argsort(keys[members], kind="stable")]] = np.arange(len(members)) / len(
             members
         )
@@ -30,7 +47,7 @@ def ranks(label: np.ndarray, seed: int, purpose: str) -> np.ndarray:
 
 def hold_out(split: Split, share: float, seed: int, purpose: str) -> tuple[Split, Split]:
     """`split` without a stratified `share` of it, and that share."""
-    held = ranks(split.label, seed, purpose) < share
+    held = _below(ranks(split.label, seed, purpose), share)
     return split.rows(np.flatnonzero(~held)), split.rows(np.flatnonzero(held))
 
 
@@ -46,24 +63,40 @@ def prepare(raw: Raw, *, seed: int, validation: float, fraction: float, refit: b
         refit: train on training and validation examples together (of each the fraction);
             nothing is held out.
     """
-    train, test = raw.parts["train"], raw.parts.get("test")
+    parts = _numbered(raw.parts)
+    train, test = parts["train"], parts.get("test")
     if test is None:
         train, test = hold_out(train, 0.1, seed, "test")
         validation = validation / 0.9
-    held = raw.parts.get("validation")
+    held = parts.get("validation")
     if held is None:
         train, held = hold_out(train, validation, seed, "validation")
     train = _subset(train, fraction, seed)
     splits = {"train": train, "test": test}
     if refit:
-        both = zip(train, _subset(held, fraction, seed), strict=True)
-        splits["train"] = Split(*map(np.concatenate, both))
+        splits["train"] = train.join(_subset(held, fraction, seed))
     elif len(held.id):
         splits["validation"] = held
     return DataSet(splits, raw.class_names, raw.source)
 
 
+def _numbered(parts: dict[str, Split]) -> dict[str, Split]:
+    """The parts with ids that go on from one to the next, so that each id is one example's."""
+    first = 0
+    numbered: dict[str, Split] = {}
+    for name in ("train", "validation", "test"):
+        if name in parts:
+            numbered[name] = parts[name]._replace(id=parts[name].id + np.int32(first))
+            first += len(parts[name].id)
+    return numbered
+
+
 def _subset(split: Split, fraction: float, seed: int) -> Split:
     if fraction == 1.0:
         return split
-    return split.rows(np.flatnonzero(ranks(split.label, seed, "fraction") < fraction))
+    return split.rows(np.flatnonzero(_below(ranks(split.label, seed, "fraction"), fraction)))
+
+
+def _below(place: np.ndarray, share: float) -> np.ndarray:
+    """`place < share`, with rounding: 10 / 90 is not below 0.1 / 0.9."""
+    return place < share - 1e-9

@@ -1,6 +1,5 @@
 """Data sets that TensorFlow Datasets has prepared, read without TensorFlow."""
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -8,23 +7,32 @@ from typing import Any
 
 import numpy as np
 
-from kdjax.data import images
+from kdjax.data import cache
 from kdjax.data.types import Raw, Request
 from kdjax.errors import UserError
 from kdjax.progress import track
 
+Read = Callable[[Request], Raw]
 
-def directory(data_dir: str) -> str:
-    """`data_dir`, or where TFDS keeps its data if that is empty."""
-    chosen = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    return os.path.expanduser(chosen)
+
+def reader(name: str, own: Read) -> Read:
+    """How one of TFDS's data sets is read: `own` reads it from the request's path, if it has one.
+
+    A path serves copies that are not the official archives: of another size or encoding, say.
+    """
+
+    def read_one(request: Request) -> Raw:
+        return own(request) if request.path else read(name, request)
+
+    return read_one
 
 
 def read(name: str, request: Request) -> Raw:
-    """Every split of a prepared data set, decoded once and cached at `size`.
+    """Every split of a prepared data set, decoded once and cached at the request's size.
 
     Args:
-        name: TFDS's name of an image-classification data set.
+        name: TFDS's name of a data set with a `label` (a class) or with `attributes` (each true or
+            false) for each `image`.
         request: what to read, and from where.
 
     Raises:
@@ -32,7 +40,7 @@ def read(name: str, request: Request) -> Raw:
     """
     import tensorflow_datasets as tfds
 
-    where = directory(request.data_dir)
+    where = str(cache.root(request.data_dir))
     try:
         builder = tfds.builder(name, data_dir=where)
         prepared = bool(builder.info.splits)
@@ -45,56 +53,56 @@ def read(name: str, request: Request) -> Raw:
             f"--dataset={name}{option} (with no network, add --manual_dir=DIR, the folder that "
             "holds its official archives)"
         )
-    version = f"{name}-{builder.info.version}-{request.size}x{request.channels}"
-    _check_features(name, builder.info)
-    cache = Path(where) / "kdjax" / version
+    class_names, label_of = _labels(name, builder.info)
+    folder = cache.folder(request, f"{name.replace('/', '-')}-{builder.info.version}")
     parts = {
-        part: images.cached(
-            cache / part, partial(_write, builder=builder, part=part, request=request)
+        part: cache.cached(
+            folder / part,
+            partial(_write, builder=builder, part=part, request=request, label_of=label_of),
         )
         for part in builder.info.splits
         if part in ("train", "validation", "test")
     }
-    return Raw(
-        parts, tuple(builder.info.features["label"].names), f"{name} {builder.info.version} (TFDS)"
-    )
+    return Raw(parts, class_names, f"{name} {builder.info.version} (TFDS)")
 
 
-def _check_features(name: str, info: Any) -> None:
+def _labels(name: str, info: Any) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
+    """Names of the classes or attributes, and a record's label."""
     features = info.features
     if "train" not in info.splits:
         raise UserError(f"TFDS's {name} has no train split, but {', '.join(info.splits)}")
-    if not {"image", "label"} <= set(features) or not hasattr(features["label"], "names"):
-        raise UserError(
-            f"TFDS's {name} is no image classification: it needs the features image and label, "
-            f"and has {', '.join(features)}"
-        )
+    if {"image", "label"} <= set(features) and hasattr(features["label"], "names"):
+        return tuple(features["label"].names), lambda record: record["label"]
+    if {"image", "attributes"} <= set(features):
+        attributes = features["attributes"]
+        names = tuple(key for key in attributes if attributes[key].np_dtype == np.bool_)
+        if names:
+            return names, lambda record: [record["attributes"][key] for key in names]
+    raise UserError(
+        f"TFDS's {name} is no image classification: it needs the features image and label, or "
+        f"image and attributes, and has {', '.join(features)}"
+    )
 
 
-def _write(folder: Path, *, builder: Any, part: str, request: Request) -> None:
+def _write(
+    folder: Path, *, builder: Any, part: str, request: Request, label_of: Callable[[Any], Any]
+) -> None:
+    import tensorflow_datasets as tfds
+
     try:
-        records = builder.as_data_source(split=part, decoders={"image": _encoded()})
+        records = builder.as_data_source(split=part, decoders={"image": tfds.decode.SkipDecoding()})
     except NotImplementedError as error:
         raise UserError(
             f"{builder.name} was prepared by another program in a format that needs TensorFlow; "
             "prepare it into another --data_dir"
         ) from error
-    label = np.zeros(len(records), np.int32)
+    first = np.asarray(label_of(records[0]))
+    label = np.zeros((len(records), *first.shape), np.int32)
 
-    def rows() -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
+    def encoded() -> Iterator[tuple[int, str, bytes]]:
         for row in track(range(len(records)), len(records), f"decoding {part}"):
             record = records[row]
-            label[row] = record["label"]
-            content = record["image"]
-            yield (
-                row,
-                partial(images.decode, content, size=request.size, channels=request.channels),
-            )
+            label[row] = label_of(record)
+            yield row, f"{builder.name}: image {row} of {part}", record["image"]
 
-    images.write_split(folder, label, request.image_shape, rows())
-
-
-def _encoded() -> Any:
-    import tensorflow_datasets as tfds
-
-    return tfds.decode.SkipDecoding()
+    cache.write_split(folder, label, request, encoded())

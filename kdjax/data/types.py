@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kdjax.data.store import Images
+
 
 class Request(NamedTuple):
     """What a run asks of a data set's source."""
@@ -11,31 +13,48 @@ class Request(NamedTuple):
     data_dir: str
     """Where prepared data is; empty for TFDS's own default."""
     path: str
-    """A folder or archive of the user's own, for sources that take one."""
+    """A folder or archive of the user's own, in place of what TFDS has prepared."""
     size: int
     """Height and width of the images."""
     channels: int
     """1 (grey) or 3 (colour); images are converted as needed."""
+    crop: bool
+    """Cut the square centre out before resizing, so that the aspect is kept."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """`(h, w, c)`."""
         return self.size, self.size, self.channels
 
+    @property
+    def key(self) -> str:
+        """What the decoded images depend on, for the name of their cache."""
+        return f"{self.size}x{self.channels}{'-crop' if self.crop else ''}"
+
 
 class Split(NamedTuple):
     """One part of a data set."""
 
-    image: np.ndarray
-    """`[n, h, w, c]` uint8."""
+    image: Images
+    """`[n, h, w, c]` uint8; on disk until they are read."""
     label: np.ndarray
-    """`[n]` int32 class indices."""
+    """`[n]` int32 class indices, or `[n, k]` uint8 attributes in {0, 1}."""
     id: np.ndarray
-    """`[n]` int32 index in the part that it was read from: fixed whatever is held out of it."""
+    """`[n]` int32 index in the part that it was read from; in a `DataSet`, counted on through the
+    source's train, validation and test parts. Fixed, whatever is held out and whatever fraction is
+    used."""
 
     def rows(self, rows: np.ndarray) -> "Split":
-        """The examples at `rows`, in that order."""
-        return Split(self.image[rows], self.label[rows], self.id[rows])
+        """The examples at `rows`, in that order; no image is read."""
+        return Split(self.image.select(rows), self.label[rows], self.id[rows])
+
+    def join(self, other: "Split") -> "Split":
+        """These examples, then those of `other`; no image is read."""
+        return Split(
+            self.image.join(other.image),
+            np.concatenate([self.label, other.label]),
+            np.concatenate([self.id, other.id]),
+        )
 
 
 class Raw(NamedTuple):
@@ -44,6 +63,7 @@ class Raw(NamedTuple):
     parts: dict[str, Split]
     """`train`, and `validation` and `test` where the source has them."""
     class_names: tuple[str, ...]
+    """Of the classes, or of the attributes."""
     source: str
     """Name and version, for the record."""
 
@@ -54,6 +74,7 @@ class DataSet(NamedTuple):
     splits: dict[str, Split]
     """`train`, `test`, and `validation` unless it was given to training."""
     class_names: tuple[str, ...]
+    """Of the classes, or of the attributes."""
     source: str
 
     @property
@@ -61,3 +82,13 @@ class DataSet(NamedTuple):
         """`(h, w, c)`."""
         _, h, w, c = self.splits["train"].image.shape
         return h, w, c
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the attributes; none where every image has one class."""
+        return self.class_names if self.splits["train"].label.ndim == 2 else ()
+
+    @property
+    def nbytes(self) -> int:
+        """Of all images together."""
+        return sum(split.image.nbytes for split in self.splits.values())

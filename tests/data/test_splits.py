@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kdjax.data import splits
+from kdjax.data.store import Images
 from kdjax.data.types import Raw, Split
 
 
@@ -12,7 +13,7 @@ def make(counts):
     label = np.random.default_rng(0).permutation(label).astype(np.int32)
     index = np.arange(len(label), dtype=np.int32)
     image = np.broadcast_to(index.astype(np.uint8)[:, None, None, None], (len(label), 2, 2, 1))
-    return Split(image, label, index)
+    return Split(Images([image]), label, index)
 
 
 def prepare(raw, **changes):
@@ -25,6 +26,15 @@ def ids(data, name):
 
 
 COUNTS = [100, 50, 30]
+
+
+@pytest.mark.parametrize("per_class", [10, 90, 100, 700])
+def test_80_10_10_is_exact_where_it_can_be(per_class):
+    """0.1 / 0.9 of 90 is 10, although 10 / 90 rounds to less than 0.1 / 0.9."""
+    data = prepare(Raw({"train": make([per_class] * 3)}, tuple("abc"), "x"))
+    found = {name: np.bincount(split.label).tolist() for name, split in data.splits.items()}
+    tenth = per_class // 10
+    assert found == {"train": [8 * tenth] * 3, "validation": [tenth] * 3, "test": [tenth] * 3}
 
 
 def test_without_a_test_part_80_10_10_stratified():
@@ -42,7 +52,7 @@ def test_images_and_labels_stay_with_their_ids():
     data = prepare(Raw({"train": part}, tuple("abc"), "x"))
     for split in data.splits.values():
         np.testing.assert_array_equal(split.label, part.label[split.id])
-        np.testing.assert_array_equal(split.image[:, 0, 0, 0], split.id.astype(np.uint8))
+        np.testing.assert_array_equal(split.image.read()[:, 0, 0, 0], split.id.astype(np.uint8))
 
 
 def test_an_official_test_part_is_kept_whole():

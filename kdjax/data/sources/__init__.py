@@ -1,1 +1,4 @@
-"""One file for each data set: `kdjax.data.sources.<name>.read(request)` returns a `Raw`."""
+"""One file for each data set: `kdjax.data.sources.<name>.read(request)` returns a `Raw`.
+
+`TFDS`, where a file has it, is the name under which TFDS prepares the data set.
+"""

@@ -3,16 +3,30 @@
 import numpy as np
 
 from kdjax.data.images import resize
+from kdjax.data.store import Images
 from kdjax.data.types import Raw, Request, Split
+from kdjax.errors import UserError
 
 
 def read(request: Request) -> Raw:
-    """All of it as one `train` part, resized from 8x8; values 0 to 16 become 0 to 255."""
+    """All of it as one `train` part, resized from 8x8; values 0 to 16 become 0 to 255.
+
+    Raises:
+        UserError: the request has a path.
+    """
     from sklearn.datasets import load_digits
 
+    if request.path:
+        raise UserError(
+            f"config.data.path is {request.path!r}, but digits are embedded; use :folder"
+        )
     digits = load_digits()
     grey = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     image = np.stack([resize(one, request.size) for one in grey])
     label = digits.target.astype(np.int32)
-    part = Split(image, label, np.arange(len(label), dtype=np.int32))
+    part = Split(
+        Images([np.repeat(image, request.channels, axis=-1)]),
+        label,
+        np.arange(len(label), dtype=np.int32),
+    )
     return Raw({"train": part}, tuple(map(str, digits.target_names)), "scikit-learn digits")

@@ -4,18 +4,14 @@ Folders that hold nothing but one folder are passed through, so archives can be 
 published. Splits are named train, validation (val, valid) and test.
 """
 
-import hashlib
-import json
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from kdjax.data import archive, images
-from kdjax.data.tfds_source import directory
+from kdjax.data import archive, cache
 from kdjax.data.types import Raw, Request
 from kdjax.errors import UserError
-from kdjax.progress import track
 
 SPLITS = {
     "train": "train",
@@ -43,15 +39,20 @@ def read(request: Request) -> Raw:
     files, folders = archive.listing(path)
     parts = layout(path, files, folders)
     classes = sorted(parts["train"])
-    cache = Path(directory(request.data_dir)) / "kdjax" / _key(path, files, request)
+    where = cache.folder(request, f"folder-{path.stem}-{archive.digest(path, files)}")
     splits = {}
     for part, by_class in parts.items():
         names = [name for cls in sorted(by_class) for name in sorted(by_class[cls])]
         label = [classes.index(cls) for cls in sorted(by_class) for _ in by_class[cls]]
         write = partial(
-            _write, path=path, part=part, names=names, label=np.array(label), request=request
+            archive.write_split,
+            path=path,
+            part=part,
+            names=names,
+            label=np.array(label),
+            request=request,
         )
-        splits[part] = images.cached(cache / part, write)
+        splits[part] = cache.cached(where / part, write)
     return Raw(splits, tuple(classes), f"folder {path.name}")
 
 
@@ -107,30 +108,3 @@ def _classes(
         if not names:
             raise UserError(f"{path}: class folder {where / cls} is empty")
     return classes
-
-
-def _key(path: Path, files: list[str], request: Request) -> str:
-    """A name for the cache that changes with the files, the size and the channels."""
-    if path.is_dir():
-        stats = [(name, (path / name).stat()) for name in files]
-    else:
-        stats = [(path.name, path.stat())]
-    listed = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    digest = hashlib.sha256(json.dumps([str(path.resolve()), listed]).encode()).hexdigest()[:12]
-    return f"folder-{path.stem}-{digest}-{request.size}x{request.channels}"
-
-
-def _write(
-    folder: Path, *, path: Path, part: str, names: list[str], label: np.ndarray, request: Request
-) -> None:
-    rows = {name: row for row, name in enumerate(names)}
-
-    def decode(name: str, content: bytes) -> np.ndarray:
-        try:
-            return images.decode(content, size=request.size, channels=request.channels)
-        except ValueError as error:
-            raise UserError(f"{path}: {name} {error}") from error
-
-    found = track(archive.contents(path, names), len(names), f"decoding {part}")
-    decoders = ((rows[name], partial(decode, name, content)) for name, content in found)
-    images.write_split(folder, label, request.image_shape, decoders)

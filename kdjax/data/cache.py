@@ -1,0 +1,120 @@
+"""Decoded arrays on disk: made once, whole or absent, also when several processes start at once."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from kdjax.data import images
+from kdjax.data.store import Images
+from kdjax.data.types import Request, Split
+from kdjax.errors import UserError
+
+_VERSION = "decoded-2"
+"""Changes when decoding does, so that no older cache is read."""
+_BATCH = 64
+
+
+def root(data_dir: str) -> Path:
+    """`data_dir`, or where TFDS keeps its data if that is empty."""
+    return Path(data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+
+
+def folder(request: Request, name: str) -> Path:
+    """Where the decoded images of a data set of this name and version are."""
+    return root(request.data_dir) / "kdjax" / _VERSION / f"{name}-{request.key}"
+
+
+def cached(path: Path, write: Callable[[Path], None]) -> Split:
+    """The arrays at `path`; where they are missing, `write` makes them in a fresh folder first.
+
+    They appear all at once or not at all, also when several processes start together: each
+    writes a folder of its own and renames it; who comes second keeps the first one's.
+
+    Raises:
+        UserError: the disk is full, or the cache is damaged.
+    """
+    if not path.exists():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        except OSError as error:
+            raise UserError(f"cannot cache images in {path.parent}: {error.strerror}") from error
+        try:
+            write(fresh)
+            for file in fresh.iterdir():
+                _flush(file)
+            os.rename(fresh, path)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise UserError(f"no space left in {path.parent} to cache {path.name}") from error
+            if not path.exists():
+                raise
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        stored = Images([path / "image.npy"])
+        label, index = np.load(path / "label.npy"), np.load(path / "id.npy")
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"the cache {path} is damaged: remove it ({error})") from error
+    if not len(stored) == len(label) == len(index):
+        raise UserError(f"the cache {path} is damaged: remove it (its arrays differ in length)")
+    return Split(stored, label, index)
+
+
+def write_split(
+    path: Path, label: np.ndarray, request: Request, encoded: Iterable[tuple[int, str, bytes]]
+) -> None:
+    """Writes the arrays of a split, decoding on all cores; holds some dozens of images at a time.
+
+    Args:
+        path: the folder to write to.
+        label: `[n]` classes, or `[n, k]` attributes; may be filled in while `encoded` is read.
+        request: size, channels and crop.
+        encoded: for each row, in any order, the row, a name for messages and the file's bytes.
+
+    Raises:
+        UserError: an image cannot be decoded; names it.
+    """
+    array = _allocate(path / "image.npy", (len(label), *request.image_shape))
+    rows: Iterator[tuple[int, str, bytes]] = iter(encoded)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while batch := list(islice(rows, _BATCH)):
+            decoded = pool.map(partial(_decode, request), batch)
+            for (row, _, _), image in zip(batch, decoded, strict=True):
+                array[row] = image
+    del array
+    np.save(path / "label.npy", label.astype(np.int32 if label.ndim == 1 else np.uint8))
+    np.save(path / "id.npy", np.arange(len(label), dtype=np.int32))
+
+
+def _decode(request: Request, item: tuple[int, str, bytes]) -> np.ndarray:
+    _, name, content = item
+    try:
+        return images.decode(
+            content, size=request.size, channels=request.channels, crop=request.crop
+        )
+    except ValueError as error:
+        raise UserError(f"{name} {error}") from error
+
+
+def _flush(path: Path) -> None:
+    """Puts a file on the disk itself: after a power cut, a renamed folder is whole."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A new array on disk. Its space is taken now: a full disk later would kill the process."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array

@@ -1,0 +1,128 @@
+"""A cache of decoded images that is whole or absent."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kdjax.data.cache import cached, write_split
+from kdjax.data.types import Request
+from kdjax.errors import UserError
+
+REQUEST = Request("", "", 2, 1, False)
+RACE = """
+import sys, time
+from pathlib import Path
+from kdjax.data.cache import cached
+from tests.data.test_cache import write
+def slow(folder):
+    time.sleep(1)
+    write(folder, value=int(sys.argv[2]))
+print(cached(Path(sys.argv[1]) / "train", slow).image.read().max())
+"""
+
+
+def png(value):
+    stream = io.BytesIO()
+    Image.fromarray(np.full((2, 2), value % 256, np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write(folder, value=1, count=3):
+    rows = [(row, f"image {row}", png(value + row)) for row in range(count)]
+    write_split(folder, np.arange(count) % 2, REQUEST, reversed(rows))
+
+
+def test_decodes_once_and_keeps_rows(tmp_path):
+    calls = []
+
+    def counting(folder):
+        calls.append(1)
+        write(folder, count=300)
+
+    for _ in range(2):
+        found = cached(tmp_path / "a" / "train", counting)
+        np.testing.assert_array_equal(
+            found.image.read()[:, 0, 0, 0], (1 + np.arange(300)).astype(np.uint8)
+        )
+        np.testing.assert_array_equal(found.label, np.arange(300) % 2)
+        np.testing.assert_array_equal(found.id, np.arange(300))
+    assert len(calls) == 1
+
+
+def test_attributes_keep_their_columns(tmp_path):
+    label = np.array([[1, 0, 1], [0, 0, 1]])
+
+    def two(folder):
+        write_split(folder, label, REQUEST, [(1, "b", png(8)), (0, "a", png(7))])
+
+    found = cached(tmp_path / "train", two)
+    np.testing.assert_array_equal(found.label, label)
+    assert found.label.dtype == np.uint8
+    assert found.image.read()[:, 0, 0, 0].tolist() == [7, 8]
+
+
+@pytest.mark.parametrize("where", ["os.posix_fallocate", "numpy.save", "os.fsync"])
+def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, where):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(where, full)
+    with pytest.raises(UserError, match=f"no space left in {tmp_path} to cache train"):
+        cached(tmp_path / "train", write)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_that_cannot_be_decoded_is_named_and_leaves_nothing_behind(tmp_path):
+    def bad(folder):
+        write_split(folder, np.zeros(2), REQUEST, [(0, "one.png", png(1)), (1, "two.png", b"x")])
+
+    with pytest.raises(UserError, match=r"two\.png is not an image"):
+        cached(tmp_path / "train", bad)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_comes_second_keeps_what_the_first_one_made(tmp_path):
+    def slow(folder):
+        cached(tmp_path / "train", lambda other: write(other, 7))
+        write(folder, 90)
+
+    assert cached(tmp_path / "train", slow).image.read().max() == 9
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
+
+
+def test_processes_that_start_together_agree(tmp_path):
+    root = Path(__file__).parent.parent.parent
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(tmp_path), str(value)],
+            cwd=root,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for value in (10, 20, 30)
+    ]
+    found = {process.communicate()[0] for process in started}
+    assert all(process.returncode == 0 for process in started)
+    assert len(found) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["train"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: (path / "label.npy").unlink(),
+        lambda path: (path / "image.npy").write_bytes((path / "image.npy").read_bytes()[:-3]),
+        lambda path: np.save(path / "id.npy", np.arange(2)),
+    ],
+    ids=["missing", "cut", "short"],
+)
+def test_a_damaged_cache_is_refused(tmp_path, damage):
+    cached(tmp_path / "train", write)
+    damage(tmp_path / "train")
+    with pytest.raises(UserError, match="train is damaged: remove it"):
+        cached(tmp_path / "train", write)
