@@ -55,6 +55,28 @@ def main() -> None:
             for name, row in figures["networks"].items()
         ],
     )
+    if figures["attributes"]:
+        _show_attributes(figures)
+
+
+def _show_attributes(figures: dict[str, Any]) -> None:
+    from kdjax import progress
+
+    networks = figures["networks"]
+    progress.table(
+        "accuracy on each attribute",
+        ["attribute", "have it", "one answer", *networks],
+        [
+            [
+                attribute,
+                f"{share:.1%}",
+                f"{max(share, 1 - share):.2%}",
+                *(f"{row[f'attribute/{attribute}']:.2%}" for row in networks.values()),
+            ]
+            for attribute, share in figures["attributes"].items()
+        ],
+        "One answer: always the more frequent one.",
+    )
 
 
 def run(
@@ -75,8 +97,8 @@ def run(
         data_dir: where prepared data is, if not where the run found it.
 
     Returns:
-        `{"split": .., "examples": .., "networks": {name: {"stage", "step", "parameters",
-        "accuracy", "loss"}}}`.
+        `{"split": .., "examples": .., "attributes": {name: share that has it}, "networks": {name:
+        {"stage", "step", "parameters", "accuracy", "loss", "attribute/<name>"}}}`.
 
     Raises:
         UserError: no such workdir, checkpoint, split or network.
@@ -110,7 +132,15 @@ def run(
         if name not in rows:
             raise discover.unknown("network", name, rows)
     rows = {name: row for name, row in rows.items() if not names or name in names}
-    return {"split": split, "examples": len(plan.data.splits[split].id), "networks": rows}
+    labels = plan.data.splits[split].label
+    attributes = plan.data.attributes
+    shares = [float(share) for share in labels.mean(axis=0)] if attributes else []
+    return {
+        "split": split,
+        "examples": len(labels),
+        "attributes": dict(zip(attributes, shares, strict=True)),
+        "networks": rows,
+    }
 
 
 def restore(

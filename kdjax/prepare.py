@@ -10,6 +10,7 @@ install -r requirements/prepare.txt
 """
 
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -76,6 +77,7 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
     try:
         import tensorflow as tf  # noqa: F401
         import tensorflow_datasets as tfds
+        from tensorflow_datasets.core.download import downloader
     except ImportError as error:
         raise UserError(
             f"preparing needs {error.name}: run pip install -r requirements/prepare.txt"
@@ -83,32 +85,48 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
     from kdjax.data import builders, cache  # noqa: F401  (our own builders: TFDS finds them)
 
     where = str(cache.root(data_dir))
+    # TFDS's ten retries wait for three minutes before they say that an address is gone.
+    downloader.MAX_RETRIES = 3
     download = tfds.download.DownloadConfig(manual_dir=manual_dir)
     try:
         builder = tfds.builder(name, data_dir=where, file_format="array_record")
-        builder.download_and_prepare(download_config=download)
     except tfds.core.DatasetNotFoundError as error:
         raise UserError(f"TFDS has no data set {name!r}") from error
+    try:
+        builder.download_and_prepare(download_config=download)
     except tfds.download.download_manager.NonMatchingChecksumError as error:
-        raise UserError(f"{name}: an archive is not the official one: {_line(error)}") from error
-    except (AssertionError, OSError) as error:
-        # TFDS asserts that manually downloaded files exist, and says which and from where.
-        raise UserError(f"{name} could not be prepared: {_line(error)}") from error
-    except Exception as error:
-        if not _is_network(error):
-            raise
-        files = ", ".join(sorted(url.rsplit("/", 1)[-1] for url in builder.url_infos))
         raise UserError(
-            f"{name} could not be downloaded ({type(error).__name__}): get {files} elsewhere, put "
-            "them into a folder and pass it as --manual_dir=DIR"
+            f"{name}: an archive is not the official one: {_line(error)}. Get "
+            f"{_archives(builder)}, put it into a folder and pass that as --manual_dir=DIR; or "
+            "read a copy that differs with --path=PATH"
         ) from error
+    except Exception as error:
+        if _is_network(error):
+            raise UserError(
+                f"{name} could not be downloaded ({_line(error)}): get {_archives(builder)} "
+                "elsewhere, put it into a folder and pass that as --manual_dir=DIR"
+            ) from error
+        if isinstance(error, AssertionError | OSError):
+            # TFDS asserts that manually downloaded files exist, and says which and from where.
+            raise UserError(f"{name} could not be prepared: {_line(error)}") from error
+        raise
+
+
+def _archives(builder: Any) -> str:
+    """Names of the official archives that a builder takes."""
+    infos = builder.url_infos
+    only = getattr(builder.builder_config, "download_url", None)
+    chosen = [infos[only]] if only in infos else infos.values()
+    return " and ".join(sorted(info.filename for info in chosen))
 
 
 def _is_network(error: Exception) -> bool:
     import requests
     import urllib3
+    from tensorflow_datasets.core.download.util import DownloadError
 
-    return isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError)
+    kinds = requests.RequestException, urllib3.exceptions.HTTPError, DownloadError
+    return isinstance(error, kinds)
 
 
 def _line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ def _correct_class(logits: Array, labels: Array) -> Array:
 
 
 def _correct_attributes(logits: Array, labels: Array) -> Array:
-    return ((logits > 0) == (labels > 0.5)).astype(jnp.float32)
+    return ((logits > 0) == (labels.astype(logits.dtype) > 0.5)).astype(jnp.float32)
 
 
 MULTI_CLASS = Task(hard.cross_entropy, soft_targets.softmax_kl, _correct_class)

@@ -67,3 +67,21 @@ def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
 def test_unknown_kind():
     with pytest.raises(UserError, match="jit and pmap"):
         parallel.make("xmap")
+
+
+@pytest.mark.parametrize(("kind", "devices"), [("jit", 1), ("jit", 8), ("pmap", 8)])
+def test_streaming_finds_what_resident_finds(kind, devices):
+    found = [train(kind, devices, norm=True, streaming=streaming) for streaming in (False, True)]
+    (*_, resident, losses), (*_, streamed, streamed_losses) = found
+    assert losses == streamed_losses
+    helpers.assert_identical(resident, streamed)
+
+
+def test_streaming_evaluates_as_resident_does():
+    scores = []
+    for streaming in (False, True):
+        made, layout, networks, _ = train("jit", 8, norm=True, epochs=1)
+        layout = parallel.make("jit", streaming=streaming)
+        evaluate = evaluation.make(layout.eval_step(made), layout, 24)
+        scores.append(evaluate(networks, layout.feed(split())))
+    assert scores[0] == scores[1]
