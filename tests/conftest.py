@@ -1,6 +1,8 @@
 """Strict numerics, eight fake CPU devices, and the options of the tests on real data."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
@@ -17,7 +19,11 @@ flags.FLAGS.mark_as_parsed()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--mnist_dir", help="folder with MNIST's four official IDX archives")
+    parser.addoption(
+        "--real_data",
+        help="folder with real images: mnist/ (the four official archives), CIFAR-10-images.zip "
+        "(train and test folders of classes), UCMerced_LandUse.zip, AID.zip, celeb_a/",
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,11 +35,16 @@ def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def mnist_dir(request: pytest.FixtureRequest) -> str:
-    directory = request.config.getoption("--mnist_dir")
-    if not directory:
-        pytest.skip("real MNIST is not at hand: pass --mnist_dir=DIR")
-    return directory
+def real_data(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """`real_data(name)`: the path of a file or folder of real images; without it the test skips."""
+
+    def find(name: str) -> str:
+        given = request.config.getoption("--real_data")
+        if not given or not (Path(given) / name).exists():
+            pytest.skip(f"real images are not at hand: pass --real_data=DIR with {name}")
+        return str(Path(given).resolve() / name)
+
+    return find
 
 
 @pytest.fixture

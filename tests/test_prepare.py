@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from kdjax import prepare
-from kdjax.data import summary, tfds_source
+from kdjax.data import summary
 from kdjax.data.store import Images
-from kdjax.data.types import Request, Split
+from kdjax.data.types import Split
 from kdjax.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -129,18 +129,3 @@ def test_a_damaged_archive_is_refused(tmp_path):
         (tmp_path / f"{name}-ubyte.gz").write_bytes(b"not the official bytes")
     with pytest.raises(UserError, match="not the official one"):
         prepare.with_tfds("mnist", manual_dir=str(tmp_path), data_dir=str(tmp_path / "data"))
-
-
-@pytest.mark.slow
-def test_real_mnist(mnist_dir, tmp_path):
-    prepare.with_tfds("mnist", manual_dir=mnist_dir, data_dir=str(tmp_path))
-    raw = tfds_source.read("mnist", Request(str(tmp_path), "", 28, 1, False))
-    assert {name: len(part.id) for name, part in raw.parts.items()} == {
-        "train": 60_000,
-        "test": 10_000,
-    }
-    assert raw.parts["train"].image.read().mean() / 255 == pytest.approx(0.1307, abs=1e-4)
-    np.testing.assert_array_equal(
-        np.bincount(raw.parts["test"].label),
-        [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
-    )

@@ -100,7 +100,7 @@ def test_result_has_what_tools_rely_on(distilled):
         for split in ("validation", "test"):
             assert 0 <= figures[split]["accuracy"] <= 1
         assert set(figures["last"]) == {"step", "validation", "test"}
-    assert result["data"]["examples"] == {"train": 149, "validation": 186, "test": 185}
+    assert result["data"]["examples"] == {"train": 149, "validation": 183, "test": 185}
     assert set(result["versions"]) >= {"python", "jax", "flax"}
     assert result["stages"]["student"] == result["stages"]["student"] | {
         "first_step": 12,
@@ -157,6 +157,37 @@ def test_a_run_that_died_equals_the_uninterrupted_one(distilled, tmp_path):
         file.write('{"step": 18, "sta')
     train.run(small(kd), tmp_path / "run")
     assert_same_run(distilled[0], tmp_path / "run")
+
+
+def test_streamed_runs_equal_resident_ones_also_when_interrupted(distilled, tmp_path):
+    """Batches read from the host, stopped within an epoch and at a stage's end."""
+
+    def streaming():
+        config = small(kd)
+        config.data.input, config.data.workers = "streaming", 0
+        return config
+
+    for stop in (7, 24):
+        with pytest.raises(Interrupted):
+            train.run(streaming(), tmp_path, lambda step, stop=stop: step == stop)
+    result = train.run(streaming(), tmp_path)
+    assert result["data"]["input"] == "streaming"
+    assert_same_run(distilled[0], tmp_path)
+    figures = evaluate.run(tmp_path)["networks"]
+    assert figures["student"]["accuracy"] == result["networks"]["student"]["test"]["accuracy"]
+
+
+def test_the_split_is_recorded_and_must_stay(distilled, tmp_path):
+    directory, result = distilled
+    split = json.loads((directory / "split.json").read_text())
+    assert {name: len(ids) for name, ids in split.items()} == result["data"]["examples"]
+    assert len({one for ids in split.values() for one in ids}) == sum(map(len, split.values()))
+    with pytest.raises(Interrupted):
+        train.run(small(kd), tmp_path, lambda step: step == 3)
+    split["train"][0] += 1
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    with pytest.raises(UserError, match="trained on another split of scikit-learn digits"):
+        train.run(small(kd), tmp_path)
 
 
 def test_a_finished_run_is_not_repeated(distilled):
@@ -237,7 +268,7 @@ def test_refit_trains_on_validation_and_reports_the_last_step(tmp_path):
     config.epochs = 1
     config.ramp_begin = config.ramp_finish = 0.0
     result = train.run(config, tmp_path)
-    assert result["data"]["examples"]["train"] == 1426 + 186
+    assert result["data"]["examples"]["train"] == 1429 + 183
     for figures in result["networks"].values():
         assert figures["validation"] is None
         assert figures["test"] == figures["last"]["test"]

@@ -86,7 +86,9 @@ def differs(left, right):
 
 
 def test_with_nothing_on_the_batch_is_the_same_bit_for_bit():
-    for part, before in zip(apply([]), BATCH, strict=True):
+    # Not square: what resizes a square to itself would show.
+    batch = BATCH._replace(image=BATCH.image[:, :6])
+    for part, before in zip(apply([], batch), batch, strict=True):
         assert part.dtype == before.dtype
         np.testing.assert_array_equal(part, before)
 

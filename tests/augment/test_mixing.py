@@ -144,7 +144,7 @@ def test_images_and_labels_are_mixed_with_the_reversed_batch(count, kind):
 
 
 def test_nothing_is_taken_from_padding():
-    batch = batch_of(np.int32([0, 1, 2, 3, 4, 0]), mask=[1, 1, 1, 1, 1, 0])
+    batch = batch_of(np.int32([0, 1, 2, 3, 0, 4]), mask=[1, 1, 1, 1, 1, 0])
     mixed = mix(batch, share_of(6))
     np.testing.assert_array_equal(mixed.image[0], batch.image[0])
     np.testing.assert_array_equal(mixed.label[0], np.eye(5)[0])
