@@ -77,6 +77,7 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
     try:
         import tensorflow as tf  # noqa: F401
         import tensorflow_datasets as tfds
+        from tensorflow_datasets.core import shuffle
         from tensorflow_datasets.core.download import downloader
     except ImportError as error:
         raise UserError(
@@ -87,6 +88,9 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
     where = str(cache.root(data_dir))
     # TFDS's ten retries wait for three minutes before they say that an address is gone.
     downloader.MAX_RETRIES = 3
+    # Bytes of records that TFDS shuffles in memory, before it does so on disk; by default a
+    # gigabyte.
+    shuffle.MAX_MEM_BUFFER_SIZE = 64 << 20
     download = tfds.download.DownloadConfig(manual_dir=manual_dir)
     try:
         builder = tfds.builder(name, data_dir=where, file_format="array_record")

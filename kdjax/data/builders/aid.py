@@ -42,8 +42,6 @@ class Aid(tfds.core.GeneratorBasedBuilder):
             ),
             supervised_keys=("image", "label"),
             homepage="https://captain-whu.github.io/AID",
-            # Written as they come: shuffling would hold up to a gigabyte of them in memory.
-            disable_shuffling=True,
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
@@ -53,7 +51,7 @@ class Aid(tfds.core.GeneratorBasedBuilder):
             raise AssertionError(f"{where} has no AID.zip: {self.MANUAL_DOWNLOAD_INSTRUCTIONS}")
         return {"train": self._generate_examples(found[0])}
 
-    def _generate_examples(self, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _generate_examples(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         files = [
             name
             for name in archive.listing(path)[0]
@@ -63,12 +61,10 @@ class Aid(tfds.core.GeneratorBasedBuilder):
         if classes != set(CLASSES):
             differing = ", ".join(sorted(classes ^ set(CLASSES)))
             raise UserError(f"{path} has not AID's 30 classes; too many or missing: {differing}")
-        for index, (name, content) in enumerate(archive.contents(path, files)):
-            yield (
-                index,
-                {
-                    "image": content,
-                    "label": PurePosixPath(name).parent.name,
-                    "filename": PurePosixPath(name).name,
-                },
-            )
+        for name, content in archive.contents(path, files):
+            record = {
+                "image": content,
+                "label": PurePosixPath(name).parent.name,
+                "filename": PurePosixPath(name).name,
+            }
+            yield name, record
