@@ -1,5 +1,6 @@
 """Batches read from disk while training goes on, in worker processes; the same as resident ones."""
 
+import signal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +82,15 @@ def pipeline(batches: Training | Evaluation, *, first: int = 0, workers: int = 0
     ahead = grain.MapDataset.source(batches)[first:].to_iter_dataset(read)
     if not workers:
         return ahead
-    return ahead.mp_prefetch(
-        grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-    )
+    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
+    # What arrives lies in memory shared with a worker, which is to be given back soon.
+    return ahead.mp_prefetch(options, worker_init_fn=_ignore_interrupt).map(_copy)
+
+
+def _ignore_interrupt(worker: int, workers: int) -> None:
+    """Ctrl-C is for the process that trains: it saves, and then ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _copy(batch: HostBatch) -> HostBatch:
+    return HostBatch(*map(np.array, batch))
