@@ -9,6 +9,7 @@ import pytest
 
 from configs import base
 from kdjax import build, step
+from kdjax.data import stream
 from kdjax.errors import UserError
 from kdjax.types import Batch
 
@@ -49,7 +50,7 @@ def test_builds_and_steps_once(name):
         fresh = {n: step.init_network(program.networks[n], hyper.seed) for n in program.trained}
         frozen = {n: trained[n] for n in program.frozen}
         state = step.init_state(program, hyper, fresh, frozen, plan.data.image_shape)
-        batch = Batch(*(part[:8] for part in train), np.ones(8, np.float32))
+        batch = Batch(*stream.gather(train, np.arange(8)))
 
         @jax.jit
         def update(state, frozen, batch, program=program, hyper=hyper):
@@ -150,7 +151,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ),
         ({"networks.baseline.pair": "studnet"}, "Did you mean 'student'?"),
         ({"stages.student.terms.soft.teacher": "student"}, "wires 'student' to itself"),
-        ({"data.path": "/somewhere"}, "digits takes no path"),
+        ({"data.path": "/somewhere"}, "digits are embedded"),
         ({"data.std": (0.0,)}, "data.std is (0.0,); it must be greater than 0"),
         ({"data.augment.pad": -1}, "data.augment.pad is -1"),
         ({"data.size": 0}, "data.size is 0"),
@@ -171,7 +172,18 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"data.fraction": 0.0}, "data.fraction"),
         ({"data.name": "mnits"}, "Did you mean 'mnist'?"),
         ({"data.mean": (0.1, 0.2)}, "one number for grey images, or three"),
-        ({"data.mean": (0.1,) * 3, "data.std": (1.0,) * 3}, "images of digits have 1 channels"),
+        ({"data.normalisation": "zscore"}, "dataset or imagenet or unit"),
+        ({"data.input": "disk"}, "auto or resident or streaming"),
+        ({"data.workers": -1}, "data.workers is -1"),
+        ({"data.augment.pad": 16}, "data.augment.pad is 16; it must be in [0, 16)"),
+        ({"data.augment.pad_mode": "wrap"}, "zeros or reflect"),
+        ({"data.augment.crop_scale": (0.5, 1.5)}, "greater than 0 up to 1"),
+        ({"data.augment.crop_ratio": (2.0, 1.0)}, "the smaller first"),
+        ({"data.augment.brightness": -0.1}, "data.augment.brightness is -0.1"),
+        ({"data.augment.hue": 0.6}, "data.augment.hue is 0.6; it must be in [0, 0.5]"),
+        ({"data.augment.saturation": 0.1}, "0 for grey images"),
+        ({"data.augment.cutout": 17}, "data.augment.cutout is 17"),
+        ({"data.augment.mixup": -1.0}, "data.augment.mixup is -1.0"),
         ({"patience": 2, "data.refit": True}, "patience is 2; it must be 0 where nothing"),
         ({"select": "first"}, "best or last"),
         ({"seed": -1}, "config.seed is -1"),
