@@ -220,6 +220,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
 
     optimiser = {k: v for k, v in stage.optimiser.items() if k != "learning_rate"}
     mean, std = normalisation(config.data)
+    fill = tuple(config.data.mean) if config.data.normalisation == "unit" else mean
     try:
         direction = optim.make(**optimiser)
     except ValueError as error:
@@ -231,7 +232,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         task=task,
         optimiser=direction,
         augment=augment.make(
-            classes=len(data.class_names), mean=mean, **_values(config.data.augment)
+            classes=len(data.class_names), mean=fill, **_values(config.data.augment)
         ),
         mean=mean,
         std=std,

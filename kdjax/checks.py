@@ -27,7 +27,7 @@ def check(config: ConfigDict) -> None:
         ("parallel", config.parallel, ("jit", "pmap")),
     ):
         _require(value in known, key, repr(value), " or ".join(known))
-    _check_data(config.data)
+    check_data(config.data)
     for name, network in config.networks.items():
         _within(f"networks.{name}.dropout", network.dropout, 0, 1, open_end=True)
     order = config.stage_order
@@ -39,7 +39,12 @@ def check(config: ConfigDict) -> None:
         _check_stage(config, f"stages.{name}", config.stages[name])
 
 
-def _check_data(data: ConfigDict) -> None:
+def check_data(data: ConfigDict) -> None:
+    """Every value of a config's `data`.
+
+    Raises:
+        UserError: the first one that is out of its range.
+    """
     _require(0 < data.fraction <= 1, "data.fraction", data.fraction, "in (0, 1]")
     _within("data.validation", data.validation, 0, 0.9, open_end=True)
     _positive("data.size", data.size)

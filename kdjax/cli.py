@@ -80,5 +80,5 @@ def _one_line(error: BaseException) -> str:
 
 
 def _fail(message: str) -> None:
-    print(f"kdjax: {message}", file=sys.stderr)
+    print(f"kdjax: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)

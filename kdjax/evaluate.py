@@ -22,6 +22,7 @@ def define() -> None:
     flags.DEFINE_string("split", "test", "train, validation or test.")
     flags.DEFINE_list("networks", None, "Names of networks. Default: all.")
     flags.DEFINE_string("data_dir", None, "Where data is, if not where the run found it.")
+    flags.DEFINE_string("path", None, "Where your own images are, if not where the run found them.")
 
 
 def main() -> None:
@@ -38,6 +39,7 @@ def main() -> None:
         step=flags.FLAGS.step,
         names=flags.FLAGS.networks,
         data_dir=flags.FLAGS.data_dir,
+        path=flags.FLAGS.path,
     )
     writers.write_json(directory / "evaluation.json", figures)
     progress.table(
@@ -86,6 +88,7 @@ def run(
     step: int | None = None,
     names: list[str] | None = None,
     data_dir: str | None = None,
+    path: str | None = None,
 ) -> dict[str, Any]:
     """Figures of a workdir's networks on one split.
 
@@ -95,13 +98,14 @@ def run(
         step: of a checkpoint; None for what the run chose.
         names: networks; None for all.
         data_dir: where prepared data is, if not where the run found it.
+        path: where the user's own images are, if not where the run found them.
 
     Returns:
         `{"split": .., "examples": .., "attributes": {name: share that has it}, "networks": {name:
         {"stage", "step", "parameters", "accuracy", "loss", "attribute/<name>"}}}`.
 
     Raises:
-        UserError: no such workdir, checkpoint, split or network.
+        UserError: no such workdir, checkpoint, split or network, or the data has changed.
     """
     from kdjax import build, evaluation, parallel, workdir
     from kdjax.models import linen
@@ -109,7 +113,10 @@ def run(
     config = workdir.load_config(directory)
     if data_dir is not None:
         config.data.data_dir = data_dir
+    if path is not None:
+        config.data.path = path
     plan = build.plan(config, devices=1)
+    workdir.check_split(directory, plan.data)
     if split not in plan.data.splits:
         raise discover.unknown("split", split, plan.data.splits)
     layout = parallel.make(plan.parallel, streaming=plan.streaming)

@@ -38,14 +38,20 @@ def main() -> None:
     if not given.dataset:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
     from configs import base, datasets
-    from kdjax import build
+    from kdjax import build, checks
     from kdjax.data import cache, sheet, summary
 
     name = given.dataset.removeprefix("tfds/")
     known = name in datasets.DATASETS
     config = base.get_config(method="", dataset=name if known else f"tfds/{name}")
     config.data.data_dir, config.data.path = given.data_dir, given.path
-    config.data.size = given.size or config.data.size
+    if given.size is not None:
+        config.data.size = given.size
+    checks.check_data(config.data)
+    if given.manual_dir and not Path(given.manual_dir).expanduser().is_dir():
+        raise UserError(f"--manual_dir={given.manual_dir} is not a folder")
+    if given.sheet and not given.sheet.endswith(".png"):
+        raise UserError(f"--sheet={given.sheet} is to be a .png file")
     tfds_name = name
     if known:
         module = discover.module("kdjax.data.sources", name, "data set")
@@ -83,9 +89,11 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
         raise UserError(
             f"preparing needs {error.name}: run pip install -r requirements/prepare.txt"
         ) from error
-    from kdjax.data import builders, cache  # noqa: F401  (our own builders: TFDS finds them)
+    from kdjax.data import cache
 
     where = str(cache.root(data_dir))
+    if name in discover.names("kdjax.data.builders"):
+        discover.module("kdjax.data.builders", name, "builder")
     # TFDS's ten retries wait for three minutes before they say that an address is gone.
     downloader.MAX_RETRIES = 3
     # Bytes of records that TFDS shuffles in memory, before it does so on disk; by default a
@@ -94,7 +102,7 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
     download = tfds.download.DownloadConfig(manual_dir=manual_dir)
     try:
         builder = tfds.builder(name, data_dir=where, file_format="array_record")
-    except tfds.core.DatasetNotFoundError as error:
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise UserError(f"TFDS has no data set {name!r}") from error
     try:
         builder.download_and_prepare(download_config=download)

@@ -13,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Bar:
         if console.is_terminal:
             self._progress.update(self._task, note=short)
         else:
-            console.print(f"{self._description}: {line}", highlight=False)
+            console.print(f"{self._description}: {line}", highlight=False, markup=False)
 
 
 def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
@@ -81,7 +82,7 @@ def table(title: str, columns: list[str], rows: list[list[str]], caption: str = 
     """Prints a table on standard output; the first column is left-aligned, the others right."""
     shown = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for index, column in enumerate(columns):
-        shown.add_column(column, justify="left" if index == 0 else "right")
+        shown.add_column(Text(column), justify="left" if index == 0 else "right")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(Text, row))
     Console(width=None if console.is_terminal else 120).print(shown)

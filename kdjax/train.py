@@ -138,6 +138,7 @@ def _empty(config: ConfigDict, plan: build.Plan) -> Result:
         "data": {
             "name": config.data.name,
             "source": plan.data.source,
+            "content": plan.data.content,
             "seed": config.data.seed,
             "fraction": config.data.fraction,
             "refit": config.data.refit,

@@ -12,6 +12,9 @@ from kdjax.data.types import DataSet
 from kdjax.errors import UserError
 from kdjax.writers import write_json
 
+_WITHOUT_EFFECT = tuple(f"data.{key} is " for key in ("data_dir", "path", "input", "workers"))
+"""Where images are and how they are read: what they are is checked by `check_split`."""
+
 
 def default(config: ConfigDict) -> Path:
     """`runs/<method>-<data set>-<hash>`: a folder for each config, so that each can resume."""
@@ -40,7 +43,11 @@ def open_for(config: ConfigDict, workdir: Path) -> None:
         write_json(path, mine)
         return
     theirs = _read(path)
-    differing = _differences(flatten(theirs), flatten(mine))
+    differing = [
+        line
+        for line in _differences(flatten(theirs), flatten(mine))
+        if not line.startswith(_WITHOUT_EFFECT)
+    ]
     if differing:
         raise UserError(
             f"workdir {workdir} belongs to another config: {'; '.join(differing)}. "
@@ -65,19 +72,31 @@ def load_config(workdir: Path) -> ConfigDict:
 
 
 def record_split(workdir: Path, data: DataSet) -> None:
-    """Writes `split.json`: which examples, by id, are in which split.
+    """Writes `split.json`: the ids of each split, and a digest of images and labels."""
+    path = workdir / "split.json"
+    if path.exists():
+        check_split(workdir, data)
+    else:
+        write_json(path, _split(data), indent=None)
+
+
+def check_split(workdir: Path, data: DataSet) -> None:
+    """Makes sure that the data is what the run was trained on.
 
     Raises:
-        UserError: it is there and says otherwise, so that the data has changed since.
+        UserError: it has changed since.
     """
     path = workdir / "split.json"
-    ids = {name: np.sort(split.id).tolist() for name, split in data.splits.items()}
-    if not path.exists():
-        write_json(path, ids, indent=None)
-    elif _read(path) != ids:
+    if path.exists() and _read(path) != _split(data):
         raise UserError(
-            f"{workdir} was trained on another split of {data.source}: the data has changed since"
+            f"{workdir} was trained on other images or another split of {data.source}: the data "
+            "has changed since"
         )
+
+
+def _split(data: DataSet) -> dict[str, Any]:
+    ids = {name: np.sort(split.id).tolist() for name, split in data.splits.items()}
+    return {"content": data.content, "ids": ids}
 
 
 def load_result(workdir: Path) -> dict[str, Any] | None:

@@ -236,3 +236,31 @@ def test_an_address_that_no_longer_answers(tmp_path, monkeypatch, name, files, g
     monkeypatch.setattr(downloader, "MAX_RETRIES", 0)
     with pytest.raises(UserError, match=f"{files}.*pass that as --manual_dir=DIR"):
         prepare.with_tfds(name, manual_dir=None, data_dir=str(tmp_path))
+
+
+def test_labels_that_are_not_public_leave_their_part_out(tmp_path, capsys):
+    import tensorflow_datasets as tfds
+
+    class KdjaxHidden(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            features = {
+                "image": tfds.features.Image(shape=(4, 4, 1)),
+                "label": tfds.features.ClassLabel(num_classes=2),
+            }
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features)
+            )
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples(1), "test": self._generate_examples(-1)}
+
+        def _generate_examples(self, label):
+            for index in range(20):
+                yield index, {"image": np.zeros((4, 4, 1), np.uint8), "label": label}
+
+    raw = prepared(tmp_path, "tfds/kdjax_hidden", "kdjax_hidden", tmp_path)
+    assert set(raw.parts) == {"train"}
+    assert "labels of test are not public" in capsys.readouterr().err
+    assert KdjaxHidden.name == "kdjax_hidden"

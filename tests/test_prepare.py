@@ -6,11 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
+from PIL import Image
 
 from kdjax import prepare
 from kdjax.data import summary
+from kdjax.data.sources import digits
 from kdjax.data.store import Images
-from kdjax.data.types import Split
+from kdjax.data.types import DataSet, Raw, Request, Split
 from kdjax.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -77,6 +81,10 @@ assert "tensorflow" not in sys.modules
 """
 
 
+if "manual_dir" not in flags.FLAGS:
+    prepare.define()
+
+
 def python(code):
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
 
@@ -112,9 +120,55 @@ def test_moments_are_numpys():
     np.testing.assert_allclose(deviation, image.std((0, 1, 2)) / 255)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset=digits", "--size=0"], "size is 0; it must be greater than 0"),
+        (["--dataset=digits", "--sheet=sheet.foo"], "is to be a .png file"),
+        (["--dataset=mnist", "--manual_dir=/nowhere"], "--manual_dir=/nowhere is not a folder"),
+        (["--dataset=digits", "--manual_dir=."], "digits is read from --path=PATH"),
+        ([], "--dataset=NAME is needed"),
+    ],
+)
+def test_flags_are_checked_first(arguments, message):
+    with flagsaver.flagsaver():
+        flags.FLAGS(["prepare", *arguments])
+        with pytest.raises(UserError, match=message):
+            prepare.main()
+
+
+def test_a_summary_and_a_picture_of_every_class(tmp_path, capsys):
+    with flagsaver.flagsaver():
+        flags.FLAGS(["prepare", "--dataset=digits", f"--sheet={tmp_path}/a/sheet.png"])
+        prepare.main()
+    shown = capsys.readouterr().out
+    assert "1,797" in shown
+    assert "1,439 train" in shown
+    sheet = Image.open(tmp_path / "a" / "sheet.png")
+    # Ten rows of five images of 16 pixels, three times as large.
+    assert sheet.height == 4 + 10 * (48 + 4)
+    assert sheet.width > 5 * (48 + 4)
+    found = np.asarray(sheet.convert("L"))[4:52, -(5 * 52 + 16) : -16]
+    zeros = digits.read(Request("", "", 16, 1, False)).parts["train"]
+    blocks = [found[::3, 52 * i : 52 * i + 48 : 3] for i in range(5)]
+    images = zeros.image.read(np.flatnonzero(zeros.label == 0))[..., 0]
+    assert all(any((block == image).all() for image in images) for block in blocks)
+
+
+def test_names_are_not_markup(tmp_path, capsys):
+    image = Images([np.zeros((2, 4, 4, 1), np.uint8)])
+    split = Split(image, np.array([0, 1], np.int32), np.arange(2, dtype=np.int32))
+    raw = Raw({"train": split}, ("[/b]", "[red]"), "set")
+    summary.show(raw, DataSet({"train": split}, raw.class_names, "set"))
+    shown = capsys.readouterr().out
+    assert "[/b]" in shown
+    assert "[red]" in shown
+
+
 def test_unknown_data_set(tmp_path):
-    with pytest.raises(UserError, match="no data set 'no_such_set'"):
-        prepare.with_tfds("no_such_set", manual_dir=None, data_dir=str(tmp_path))
+    for name in ("no_such_set", "no such set"):
+        with pytest.raises(UserError, match=f"no data set '{name}'"):
+            prepare.with_tfds(name, manual_dir=None, data_dir=str(tmp_path))
 
 
 def test_without_tensorflow_the_command_is_named(monkeypatch, tmp_path):

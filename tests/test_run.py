@@ -1,11 +1,14 @@
 """Whole runs on the real digits: records, exact resume, refusals."""
 
+import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from configs import dml, kd
+from configs import ce, dml, kd
 from kdjax import evaluate, runtime, train, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
@@ -100,7 +103,7 @@ def test_result_has_what_tools_rely_on(distilled):
         for split in ("validation", "test"):
             assert 0 <= figures[split]["accuracy"] <= 1
         assert set(figures["last"]) == {"step", "validation", "test"}
-    assert result["data"]["examples"] == {"train": 149, "validation": 183, "test": 185}
+    assert result["data"]["examples"] == {"train": 143, "validation": 179, "test": 179}
     assert set(result["versions"]) >= {"python", "jax", "flax"}
     assert result["stages"]["student"] == result["stages"]["student"] | {
         "first_step": 12,
@@ -179,15 +182,44 @@ def test_streamed_runs_equal_resident_ones_also_when_interrupted(distilled, tmp_
 
 def test_the_split_is_recorded_and_must_stay(distilled, tmp_path):
     directory, result = distilled
-    split = json.loads((directory / "split.json").read_text())
+    split = json.loads((directory / "split.json").read_text())["ids"]
     assert {name: len(ids) for name, ids in split.items()} == result["data"]["examples"]
     assert len({one for ids in split.values() for one in ids}) == sum(map(len, split.values()))
+
+
+def test_where_images_are_may_change_but_not_what_they_are(tmp_path):
+    def config():
+        config = ce.get_config("folder")
+        config.networks.student.model = "plain.plain2"
+        config.data.path = str(tmp_path / "set.zip")
+        config.data.data_dir = str(tmp_path / "data")
+        config.data.size, config.data.augment.pad = 8, 1
+        config.epochs, config.batch_size, config.tensorboard = 2, 8, False
+        return config
+
+    def write(path, labels):
+        with zipfile.ZipFile(path, "w") as archive:
+            for index, label in enumerate(labels):
+                encoded = io.BytesIO()
+                Image.new("L", (8, 8), 5 * index).save(encoded, "PNG")
+                archive.writestr(f"{label}/{index}.png", encoded.getvalue())
+
+    labels = ["dark"] * 20 + ["light"] * 20
+    write(tmp_path / "set.zip", labels)
     with pytest.raises(Interrupted):
-        train.run(small(kd), tmp_path, lambda step: step == 3)
-    split["train"][0] += 1
-    (tmp_path / "split.json").write_text(json.dumps(split))
-    with pytest.raises(UserError, match="trained on another split of scikit-learn digits"):
-        train.run(small(kd), tmp_path)
+        train.run(config(), tmp_path / "run", lambda step: step == 2)
+    moved = config()
+    (tmp_path / "set.zip").rename(tmp_path / "moved.zip")
+    moved.data.path, moved.data.input = str(tmp_path / "moved.zip"), "streaming"
+    moved.data.workers = 0
+    train.run(moved, tmp_path / "run")
+    evaluate.run(tmp_path / "run", path=moved.data.path)
+    write(tmp_path / "moved.zip", labels[::-1])
+    with pytest.raises(UserError, match="the data has changed since"):
+        evaluate.run(tmp_path / "run", path=moved.data.path)
+    (tmp_path / "run" / "result.json").unlink()
+    with pytest.raises(UserError, match="the data has changed since"):
+        train.run(moved, tmp_path / "run")
 
 
 def test_a_finished_run_is_not_repeated(distilled):
@@ -268,7 +300,7 @@ def test_refit_trains_on_validation_and_reports_the_last_step(tmp_path):
     config.epochs = 1
     config.ramp_begin = config.ramp_finish = 0.0
     result = train.run(config, tmp_path)
-    assert result["data"]["examples"]["train"] == 1429 + 183
+    assert result["data"]["examples"]["train"] == 1439 + 179
     for figures in result["networks"].values():
         assert figures["validation"] is None
         assert figures["test"] == figures["last"]["test"]

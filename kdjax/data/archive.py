@@ -5,8 +5,11 @@ Nothing is unpacked to disk. Reading in storage order keeps compressed tars to o
 
 import hashlib
 import json
+import lzma
+import os
 import tarfile
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +22,17 @@ from kdjax.errors import UserError
 from kdjax.progress import track
 
 _HIDDEN = ("__MACOSX", "Thumbs.db")
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    # Encrypted, or of a compression that Python does not know.
+    RuntimeError,
+    NotImplementedError,
+)
 
 
 def listing(path: Path) -> tuple[list[str], list[str]]:
@@ -58,34 +72,40 @@ def contents(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]
     wanted = set(wanted)
     if path.is_dir():
         for name in sorted(wanted):
-            yield name, (path / name).read_bytes()
+            yield name, _read(path / name)
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
                 name = _clean(entry.filename)
                 if name in wanted:
                     try:
-                        yield name, archive.read(entry)
-                    except (zipfile.BadZipFile, OSError, EOFError) as error:
-                        raise UserError(f"{path}: {name} is damaged: {error}") from error
+                        content = archive.read(entry)
+                    except _DAMAGE as error:
+                        raise UserError(f"{path}: {name} cannot be read: {error}") from error
+                    yield name, content
     else:
         name = "its beginning"
         try:
             with tarfile.open(path) as tar:
                 for member in tar:
                     name = _clean(member.name)
-                    if member.isfile() and name in wanted:
+                    if (member.isfile() or member.islnk()) and name in wanted:
                         file = tar.extractfile(member)
                         assert file is not None
                         yield name, file.read()
-        except (tarfile.TarError, OSError, EOFError) as error:
+        except _DAMAGE as error:
             raise UserError(f"{path} is damaged after {name}: {error}") from error
 
 
 def digest(path: Path, names: Collection[str]) -> str:
     """A short text that changes with the files of a folder, or with an archive."""
-    files = [path / name for name in names] if path.is_dir() else [path]
-    listed = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    listed = []
+    for name in names if path.is_dir() else [""]:
+        try:
+            stat = (path / name).stat()
+        except OSError as error:
+            raise UserError(f"cannot read {path / name}: {error.strerror}") from error
+        listed.append((name, stat.st_size, stat.st_mtime_ns))
     content = json.dumps([str(path.resolve()), listed])
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
@@ -106,13 +126,19 @@ def write_split(
     cache.write_split(folder, label, request, encoded)
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
 def _names(path: Path) -> Iterator[tuple[str, bool]]:
-    if path.is_dir():
-        for entry in path.rglob("*"):
-            yield entry.relative_to(path).as_posix(), entry.is_dir()
-        return
     if not path.exists():
         raise UserError(f"{path} does not exist")
+    if path.is_dir():
+        yield from _walk(path)
+        return
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -121,10 +147,23 @@ def _names(path: Path) -> Iterator[tuple[str, bool]]:
         else:
             with tarfile.open(path) as tar:
                 for member in tar:
-                    if member.isfile() or member.isdir():
+                    if member.issym():
+                        raise UserError(f"{path}: {member.name} is a symbolic link; pack files")
+                    if member.isfile() or member.isdir() or member.islnk():
                         yield member.name, member.isdir()
-    except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
+    except _DAMAGE as error:
         raise UserError(f"{path} is no folder, zip or tar that can be read: {error}") from error
+
+
+def _walk(path: Path) -> Iterator[tuple[str, bool]]:
+    """Files and folders below, those behind symbolic links too, but no folder in itself."""
+    for root, folders, files in os.walk(path, followlinks=True):
+        here = Path(root)
+        above = {os.path.realpath(parent) for parent in (here, *here.parents)}
+        folders[:] = [name for name in folders if os.path.realpath(here / name) not in above]
+        for names, is_folder in ((folders, True), (files, False)):
+            for name in names:
+                yield (here / name).relative_to(path).as_posix(), is_folder
 
 
 def _clean(name: str) -> str:

@@ -1,9 +1,12 @@
 """Decoded arrays on disk: made once, whole or absent, also when several processes start at once."""
 
+import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,9 +20,11 @@ from kdjax.data.store import Images
 from kdjax.data.types import Request, Split
 from kdjax.errors import UserError
 
-_VERSION = "decoded-2"
+_VERSION = "decoded-3"
 """Changes when decoding does, so that no older cache is read."""
 _BATCH = 64
+_DIGEST = "sha256"
+_DAY = 86_400
 
 
 def root(data_dir: str) -> Path:
@@ -44,13 +49,16 @@ def cached(path: Path, write: Callable[[Path], None]) -> Split:
     if not path.exists():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(path)
             fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         except OSError as error:
             raise UserError(f"cannot cache images in {path.parent}: {error.strerror}") from error
         try:
             write(fresh)
+            (fresh / _DIGEST).write_text(_digest(fresh))
             for file in fresh.iterdir():
                 _flush(file)
+            fresh.chmod(path.parent.stat().st_mode)
             os.rename(fresh, path)
         except OSError as error:
             if error.errno == errno.ENOSPC:
@@ -62,11 +70,28 @@ def cached(path: Path, write: Callable[[Path], None]) -> Split:
     try:
         stored = Images([path / "image.npy"])
         label, index = np.load(path / "label.npy"), np.load(path / "id.npy")
+    except PermissionError as error:
+        raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
     except (ValueError, OSError, EOFError) as error:
         raise UserError(f"the cache {path} is damaged: remove it ({error})") from error
     if not len(stored) == len(label) == len(index):
         raise UserError(f"the cache {path} is damaged: remove it (its arrays differ in length)")
     return Split(stored, label, index)
+
+
+def content(folder: Path) -> str:
+    """A short text that depends on the images and labels of all parts in a folder, on nothing else.
+
+    Raises:
+        UserError: the cache is damaged.
+    """
+    digests = []
+    for part in sorted(one for one in folder.iterdir() if not one.name.startswith(".")):
+        try:
+            digests.append(f"{part.name} {(part / _DIGEST).read_text()}")
+        except OSError as error:
+            raise UserError(f"the cache {part} is damaged: remove it ({error})") from error
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
 def write_split(
@@ -81,8 +106,9 @@ def write_split(
         encoded: for each row, in any order, the row, a name for messages and the file's bytes.
 
     Raises:
-        UserError: an image cannot be decoded; names it.
+        UserError: an image cannot be decoded (names it), or is missing.
     """
+    written = 0
     array = _allocate(path / "image.npy", (len(label), *request.image_shape))
     rows: Iterator[tuple[int, str, bytes]] = iter(encoded)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -90,7 +116,10 @@ def write_split(
             decoded = pool.map(partial(_decode, request), batch)
             for (row, _, _), image in zip(batch, decoded, strict=True):
                 array[row] = image
+                written += 1
     del array
+    if written != len(label):
+        raise UserError(f"only {written} of {len(label)} images could be read: did files change?")
     np.save(path / "label.npy", label.astype(np.int32 if label.ndim == 1 else np.uint8))
     np.save(path / "id.npy", np.arange(len(label), dtype=np.int32))
 
@@ -103,6 +132,22 @@ def _decode(request: Request, item: tuple[int, str, bytes]) -> np.ndarray:
         )
     except ValueError as error:
         raise UserError(f"{name} {error}") from error
+
+
+def _digest(folder: Path) -> str:
+    found = hashlib.sha256()
+    for name in ("image", "label"):
+        with (folder / f"{name}.npy").open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
+
+
+def _remove_leftovers(path: Path) -> None:
+    """What processes that were killed while they wrote have left, a day ago or more."""
+    for old in path.parent.glob(f".{path.name}-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > _DAY:
+                shutil.rmtree(old)
 
 
 def _flush(path: Path) -> None:

@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 MODES = {1: "L", 3: "RGB"}
 """Pillow's mode for each number of channels."""
@@ -30,6 +30,8 @@ def centre(image: np.ndarray) -> np.ndarray:
 def decode(content: bytes, *, size: int, channels: int, crop: bool) -> np.ndarray:
     """An encoded image as `[size, size, channels]` uint8, converted to grey or colour as needed.
 
+    It is turned as its EXIF data says, and 16-bit grey values are scaled to 8 bits.
+
     Args:
         content: the file's bytes, in any format that Pillow reads.
         size: height and width.
@@ -41,10 +43,19 @@ def decode(content: bytes, *, size: int, channels: int, crop: bool) -> np.ndarra
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
-            array = np.asarray(image.convert(MODES[channels]))
+            array = np.asarray(_eight_bits(ImageOps.exif_transpose(image)).convert(MODES[channels]))
     except UnidentifiedImageError as error:
         raise ValueError("is not an image") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise many kinds.
         raise ValueError(f"cannot be decoded: {error}") from error
     array = array.reshape(*array.shape[:2], channels)
     return resize(centre(array) if crop else array, size)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Pillow's own conversion would cut larger values off at 255."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image, np.uint16) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"it has 32-bit values (mode {image.mode}), whose range is not known")
+    return image

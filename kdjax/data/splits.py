@@ -23,7 +23,7 @@ def strata(label: np.ndarray) -> np.ndarray:
 
 
 def ranks(label: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    """For each example its place in its stratum in a random order, as a share in [0, 1).
+    """For each example its place in its stratum in a random order, as a share in (0, 1).
 
     Args:
         label: `[n]` class indices, or `[n, k]` attributes.
@@ -31,23 +31,22 @@ def ranks(label: np.ndarray, seed: int, purpose: str) -> np.ndarray:
         purpose: separates draws of one seed.
 
     Returns:
-        `[n]` float64. Examples below a share make up a stratified subset, and a smaller share's
-        subset lies inside a larger one's.
+        `[n]` float64. Examples below a share make up a stratified subset, rounded to the nearest
+        number in every stratum, and a smaller share's subset lies inside a larger one's.
     """
     keys = random_keys(len(label), seed, purpose)
     place = np.empty(len(label))
     group = strata(label)
     for value in np.unique(group):
         members = np.flatnonzero(group == value)
-        place[members[np.argsort(keys[members], kind="stable")]] = np.arange(len(members)) / len(
-            members
-        )
+        order = members[np.argsort(keys[members], kind="stable")]
+        place[order] = (np.arange(len(members)) + 0.5) / len(members)
     return place
 
 
 def hold_out(split: Split, share: float, seed: int, purpose: str) -> tuple[Split, Split]:
     """`split` without a stratified `share` of it, and that share."""
-    held = _below(ranks(split.label, seed, purpose), share)
+    held = ranks(split.label, seed, purpose) < share
     return split.rows(np.flatnonzero(~held)), split.rows(np.flatnonzero(held))
 
 
@@ -77,7 +76,7 @@ def prepare(raw: Raw, *, seed: int, validation: float, fraction: float, refit: b
         splits["train"] = train.join(_subset(held, fraction, seed))
     elif len(held.id):
         splits["validation"] = held
-    return DataSet(splits, raw.class_names, raw.source)
+    return DataSet(splits, raw.class_names, raw.source, raw.content)
 
 
 def _numbered(parts: dict[str, Split]) -> dict[str, Split]:
@@ -94,9 +93,10 @@ def _numbered(parts: dict[str, Split]) -> dict[str, Split]:
 def _subset(split: Split, fraction: float, seed: int) -> Split:
     if fraction == 1.0:
         return split
-    return split.rows(np.flatnonzero(_below(ranks(split.label, seed, "fraction"), fraction)))
-
-
-def _below(place: np.ndarray, share: float) -> np.ndarray:
-    """`place < share`, with rounding: 10 / 90 is not below 0.1 / 0.9."""
-    return place < share - 1e-9
+    place, group = ranks(split.label, seed, "fraction"), strata(split.label)
+    kept = place < fraction
+    for value in np.unique(group):
+        members = np.flatnonzero(group == value)
+        # However small the share, every class keeps one.
+        kept[members[np.argmin(place[members])]] = True
+    return split.rows(np.flatnonzero(kept))

@@ -1,6 +1,9 @@
 """Batches read from disk while training goes on, in worker processes; the same as resident ones."""
 
+import os
 import signal
+import threading
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,12 +87,23 @@ def pipeline(batches: Training | Evaluation, *, first: int = 0, workers: int = 0
         return ahead
     options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
     # What arrives lies in memory shared with a worker, which is to be given back soon.
-    return ahead.mp_prefetch(options, worker_init_fn=_ignore_interrupt).map(_copy)
+    return ahead.mp_prefetch(options, worker_init_fn=_start_worker).map(_copy)
 
 
-def _ignore_interrupt(worker: int, workers: int) -> None:
-    """Ctrl-C is for the process that trains: it saves, and then ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_worker(worker: int, workers: int) -> None:
+    """Signals are for the process that trains: it saves, and then ends its workers.
+
+    Where it was killed, they end by themselves.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _copy(batch: HostBatch) -> HostBatch:

@@ -10,7 +10,7 @@ import numpy as np
 from kdjax.data import cache
 from kdjax.data.types import Raw, Request
 from kdjax.errors import UserError
-from kdjax.progress import track
+from kdjax.progress import console, track
 
 Read = Callable[[Request], Raw]
 
@@ -63,7 +63,14 @@ def read(name: str, request: Request) -> Raw:
         for part in builder.info.splits
         if part in ("train", "validation", "test")
     }
-    return Raw(parts, class_names, f"{name} {builder.info.version} (TFDS)")
+    hidden = [part for part, split in parts.items() if (split.label < 0).any()]
+    if "train" in hidden:
+        raise UserError(f"TFDS's {name} has no labels for all of its train split")
+    for part in hidden:
+        console.print(f"{name}: labels of {part} are not public; it is left out", markup=False)
+        del parts[part]
+    source = f"{name} {builder.info.version} (TFDS)"
+    return Raw(parts, class_names, source, cache.content(folder))
 
 
 def _labels(name: str, info: Any) -> tuple[tuple[str, ...], Callable[[Any], Any]]:

@@ -66,6 +66,8 @@ class Raw(NamedTuple):
     """Of the classes, or of the attributes."""
     source: str
     """Name and version, for the record."""
+    content: str = ""
+    """Depends on all images and labels, where those can change."""
 
 
 class DataSet(NamedTuple):
@@ -76,6 +78,7 @@ class DataSet(NamedTuple):
     class_names: tuple[str, ...]
     """Of the classes, or of the attributes."""
     source: str
+    content: str = ""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -67,6 +67,11 @@ def test_every_place_for_the_images(tmp_path, kind):
         np.testing.assert_array_equal(part.label, index[:, None] >> np.arange(3) & 1)
 
 
+def test_windows_line_ends_and_marks_are_read(tmp_path):
+    root = layout(tmp_path, table="\ufeff" + TABLE.replace("\n", "\r\n") + "\r\n\r\n")
+    assert read(tmp_path, root).class_names == ("Young", "Hat", "Bald")
+
+
 def test_without_a_partition_all_is_train(tmp_path):
     raw = read(tmp_path, layout(tmp_path, partition=None))
     assert set(raw.parts) == {"train"}
@@ -98,6 +103,8 @@ def without(text, part):
         ),
         ({"table": TABLE.replace("4.png", "2.png")}, r"line 6: 2.png was on line 4 already"),
         ({"table": TABLE.replace("8\n", "9\n", 1)}, r"line 1 says '9' images; there are 8"),
+        ({"table": TABLE.replace("Hat", "Young")}, "line 2 names Young twice"),
+        ({"table": TABLE.replace("Young Hat Bald", "")}, "line 2 has no names of attributes"),
         ({"table": "8\n"}, r"list_attr_faces.txt has 1 lines"),
         ({"table": TABLE.replace("7.png", "77.png")}, r"partition.txt line 7: 7.png has no line"),
         (

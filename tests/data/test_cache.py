@@ -1,6 +1,7 @@
 """A cache of decoded images that is whole or absent."""
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdjax.data.cache import cached, write_split
+from kdjax.data.cache import cached, content, write_split
 from kdjax.data.types import Request
 from kdjax.errors import UserError
 
@@ -126,3 +127,45 @@ def test_a_damaged_cache_is_refused(tmp_path, damage):
     damage(tmp_path / "train")
     with pytest.raises(UserError, match="train is damaged: remove it"):
         cached(tmp_path / "train", write)
+
+
+def test_an_image_that_is_missing_is_noticed(tmp_path):
+    def short(folder):
+        write_split(folder, np.zeros(3), REQUEST, [(0, "a", png(1))])
+
+    with pytest.raises(UserError, match="only 1 of 3 images"):
+        cached(tmp_path / "train", short)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_others_may_read_it(tmp_path):
+    (tmp_path / "shared").mkdir(mode=0o755)
+    cached(tmp_path / "shared" / "train", write)
+    assert (tmp_path / "shared" / "train").stat().st_mode & 0o777 == 0o755
+
+
+def test_what_killed_processes_left_is_removed_after_a_day(tmp_path):
+    old, new = tmp_path / ".train-old", tmp_path / ".train-new"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    cached(tmp_path / "train", write)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".train-new", "train"]
+
+
+def test_the_digest_depends_on_images_and_labels(tmp_path):
+    found = set()
+    for name, value, label in (
+        ("a", 1, [0, 1]),
+        ("b", 1, [0, 1]),
+        ("c", 2, [0, 1]),
+        ("d", 1, [1, 1]),
+    ):
+
+        def two(folder, value=value, label=label):
+            images = [(row, "", png(value + row)) for row in (0, 1)]
+            write_split(folder, np.array(label), REQUEST, images)
+
+        cached(tmp_path / name / "train", two)
+        found.add(content(tmp_path / name))
+    assert len(found) == 3

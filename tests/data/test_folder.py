@@ -1,6 +1,7 @@
 """Class folders in every layout and container, and every way in which they can be wrong."""
 
 import io
+import os
 import shutil
 import tarfile
 import zipfile
@@ -166,3 +167,87 @@ def test_splits_without_train(tmp_path):
     path = store(tmp_path, images("set/test/") | images("set/val/"), "zip")
     with pytest.raises(UserError, match="but no train"):
         read(tmp_path, path)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (images("set/docs/", count=1), "beside them docs"),
+        (images("set/valid/", count=1), "set/val and set/valid are both validation"),
+        (images("set/Training/", count=1), "are both train"),
+    ],
+    ids=["more", "twice", "case"],
+)
+def test_splits_that_cannot_be_told_are_refused(tmp_path, extra, message):
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, store(tmp_path, SPLIT | extra, "zip"))
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    raw = read(tmp_path, store(tmp_path, images("set/", classes=("car", "train")), "zip"))
+    assert raw.class_names == ("car", "train")
+
+
+def test_hard_links_in_a_tar_are_files(tmp_path):
+    path = store(tmp_path, images("set/"), "tar")
+    with tarfile.open(path, "a") as archive:
+        link = tarfile.TarInfo("./set/ant/9.png")
+        link.type, link.linkname = tarfile.LNKTYPE, "./set/ant/2.png"
+        archive.addfile(link)
+    image = read(tmp_path, path).parts["train"].image.read()
+    assert image[:4, 0, 0, 0].tolist() == [0, 1, 2, 2]
+    with tarfile.open(path, "a") as archive:
+        link.name, link.type = "./set/ant/soft.png", tarfile.SYMTYPE
+        archive.addfile(link)
+    with pytest.raises(UserError, match=r"soft.png is a symbolic link"):
+        read(tmp_path, path)
+
+
+def test_links_to_folders_are_followed_and_broken_ones_named(tmp_path):
+    path = store(tmp_path, images("set/"), "folder")
+    shutil.move(path / "set/bee", tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", path / "set/bee")
+    os.symlink(path / "set", path / "set/ant/loop")
+    assert len(read(tmp_path, path).parts["train"].id) == 6
+    os.symlink(tmp_path / "nowhere", path / "set/ant/gone.png")
+    with pytest.raises(UserError, match=r"cannot read .*gone.png: No such file"):
+        read(tmp_path, path)
+
+
+@pytest.mark.parametrize("kind", ["deflate", "encrypted", "xz", "bz2"])
+def test_archives_that_cannot_be_read_are_named(tmp_path, kind):
+    if kind in ("xz", "bz2"):
+        path = tmp_path / f"set.tar.{kind}"
+        with tarfile.open(path, f"w:{kind}") as archive:
+            info = tarfile.TarInfo("set/ant/0.png")
+            info.size = len(png(0, 400))
+            archive.addfile(info, io.BytesIO(png(0, 400)))
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2 :] = b"x" * (len(content) - len(content) // 2)
+    else:
+        path = tmp_path / "set.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("set/ant/0.png", png(0, 400))
+        content = bytearray(path.read_bytes())
+        if kind == "deflate":
+            content[50:90] = b"x" * 40
+        else:
+            # The flag of encryption, in the entry and in the directory.
+            content[6] |= 1
+            content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="set.(zip|tar)"):
+        read(tmp_path, path)
+
+
+def test_content_tells_images_and_labels_not_places(tmp_path):
+    path = store(tmp_path, images("set/"), "zip")
+    first = read(tmp_path, path).content
+    moved = tmp_path / "moved.zip"
+    shutil.copy(path, moved)
+    assert read(tmp_path, moved).content == first
+    assert first != ""
+    names = dict(zip(images("set/"), reversed(images("set/").values()), strict=True))
+    path.unlink()
+    swapped = store(tmp_path, names, "zip")
+    assert read(tmp_path, swapped).content != first

@@ -69,6 +69,29 @@ def test_resize_keeps_channels_and_constants():
     assert resize(image[:10, :10], 10).shape == (10, 10, 3)
 
 
+def test_sixteen_bits_are_scaled_and_unknown_ranges_refused():
+    ramp = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
+    stream = io.BytesIO()
+    Image.fromarray(ramp).save(stream, "PNG")
+    found = decode(stream.getvalue(), size=8, channels=1, crop=False)[..., 0]
+    np.testing.assert_allclose(found, ramp / 257, atol=1)
+    stream = io.BytesIO()
+    Image.fromarray(np.ones((8, 8), np.float32)).save(stream, "TIFF")
+    with pytest.raises(ValueError, match="32-bit values"):
+        decode(stream.getvalue(), size=8, channels=3, crop=False)
+
+
+def test_a_photograph_is_turned_as_it_says():
+    image = np.zeros((8, 16, 3), np.uint8)
+    image[:, 8:] = 255
+    stream = io.BytesIO()
+    turned = Image.Exif()
+    turned[0x0112] = 6  # To be shown a quarter turn clockwise.
+    Image.fromarray(image).save(stream, "PNG", exif=turned)
+    found = decode(stream.getvalue(), size=8, channels=3, crop=True)
+    np.testing.assert_array_equal(found, np.rot90(image, -1)[4:12])
+
+
 def test_digits_are_the_real_ones():
     part = digits.read(Request("", "", 16, 1, False)).parts["train"]
     image = part.image.read()

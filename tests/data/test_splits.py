@@ -30,7 +30,6 @@ COUNTS = [100, 50, 30]
 
 @pytest.mark.parametrize("per_class", [10, 90, 100, 700])
 def test_80_10_10_is_exact_where_it_can_be(per_class):
-    """0.1 / 0.9 of 90 is 10, although 10 / 90 rounds to less than 0.1 / 0.9."""
     data = prepare(Raw({"train": make([per_class] * 3)}, tuple("abc"), "x"))
     found = {name: np.bincount(split.label).tolist() for name, split in data.splits.items()}
     tenth = per_class // 10
@@ -87,3 +86,41 @@ def test_the_seed_fixes_the_split(seed):
     raw = Raw({"train": make(COUNTS)}, tuple("abc"), "x")
     assert ids(prepare(raw, seed=seed), "test") == ids(prepare(raw, seed=seed), "test")
     assert ids(prepare(raw, seed=seed), "test") != ids(prepare(raw, seed=seed + 5), "test")
+
+
+def test_classes_are_rounded_to_the_nearest_and_none_loses_its_training_images():
+    counts = [1, 2, 3, 4, 6, 11, 16]
+    data = prepare(Raw({"train": make(counts)}, tuple("abcdefg"), "x"))
+    found = {
+        name: np.bincount(split.label, minlength=7).tolist() for name, split in data.splits.items()
+    }
+    assert found["test"] == [0, 0, 0, 0, 1, 1, 2]
+    assert found["validation"][:4] == [0, 0, 0, 0]
+    assert min(found["train"]) == 1
+    few = prepare(Raw({"train": make(counts)}, tuple("abcdefg"), "x"), fraction=0.01)
+    assert np.bincount(few.splits["train"].label).tolist() == [1] * 7
+    assert ids(few, "train") < ids(data, "train")
+
+
+def test_attributes_are_stratified_by_the_rarest():
+    """Of 40 bald ones among 1,000, a tenth is held out twice; chance alone would spread more."""
+    rng = np.random.default_rng(0)
+    label = (rng.random((1000, 3)) < [0.5, 0.3, 0.0]).astype(np.uint8)
+    label[rng.permutation(1000)[:40], 2] = 1
+    image = Images([np.zeros((1000, 1, 1, 1), np.uint8)])
+    raw = Raw({"train": Split(image, label, np.arange(1000, dtype=np.int32))}, tuple("abc"), "x")
+    for seed in range(5):
+        data = prepare(raw, seed=seed)
+        assert [data.splits[n].label[:, 2].sum() for n in ("test", "validation")] == [4, 4]
+        assert len(data.splits["test"].id) in range(98, 103)
+
+
+def test_ids_go_on_from_part_to_part():
+    raw = Raw(
+        {"train": make([5, 5]), "validation": make([2, 2]), "test": make([1, 2])}, ("a", "b"), "x"
+    )
+    data = prepare(raw)
+    assert ids(data, "train") == set(range(10))
+    assert ids(data, "validation") == set(range(10, 14))
+    assert ids(data, "test") == set(range(14, 17))
+    assert ids(prepare(raw, refit=True), "train") == set(range(14))

@@ -1,5 +1,1 @@
-"""TFDS builders of our own, for data sets that TFDS lacks; importing them makes TFDS find them."""
-
-from kdjax.data.builders.aid import Aid
-
-__all__ = ["Aid"]
+"""TFDS builders of our own, one file for each data set that TFDS lacks: importing it is enough."""

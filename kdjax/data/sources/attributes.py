@@ -74,7 +74,8 @@ def read(request: Request) -> Raw:
         parts[part] = cache.cached(where / part, write)
     if "train" not in parts:
         raise UserError(f"{partition_file}: no image is in part 0 (train)")
-    return Raw(parts, table.attributes, f"attributes {root.resolve().name}")
+    source = f"attributes {root.resolve().name}"
+    return Raw(parts, table.attributes, source, cache.content(where))
 
 
 def read_table(path: Path) -> Table:
@@ -90,6 +91,10 @@ def read_table(path: Path) -> Table:
             "attributes and a line for each image"
         )
     attributes = tuple(lines[1].split())
+    if not attributes or len(set(attributes)) < len(attributes):
+        twice = sorted({name for name in attributes if attributes.count(name) > 1})
+        what = f"names {', '.join(twice)} twice" if twice else "has no names of attributes"
+        raise UserError(f"{path} line 2 {what}")
     places: dict[str, int] = {}
     values = np.zeros((len(lines) - 2, len(attributes)), np.uint8)
     for row, line in enumerate(lines[2:]):
@@ -141,7 +146,7 @@ def read_partition(path: Path, table: Table) -> np.ndarray:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text().rstrip().splitlines()
+        return path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a text file: {error.reason}") from error
 

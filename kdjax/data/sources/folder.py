@@ -53,7 +53,7 @@ def read(request: Request) -> Raw:
             request=request,
         )
         splits[part] = cache.cached(where / part, write)
-    return Raw(splits, tuple(classes), f"folder {path.name}")
+    return Raw(splits, tuple(classes), f"folder {path.resolve().name}", cache.content(where))
 
 
 def layout(path: Path, files: list[str], folders: list[str]) -> Layout:
@@ -73,8 +73,21 @@ def layout(path: Path, files: list[str], folders: list[str]) -> Layout:
         root, top = root / top[0], below
     if not top:
         raise UserError(f"{path} has no class folders: <class>/<image> or <split>/<class>/<image>")
-    if {name.lower() for name in top} <= SPLITS.keys():
-        roots = {SPLITS[name.lower()]: root / name for name in top}
+    splits = [name for name in top if name.lower() in SPLITS]
+    roots: dict[str, PurePosixPath] = {}
+    if len(splits) == len(top) or _has_train_and_more(splits):
+        for name in splits:
+            part = SPLITS[name.lower()]
+            if part in roots:
+                raise UserError(
+                    f"{path}: {roots[part]} and {root / name} are both {part}; join them"
+                )
+            roots[part] = root / name
+        if others := sorted(set(top) - set(splits)):
+            raise UserError(
+                f"{path} has splits ({', '.join(splits)}) and beside them {', '.join(others)}: "
+                "take these away, or rename splits that are classes"
+            )
         if "train" not in roots:
             raise UserError(f"{path} has the splits {', '.join(sorted(roots))}, but no train")
     else:
@@ -87,6 +100,11 @@ def layout(path: Path, files: list[str], folders: list[str]) -> Layout:
     if not parts["train"]:
         raise UserError(f"{path}: {roots['train']} has no class folders")
     return parts
+
+
+def _has_train_and_more(names: list[str]) -> bool:
+    parts = {SPLITS[name.lower()] for name in names}
+    return "train" in parts and len(parts) > 1
 
 
 def _children(folders: list[str], root: PurePosixPath) -> list[str]:
