@@ -129,15 +129,20 @@ def augment(**changes: Any) -> dict[str, Any]:
     return values | changes
 
 
-def network(*, model: Any, dropout: Any = 0.0, pair: str = "") -> ConfigDict:
+def network(
+    *, model: Any, dropout: Any = 0.0, pair: str = "", workdir: str = "", source: str = ""
+) -> ConfigDict:
     """A network.
 
     Args:
         model: `<file>.<function>` in `kdjax/models`.
         dropout: rate ahead of the last layer.
         pair: another network, whose initialisation and dropout masks this one repeats.
+        workdir: of a finished run, from which the network is restored; stages then read it, or
+            train it on from there.
+        source: its name in that run, if another.
     """
-    return ConfigDict(dict(model=model, dropout=dropout, pair=pair))
+    return ConfigDict(dict(model=model, dropout=dropout, pair=pair, workdir=workdir, source=source))
 
 
 def schedule(start: Any, **changes: Any) -> ConfigDict:
@@ -173,7 +178,12 @@ def ce(config: ConfigDict, *, network: str, weight: Any = 1.0) -> ConfigDict:
 
 
 def soft(
-    config: ConfigDict, *, student: str, teacher: str, weight: Any, **changes: Any
+    config: ConfigDict,
+    *,
+    student: str,
+    teacher: str | tuple[str, ...],
+    weight: Any,
+    **changes: Any,
 ) -> ConfigDict:
     """Soft targets of one network for another; `weight` is a value or a schedule."""
     return ConfigDict(
@@ -181,8 +191,12 @@ def soft(
             kind="soft",
             student=student,
             teacher=teacher,
+            form="kl",
+            average="logits",
             scale_by_t2=True,
             detach_teacher=True,
+            # A control: every example gets another one's target.
+            shuffle=False,
             weight=weight if isinstance(weight, ConfigDict) else schedule(weight),
             temperature=schedule(config.get_oneway_ref("temperature")),
         )
@@ -190,21 +204,50 @@ def soft(
     )
 
 
+def term(kind: str, *, weight: Any, **wiring: Any) -> ConfigDict:
+    """A term of `kdjax/terms/<kind>.py`; `weight` and `temperature` are values or schedules."""
+    moving = {"weight": weight}
+    if "temperature" in wiring:
+        moving["temperature"] = wiring.pop("temperature")
+    schedules = {
+        key: value if isinstance(value, ConfigDict) else schedule(value)
+        for key, value in moving.items()
+    }
+    return ConfigDict(dict(kind=kind, **wiring) | schedules)
+
+
 def stage(
-    config: ConfigDict, *, train: tuple[str, ...], terms: dict[str, ConfigDict]
+    config: ConfigDict,
+    *,
+    train: tuple[str, ...],
+    terms: dict[str, ConfigDict],
+    init_from: dict[str, str] | None = None,
+    only: dict[str, tuple[str, ...]] | None = None,
 ) -> ConfigDict:
     """A stage that trains some networks by a weighted sum of terms.
 
     Networks that its terms read and that it does not train come, frozen, from the latest earlier
     stage that trained them.
+
+    Args:
+        config: what the stage's keys refer to.
+        train: names of the networks that learn.
+        terms: by name.
+        init_from: for a trained network, the one whose weights it starts from: itself, to go on
+            where an earlier stage ended, or another. Others start afresh.
+        only: for a trained network, the names of the layers that learn (`Conv_0`, ...); the others
+            stay as they are, BatchNorm's statistics included. Networks not named learn whole.
     """
     epochs = config.get_oneway_ref("epochs")
     return ConfigDict(
         dict(
             train=train,
+            init_from=init_from or {},
+            only=only or {},
             epochs=epochs,
             batch_size=config.get_oneway_ref("batch_size"),
             patience=config.get_oneway_ref("patience"),
+            select=config.get_oneway_ref("select"),
             optimiser=dict(
                 kind="adamw",
                 learning_rate=schedule(
@@ -249,3 +292,34 @@ def add_baseline(config: ConfigDict, *, pair: str) -> None:
     )
     terms = {"ce": ce(config, network="baseline")}
     add_stage(config, "baseline", stage(config, train=("baseline",), terms=terms))
+
+
+def add_teacher(config: ConfigDict, dataset: str, *, train: int) -> None:
+    """Adds the data set's `teacher`, and the stage that trains it on hard labels.
+
+    Args:
+        config: to add to.
+        dataset: its entry names the model.
+        train: 0 leaves the stage out, for a teacher from another run
+            (`--config.networks.teacher.workdir=DIR`).
+    """
+    config.networks.teacher = network(model=datasets.settings(dataset)["teacher"])
+    if train:
+        add_hard_stage(config, "teacher")
+
+
+def add_hard_stage(config: ConfigDict, name: str) -> None:
+    """Adds a stage that trains one network on hard labels, by the network's name."""
+    terms = {"ce": ce(config, network=name)}
+    add_stage(config, name, stage(config, train=(name,), terms=terms))
+
+
+def hard_and_soft(
+    config: ConfigDict, *, student: str, teacher: str | tuple[str, ...], suffix: str = ""
+) -> dict[str, ConfigDict]:
+    """`(1 - alpha) ce + alpha soft`, the terms of soft targets, with `suffix` to their names."""
+    alpha = config.get_oneway_ref("alpha")
+    return {
+        f"ce{suffix}": ce(config, network=student, weight=1.0 - alpha),
+        f"soft{suffix}": soft(config, student=student, teacher=teacher, weight=alpha),
+    }

@@ -5,9 +5,23 @@ from typing import Any
 from kdjax.discover import unknown
 
 IMAGENET = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+# What teacher and student of an entry have in common: maps for attention and feature regression,
+# the student's guided layer and the teacher's hint, and the student's layers up to it.
+CONV_DENSE = dict(
+    attention_layers=("stem",),
+    feature_layers=("stem",),
+    guided="stem",
+    hint="stem",
+    up_to_guided=("Conv_0",),
+)
 COLOUR = dict(
     teacher="resnet.resnet18_cifar",
     student="six_conv.student",
+    attention_layers=("stage2_last", "stage3_last"),
+    feature_layers=("stage1_last", "stage2_last", "stage3_last"),
+    guided="stage2_last",
+    hint="stage2_last",
+    up_to_guided=tuple(f"{kind}_{index}" for kind in ("Conv", "BatchNorm") for index in range(4)),
     crop=False,
     epochs=30,
     batch_size=128,
@@ -21,7 +35,8 @@ FACES = COLOUR | dict(size=64, crop=True, augment=dict(pad=4, pad_mode="reflect"
 
 DATASETS: dict[str, dict[str, Any]] = {
     # scikit-learn's 8x8 digits, resized to 16 so that no network ends in 1x1 maps.
-    "digits": dict(
+    "digits": CONV_DENSE
+    | dict(
         size=16,
         crop=False,
         mean=(0.305,),
@@ -33,7 +48,8 @@ DATASETS: dict[str, dict[str, Any]] = {
         batch_size=64,
         learning_rate=2e-3,
     ),
-    "mnist": dict(
+    "mnist": CONV_DENSE
+    | dict(
         size=28,
         crop=False,
         mean=(0.1307,),

@@ -1,32 +1,37 @@
 """Soft targets: a teacher is trained, then a student on `alpha T^2 KL + (1 - alpha) CE`.
 
 Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531. A baseline with the
-student's initialisation, data order and augmentation shows what the teacher adds.
+student's initialisation, data order and augmentation shows what the teacher adds. Several teachers
+are trained one after another and averaged (`--config.stages.student.terms.soft.average`).
 
     python -m kdjax.main --config=configs/kd.py            # digits: under a minute
     python -m kdjax.main --config=configs/kd.py:mnist      # a few minutes on 2 cores
     python -m kdjax.main --config=configs/kd.py:mnist,baseline=0 --config.alpha=0.9
+    python -m kdjax.main --config=configs/kd.py:mnist,teachers=3
+    python -m kdjax.main --config=configs/kd.py:mnist,train=0 --config.networks.teacher.workdir=DIR
 """
 
 from configs import base, datasets
+from kdjax.errors import UserError
 
 
 def get_config(argument: str = ""):
-    """`argument`: the data set, then `baseline=0` to leave the baseline out."""
-    dataset, options = base.arguments(argument, baseline=1)
+    """`argument`: the data set; then `teachers=N`; `train=0` to take them from other runs;
+    `baseline=0` to leave the baseline out."""
+    dataset, options = base.arguments(argument, teachers=1, train=1, baseline=1)
+    if options["teachers"] < 1:
+        raise UserError("soft targets need one teacher or more, not teachers=0")
     config = base.get_config(method="kd", dataset=dataset)
     models = datasets.settings(dataset)
-    config.networks.teacher = base.network(model=models["teacher"])
+    count = options["teachers"]
+    teachers = tuple(f"teacher_{index}" for index in range(count)) if count > 1 else ("teacher",)
+    for teacher in teachers:
+        config.networks[teacher] = base.network(model=models["teacher"])
+        if options["train"]:
+            base.add_hard_stage(config, teacher)
     config.networks.student = base.network(model=models["student"])
-
-    terms = {"ce": base.ce(config, network="teacher")}
-    base.add_stage(config, "teacher", base.stage(config, train=("teacher",), terms=terms))
-
-    alpha = config.get_oneway_ref("alpha")
-    terms = {
-        "ce": base.ce(config, network="student", weight=1.0 - alpha),
-        "soft": base.soft(config, student="student", teacher="teacher", weight=alpha),
-    }
+    teacher = teachers if count > 1 else teachers[0]
+    terms = base.hard_and_soft(config, student="student", teacher=teacher)
     base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
     if options["baseline"]:
         base.add_baseline(config, pair="student")

@@ -1,13 +1,13 @@
 """From a config to networks, terms, optimisers and data: the only reader of config's meaning."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax import augment, checks, discover, feed, optim, schedules, tasks
+from kdjax import augment, checks, discover, feed, optim, schedules, tasks, wiring
 from kdjax.data import splits, tfds_source
 from kdjax.data.sources import folder
 from kdjax.data.types import DataSet, Raw, Request
@@ -30,6 +30,19 @@ class Stage(NamedTuple):
     batch_size: int
     patience: int
     """Epochs without a better validation accuracy before the stage ends; 0: never."""
+    init_from: Mapping[str, str]
+    """For a trained network, the one whose weights it starts from."""
+    select: str
+    """Which networks teach later stages and head the result: "best" on validation, or "last"."""
+
+
+class Restored(NamedTuple):
+    """A network that comes from another run."""
+
+    network: Network
+    workdir: str
+    source: str
+    """Its name there."""
 
 
 class Plan(NamedTuple):
@@ -37,12 +50,12 @@ class Plan(NamedTuple):
 
     data: DataSet
     stages: tuple[Stage, ...]
+    restored: Mapping[str, Restored]
     data_seed: int
     streaming: bool
     """Whether batches are read from disk as they are needed; else all images are on the devices."""
     workers: int
     parallel: str
-    select: str
     eval_batch_size: int
     log_every: int
     checkpoint_every_epochs: int
@@ -62,17 +75,23 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     checks.check(config)
     data = load_data(config)
     stages = tuple(_stage(config, name, data, devices) for name in config.stage_order)
-    _check_order(stages)
-    for stage in stages:
-        _check_networks(stage, config, data)
+    restored = {
+        name: Restored(network(config, name, data), chosen.workdir, chosen.source or name)
+        for name, chosen in config.networks.items()
+        if chosen.workdir
+    }
+    models = {name: chosen.model for name, chosen in config.networks.items()}
+    label = data.splits["train"].label
+    two = jax.ShapeDtypeStruct((2, *label.shape[1:]), label.dtype)
+    wiring.check(stages, tuple(restored), models, data.image_shape, two)
     return Plan(
         data,
         stages,
+        restored,
         config.data.seed,
         _streaming(config, data),
         config.data.workers,
         config.parallel,
-        config.select,
         config.eval_batch_size,
         config.log_every,
         config.checkpoint_every_epochs,
@@ -205,8 +224,8 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     weights: dict[str, dict[str, Any]] = {}
     # In sorted order, so that the order in a config file changes nothing.
     for term_name in sorted(stage.terms):
-        wiring = dict(stage.terms[term_name])
-        terms[term_name], weights[term_name] = _term(wiring, task, steps_per_epoch, key, term_name)
+        given = dict(stage.terms[term_name])
+        terms[term_name], weights[term_name] = _term(given, task, steps_per_epoch, key, term_name)
 
     for reserved in {"loss", "learning_rate"} & terms.keys():
         raise UserError(f"config.{key}.terms: no term can have the name {reserved!r}")
@@ -236,6 +255,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         ),
         mean=mean,
         std=std,
+        only=_values(stage.only),
     )
     rate = stage.optimiser.learning_rate
     hyper = Hyper(
@@ -244,65 +264,34 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         learning_rate=schedule(rate, steps_per_epoch, f"{key}.optimiser.learning_rate"),
         terms=weights,
     )
-    return Stage(name, program, hyper, stage.epochs, stage.batch_size, stage.patience)
+    return Stage(
+        name,
+        program,
+        hyper,
+        stage.epochs,
+        stage.batch_size,
+        stage.patience,
+        dict(stage.init_from),
+        stage.select,
+    )
 
 
-def _values(config: ConfigDict) -> dict[str, Any]:
+def _values(config: Mapping[str, Any]) -> dict[str, Any]:
     """Keys and values; a config read back from JSON has lists in place of tuples."""
     return {key: tuple(x) if isinstance(x, list) else x for key, x in config.items()}
 
 
 def _term(
-    wiring: dict[str, Any], task: Task, steps_per_epoch: int, key: str, name: str
+    given: dict[str, Any], task: Task, steps_per_epoch: int, key: str, name: str
 ) -> tuple[Term, dict[str, Any]]:
-    kind = wiring.pop("kind")
+    kind = given.pop("kind")
     values: dict[str, Any] = {
-        part: schedule(wiring.pop(part), steps_per_epoch, f"{key}.terms.{name}.{part}")
+        part: schedule(given.pop(part), steps_per_epoch, f"{key}.terms.{name}.{part}")
         for part in ("weight", "temperature")
-        if part in wiring
+        if part in given
     }
     found = discover.module("kdjax.terms", kind, f"kind of term in config.{key}.terms.{name}")
-    term = found.make(task=task, **wiring)
+    term = found.make(task=task, **_values(given))
     if len(set(term.reads)) < len(term.reads):
         raise UserError(f"config.{key}.terms.{name} wires {term.reads[0]!r} to itself")
     return term, values
-
-
-def _check_order(stages: tuple[Stage, ...]) -> None:
-    trained: dict[str, str] = {}
-    for stage in stages:
-        for name in stage.program.frozen:
-            if name not in trained:
-                raise UserError(
-                    f"stage {stage.name!r} reads network {name!r}, which no earlier stage trains; "
-                    f"trained before it: {', '.join(sorted(trained)) or 'none'}"
-                )
-        for name in stage.program.trained:
-            if name in trained:
-                raise UserError(
-                    f"stages {trained[name]!r} and {stage.name!r} both train {name!r}: a network "
-                    "is trained by one stage"
-                )
-            trained[name] = stage.name
-
-
-def _check_networks(stage: Stage, config: ConfigDict, data: DataSet) -> None:
-    """Traces every network once, so that one that does not fit the images fails before training."""
-    image = jax.ShapeDtypeStruct((2, *data.image_shape), np.float32)
-    for name, made in stage.program.networks.items():
-        try:
-            state = jax.eval_shape(made.init, jax.eval_shape(lambda: jax.random.key(0)))
-            outputs = jax.eval_shape(lambda s, x, f=made.apply: f(s, x, train=False), state, image)[
-                0
-            ]
-            empty = 0 in jax.tree.leaves(jax.tree.map(lambda x: x.size, outputs.features))
-        except (ValueError, TypeError, ZeroDivisionError) as error:
-            empty, reason = True, f": {' '.join(str(error).split())[:200]}"
-        else:
-            reason = ": a map vanishes"
-        if empty:
-            h, w, c = data.image_shape
-            raise UserError(
-                f"network {name!r} ({config.networks[name].model}) does not fit images of "
-                f"{h} x {w} x {c}{reason}"
-            )

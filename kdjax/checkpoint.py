@@ -81,6 +81,36 @@ class Checkpoints:
         """
         return self._array_item(step, item, like)
 
+    def one_network(self, step: int, item: str, name: str, like: NetState) -> NetState:
+        """One of the networks of one checkpoint, in the layout of `like`, whatever else is there.
+
+        Raises:
+            UserError: it is damaged, not there, or of another architecture.
+        """
+        where = self._where(step, item)
+        try:
+            with ocp.StandardCheckpointer() as reader:
+                shapes = reader.metadata(where).item_metadata.tree
+                sharding = jax.tree.leaves(like)[0].sharding
+                everything = jax.tree.map(
+                    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
+                    dict(shapes),
+                )
+                found = reader.restore(where, everything)[name]
+        except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(f"cannot restore {name!r} from {where}: {reason}") from error
+        state = NetState(found["params"], found["batch_stats"])
+        theirs, mine = _named_shapes(state), _named_shapes(like)
+        differing = sorted(key for key in {*theirs, *mine} if theirs.get(key) != mine.get(key))
+        if differing:
+            key = differing[0]
+            raise UserError(
+                f"{name!r} in {where} is of another architecture or number of classes: {key} is "
+                f"{theirs.get(key, 'absent')} there, {mine.get(key, 'absent')} here"
+            )
+        return state
+
     def require_layout(self, step: int, layout: str) -> None:
         """Makes sure that a state was laid out over devices as it is to be now.
 
@@ -130,3 +160,8 @@ def _shapes(tree: PyTree) -> PyTree:
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
         tree,
     )
+
+
+def _named_shapes(state: NetState) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(state._asdict())
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): x.shape for path, x in leaves}

@@ -90,6 +90,8 @@ def _check_augment(data: ConfigDict) -> None:
 def _check_stage(config: ConfigDict, key: str, stage: ConfigDict) -> None:
     for field in ("epochs", "batch_size"):
         _positive(f"{key}.{field}", stage[field])
+    known = ("best", "last")
+    _require(stage.select in known, f"{key}.select", repr(stage.select), " or ".join(known))
     _require(stage.patience >= 0, f"{key}.patience", stage.patience, "0 or more")
     validated = config.data.validation > 0 and not config.data.refit
     without = "0 where nothing is held out for validation"

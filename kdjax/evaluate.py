@@ -5,7 +5,6 @@
 Without a step: the networks that head the run's result, so those that validation selected.
 """
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +106,7 @@ def run(
     Raises:
         UserError: no such workdir, checkpoint, split or network, or the data has changed.
     """
-    from kdjax import build, evaluation, parallel, workdir
+    from kdjax import build, evaluation, parallel, restore, workdir
     from kdjax.models import linen
 
     config = workdir.load_config(directory)
@@ -123,7 +122,7 @@ def run(
     feed = layout.feed(plan.data.splits[split])
     rows: dict[str, Any] = {}
     for stage in plan.stages:
-        restored = restore(directory, plan, stage, layout, step)
+        restored = restore.stage_networks(directory, stage, layout, step)
         if restored is None:
             continue
         networks, at = restored
@@ -148,36 +147,6 @@ def run(
         "attributes": dict(zip(attributes, shares, strict=True)),
         "networks": rows,
     }
-
-
-def restore(
-    directory: Path, plan: Any, stage: Any, layout: Any, step: int | None
-) -> tuple[dict[str, Any], dict[str, int]] | None:
-    """A stage's networks and the steps they are from, or None where it has no such checkpoint."""
-    import jax
-
-    from kdjax.checkpoint import Checkpoints
-    from kdjax.fit import initial_networks
-
-    if not (directory / "checkpoints" / stage.name).is_dir():
-        return None
-    checkpoints = Checkpoints(directory, stage.name, read_only=True)
-    try:
-        steps = checkpoints.steps()
-        if not steps or (step is not None and step not in steps):
-            return None
-        initialise = jax.jit(functools.partial(initial_networks, stage.program))
-        fresh = layout.replicate(initialise(stage.hyper.seed))
-        at = steps[-1] if step is None else step
-        if step is None and plan.select == "best" and checkpoints.has_selected(at):
-            records = checkpoints.progress(at)["selected"]
-            networks = checkpoints.networks(at, "selected", fresh)
-            return networks, {name: record["step"] for name, record in records.items()}
-        checkpoints.require_layout(at, layout.layout)
-        networks = checkpoints.networks(at, "networks", layout.spread(fresh))
-        return layout.collect(networks), dict.fromkeys(networks, at)
-    finally:
-        checkpoints.close()
 
 
 def _nothing(directory: Path, stages: list[str], step: int | None) -> UserError:

@@ -69,6 +69,7 @@ def fit(
     session: Session,
     stage: Stage,
     frozen: Mapping[str, NetState],
+    starts: Mapping[str, NetState],
     checkpoints: Checkpoints,
     evaluate: Evaluate,
     first_step: int,
@@ -79,6 +80,7 @@ def fit(
         session: what all stages share.
         stage: what to train.
         frozen: the networks that the stage reads and does not train, on the devices.
+        starts: what trained networks start from, for those that do not start afresh.
         checkpoints: this stage's.
         evaluate: of this stage's networks.
         first_step: the run's step at which the stage begins.
@@ -91,7 +93,9 @@ def fit(
     hyper, frozen = parallel.replicate(stage.hyper), dict(frozen)
     train = session.feeds["train"]
     per_epoch = train.count // stage.batch_size
-    state, best, done, seconds, finished, waiting = _start(session, stage, frozen, checkpoints)
+    state, best, done, seconds, finished, waiting = _start(
+        session, stage, frozen, starts, checkpoints
+    )
     epoch = done // per_epoch
     log = _Log(session, stage, first_step, waiting)
 
@@ -151,17 +155,23 @@ def _patience_over(stage: Stage, best: Selection, epoch: int) -> bool:
 
 
 def _start(
-    session: Session, stage: Stage, frozen: dict[str, NetState], checkpoints: Checkpoints
+    session: Session,
+    stage: Stage,
+    frozen: dict[str, NetState],
+    starts: Mapping[str, NetState],
+    checkpoints: Checkpoints,
 ) -> _Progress:
-    """The stage's newest checkpoint, or fresh networks."""
+    """The stage's newest checkpoint, or its networks before the first update."""
     parallel, shape = session.parallel, session.plan.data.image_shape
 
     @jax.jit
-    def initialise(hyper: Hyper, frozen: dict[str, NetState]) -> TrainState:
-        networks = initial_networks(stage.program, hyper.seed)
+    def initialise(
+        hyper: Hyper, frozen: dict[str, NetState], starts: dict[str, NetState]
+    ) -> TrainState:
+        networks = initial_networks(stage.program, hyper.seed) | starts
         return step.init_state(stage.program, hyper, networks, frozen, shape)
 
-    fresh = parallel.spread(initialise(stage.hyper, frozen))
+    fresh = parallel.spread(initialise(stage.hyper, frozen, dict(starts)))
     newest = checkpoints.latest()
     if newest is None:
         return _Progress(fresh, Selection({}, {}), 0, 0.0, False, [])

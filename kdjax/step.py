@@ -6,6 +6,7 @@ network at the same time. A teacher cache would replace the second part of `obse
 would map `learn` over its members.
 """
 
+import functools
 import zlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -51,6 +52,8 @@ class Program(NamedTuple):
     mean: tuple[float, ...]
     """Of each channel of images in [0, 1]; with `std`, how images are normalised."""
     std: tuple[float, ...]
+    only: Mapping[str, tuple[str, ...]] = {}
+    """For networks that learn in part, the names of the layers that do."""
 
     @property
     def frozen(self) -> tuple[str, ...]:
@@ -168,10 +171,14 @@ def learn(
 
     networks, opt = {}, {}
     for name in program.trained:
+        before = state.networks[name]
+        learning = functools.partial(_learning, program.only.get(name))
         params, opt[name] = _update(
-            program, grads[0][name], state.opt[name], trainable[0][name], now.learning_rate
+            program, learning(grads[0][name]), state.opt[name], before.params, now.learning_rate
         )
-        networks[name] = NetState(params, stats[name])
+        networks[name] = NetState(
+            learning(params, before.params), learning(stats[name], before.batch_stats)
+        )
     term_params, opt[TERMS] = _update(
         program, grads[1], state.opt[TERMS], trainable[1], now.learning_rate
     )
@@ -230,6 +237,14 @@ def _share(loss: Loss, mask: Array, count: Array, axis: str | None) -> Array:
 
 def _over_devices(tree: PyTree, axis: str | None) -> PyTree:
     return tree if axis is None else jax.lax.psum(tree, axis)
+
+
+def _learning(layers: tuple[str, ...] | None, tree: PyTree, rest: PyTree = None) -> PyTree:
+    """`tree` where one of the layers learns (None: all do), `rest` or zero elsewhere."""
+    if layers is None:
+        return tree
+    rest = jax.tree.map(jnp.zeros_like, tree) if rest is None else rest
+    return {name: tree[name] if name in layers else rest[name] for name in tree}
 
 
 def _params(terms: Mapping[str, TermState]) -> dict[str, PyTree]:

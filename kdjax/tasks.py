@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from kdjax.losses import hard, soft_targets
+from kdjax.losses import hard, soft_targets, virtual
 from kdjax.types import Array, Task
 
 
@@ -15,5 +15,21 @@ def _correct_attributes(logits: Array, labels: Array) -> Array:
     return ((logits > 0) == (labels.astype(logits.dtype) > 0.5)).astype(jnp.float32)
 
 
-MULTI_CLASS = Task(hard.cross_entropy, soft_targets.softmax_kl, _correct_class)
-MULTI_LABEL = Task(hard.binary_cross_entropy, soft_targets.bernoulli_kl, _correct_attributes)
+MULTI_CLASS = Task(
+    hard=hard.cross_entropy,
+    soft=soft_targets.softmax_kl,
+    soft_cross_entropy=soft_targets.soft_cross_entropy,
+    average=soft_targets.average_softmax,
+    virtual=virtual.virtual_kl,
+    uniform=virtual.uniform_kl,
+    correct=_correct_class,
+)
+MULTI_LABEL = Task(
+    hard=hard.binary_cross_entropy,
+    soft=soft_targets.bernoulli_kl,
+    soft_cross_entropy=soft_targets.bernoulli_cross_entropy,
+    average=soft_targets.average_bernoulli,
+    virtual=virtual.bernoulli_virtual_kl,
+    uniform=virtual.bernoulli_uniform_kl,
+    correct=_correct_attributes,
+)

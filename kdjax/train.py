@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from kdjax import build, evaluation, parallel, runtime, workdir
+from kdjax import build, evaluation, parallel, restore, runtime, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted, Outcome, Session, fit
@@ -50,21 +50,22 @@ def run(
     latest = max((folder.latest() or 0 for folder in folders), default=0)
     writer = Metrics(directory, step=latest, tensorboard=plan.tensorboard)
     session = Session(plan, layout, feeds, writer, should_stop)
-    teachers: dict[str, NetState] = {}
+    there = restore.others(plan, layout)
     step = 0
     try:
         for stage, checkpoints in zip(plan.stages, folders, strict=True):
-            frozen = {name: teachers[name] for name in stage.program.frozen}
+            frozen = {name: there[name] for name in stage.program.frozen}
+            starts = {name: there[start] for name, start in stage.init_from.items()}
             eval_step = layout.eval_step(stage.program)
             evaluate = evaluation.make(
                 eval_step, layout, plan.eval_batch_size, plan.data.attributes
             )
-            outcome = fit(session, stage, frozen, checkpoints, evaluate, step)
-            chosen = _chosen(plan, outcome)
+            outcome = fit(session, stage, frozen, starts, checkpoints, evaluate, step)
+            chosen = _chosen(stage, outcome)
             if stage.name not in result["stages"]:
                 _record(result, session, stage, outcome, chosen, evaluate, step)
                 write_json(directory / "result.json", result)
-            teachers |= chosen
+            there |= chosen
             step = outcome.last_step
             if stage is not plan.stages[-1] and should_stop(step):
                 raise Interrupted(step)
@@ -81,9 +82,9 @@ def run(
     return result
 
 
-def _chosen(plan: build.Plan, outcome: Outcome) -> dict[str, NetState]:
+def _chosen(stage: build.Stage, outcome: Outcome) -> dict[str, NetState]:
     """The networks that teach later stages and head the result."""
-    use_best = plan.select == "best" and outcome.selection.networks
+    use_best = stage.select == "best" and outcome.selection.networks
     return outcome.selection.networks if use_best else outcome.networks
 
 
@@ -97,7 +98,6 @@ def _record(
     first_step: int,
 ) -> None:
     """Adds a stage's figures: the only place that looks at the test split, once a stage."""
-    plan = session.plan
     figures: dict[str, dict[str, dict[str, evaluation.Score]]] = {
         which: {
             split: evaluate(networks, session.feeds[split])
@@ -108,7 +108,7 @@ def _record(
     }
     for name, state in chosen.items():
         record = outcome.selection.records.get(name)
-        use_best = plan.select == "best" and record is not None
+        use_best = stage.select == "best" and record is not None
         result["networks"][name] = {
             "stage": stage.name,
             "parameters": linen.count(state.params),

@@ -93,6 +93,16 @@ class Task(NamedTuple):
     """`hard(logits, labels, label_smoothing=)` gives `[b]`."""
     soft: Callable[..., Array]
     """`soft(student_logits, teacher_logits, temperature=, scale_by_t2=)` gives `[b]`."""
+    soft_cross_entropy: Callable[..., Array]
+    """The same arguments; `soft` and the teacher's entropy."""
+    average: Callable[[Array, Array], Array]
+    """`average(logits [n, b, k], temperature)` gives the logits `[b, k]` whose softened
+    probabilities are the mean of n networks'."""
+    virtual: Callable[..., Array]
+    """`virtual(logits, labels, correct=, temperature=, temper_student=, scale_by_t2=)` gives `[b]`:
+    the divergence from a teacher that is right with probability `correct`."""
+    uniform: Callable[[Array], Array]
+    """`uniform(logits)` gives `[b]`: the divergence from uniform predictions."""
     correct: Callable[[Array, Array], Array]
     """`correct(logits, labels)` gives 1 where a prediction is right and 0 elsewhere: `[b]`, or
     `[b, k]` for attributes."""

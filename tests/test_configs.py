@@ -147,7 +147,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"stage_order": ("teacher", "teacher")}, "of different stages"),
         (
             {"stages.baseline.train": ("student",), "stages.baseline.terms.ce.network": "student"},
-            "both train 'student'",
+            "init_from={'student': 'student'} goes on from there",
         ),
         ({"networks.baseline.pair": "studnet"}, "Did you mean 'student'?"),
         ({"stages.student.terms.soft.teacher": "student"}, "wires 'student' to itself"),

@@ -1,45 +1,82 @@
-"""Soft targets between any two networks: offline, online or mutual, by wiring alone.
+"""Soft targets between any networks: offline, online or mutual, by wiring alone.
 
     T^2 KL(softmax(z_teacher / T) || softmax(z_student / T))
 
 Hinton et al., arXiv:1503.02531, section 2. Wired between every ordered pair of K peers with
 weight gamma / (K - 1) it is deep mutual learning, Zhang et al., arXiv:1706.00384, equation 8, with
-one simultaneous update of all peers (the paper's listing updates them in turn).
+one simultaneous update of all peers (the paper's listing updates them in turn). Several teachers
+are averaged into one; one term each sums their divergences instead.
 """
 
 import jax
+import jax.numpy as jnp
 
+from kdjax.discover import unknown
+from kdjax.errors import UserError
 from kdjax.terms import no_state
-from kdjax.types import Loss, Task, Term, TermState, View
+from kdjax.types import Array, Loss, Task, Term, TermState, View
+
+FORMS = ("kl", "cross_entropy")
+AVERAGES = ("logits", "probabilities")
 
 
 def make(
     *,
     task: Task,
     student: str,
-    teacher: str,
+    teacher: str | tuple[str, ...],
+    form: str = "kl",
+    average: str = "logits",
     scale_by_t2: bool = True,
     detach_teacher: bool = True,
+    shuffle: bool = False,
 ) -> Term:
     """The task's soft loss of `student` against `teacher`, at the term's `temperature`.
 
     Args:
         task: the kind of problem.
         student: the network whose predictions are pulled.
-        teacher: the network whose predictions are the targets.
+        teacher: the network whose predictions are the targets, or several of them.
+        form: "kl", or "cross_entropy", which differs by the teacher's entropy: same gradient for
+            the student.
+        average: what of several teachers is averaged.
         scale_by_t2: whether T squared multiplies the divergence.
         detach_teacher: whether the gradient stops at the teacher's logits. False trains both
             sides through the divergence (joint mutual learning).
+        shuffle: a control: every example gets another one's target.
+
+    Raises:
+        UserError: an unknown form or average, or no teacher.
     """
+    teachers = (teacher,) if isinstance(teacher, str) else tuple(teacher)
+    if not teachers:
+        raise UserError("soft targets need one teacher or more")
+    if form not in FORMS:
+        raise unknown("form of soft targets", form, FORMS)
+    if average not in AVERAGES:
+        raise unknown("average of teachers", average, AVERAGES)
+    distance = task.soft if form == "kl" else task.soft_cross_entropy
+
+    def targets(view: View, temperature: Array) -> Array:
+        logits = jnp.stack([view.outputs[name].logits for name in teachers])
+        if len(teachers) == 1:
+            found = logits[0]
+        elif average == "logits":
+            found = jnp.mean(logits, axis=0)
+        else:
+            found = task.average(logits, temperature)
+        if shuffle:
+            found = jax.random.permutation(view.key, found, axis=0)
+        return jax.lax.stop_gradient(found) if detach_teacher else found
 
     def loss(state: TermState, view: View) -> Loss:
-        targets = view.outputs[teacher].logits
-        value = task.soft(
+        temperature = view.hyper["temperature"]
+        value = distance(
             view.outputs[student].logits,
-            jax.lax.stop_gradient(targets) if detach_teacher else targets,
-            temperature=view.hyper["temperature"],
+            targets(view, temperature),
+            temperature=temperature,
             scale_by_t2=scale_by_t2,
         )
         return Loss(value, over="examples", memory=state.memory)
 
-    return Term(no_state, loss, reads=(student, teacher))
+    return Term(no_state, loss, reads=(student, *teachers))

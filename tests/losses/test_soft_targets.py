@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from kdjax.losses.soft_targets import bernoulli_kl, softmax_kl
+from kdjax.losses.soft_targets import (
+    bernoulli_cross_entropy,
+    bernoulli_kl,
+    soft_cross_entropy,
+    softmax_kl,
+)
 
 RNG = np.random.default_rng(1)
 STUDENT = RNG.normal(size=(6, 5)) * 2
@@ -38,9 +43,25 @@ def numpy_bernoulli_kl(s, t, temperature):
     return temperature**2 * both.mean(-1)
 
 
+def numpy_soft_cross_entropy(s, t, temperature):
+    p, q = softmax(t / temperature), softmax(s / temperature)
+    return temperature**2 * -(p * np.log(q)).sum(-1)
+
+
+def numpy_bernoulli_cross_entropy(s, t, temperature):
+    p, q = sigmoid(t / temperature), sigmoid(s / temperature)
+    return temperature**2 * -(p * np.log(q) + (1 - p) * np.log(1 - q)).mean(-1)
+
+
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 @pytest.mark.parametrize(
-    ("loss", "reference"), [(softmax_kl, numpy_softmax_kl), (bernoulli_kl, numpy_bernoulli_kl)]
+    ("loss", "reference"),
+    [
+        (softmax_kl, numpy_softmax_kl),
+        (bernoulli_kl, numpy_bernoulli_kl),
+        (soft_cross_entropy, numpy_soft_cross_entropy),
+        (bernoulli_cross_entropy, numpy_bernoulli_cross_entropy),
+    ],
 )
 def test_equals_numpy_in_float64(loss, reference, temperature):
     ours = loss(f32(STUDENT), f32(TEACHER), temperature=temperature)
@@ -77,6 +98,34 @@ def test_bernoulli_gradient(temperature):
     np.testing.assert_allclose(gradient, temperature / 5 * difference, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("cross_entropy", "kl"),
+    [(soft_cross_entropy, softmax_kl), (bernoulli_cross_entropy, bernoulli_kl)],
+)
+def test_cross_entropy_is_kl_plus_the_teachers_entropy(cross_entropy, kl):
+    @jax.jit
+    def value_and_gradient(s, temperature):
+        return [
+            jax.value_and_grad(
+                lambda s, loss=loss: loss(s, f32(TEACHER), temperature=temperature).sum()
+            )(s)
+            for loss in (cross_entropy, kl)
+        ]
+
+    for temperature in TEMPERATURES:
+        (value, gradient), (kl_value, kl_gradient) = value_and_gradient(f32(STUDENT), temperature)
+        (entropy, _), _ = value_and_gradient(f32(TEACHER), temperature)
+        np.testing.assert_allclose(value, kl_value + entropy, rtol=1e-5)
+        np.testing.assert_allclose(gradient, kl_gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_bernoulli_cross_entropy_keeps_a_confident_teachers_small_probability():
+    confident = np.array([[15.0, -15.0]])
+    ours = bernoulli_cross_entropy(f32(confident), f32(confident), temperature=1.0)
+    expected = numpy_bernoulli_cross_entropy(confident, confident, 1.0)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
 def test_high_temperature_limits():
     delta = STUDENT - TEACHER
     centred = delta - delta.mean(-1, keepdims=True)
@@ -94,6 +143,10 @@ def test_constant_shift_changes_softmax_nothing_and_bernoulli_something():
     np.testing.assert_allclose(
         softmax_kl(shifted, f32(TEACHER), temperature=2.0), before, rtol=1e-4
     )
+    before = soft_cross_entropy(f32(STUDENT), f32(TEACHER), temperature=2.0)
+    np.testing.assert_allclose(
+        soft_cross_entropy(shifted, f32(TEACHER), temperature=2.0), before, rtol=1e-4
+    )
     before = bernoulli_kl(f32(STUDENT), f32(TEACHER), temperature=2.0)
     assert not np.allclose(bernoulli_kl(shifted, f32(TEACHER), temperature=2.0), before, rtol=1e-2)
 
@@ -104,7 +157,9 @@ def test_zero_at_equality_and_positive_elsewhere(loss):
     assert (loss(f32(STUDENT), f32(TEACHER), temperature=2.0) > 0).all()
 
 
-@pytest.mark.parametrize("loss", [softmax_kl, bernoulli_kl])
+@pytest.mark.parametrize(
+    "loss", [softmax_kl, bernoulli_kl, soft_cross_entropy, bernoulli_cross_entropy]
+)
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
 def test_finite_at_extreme_logits_on_either_side(loss, temperature):
     extreme = f32(np.where(STUDENT > 0, 1e4, -1e4))

@@ -1,0 +1,48 @@
+"""Teacher assistants: a chain of networks, each taught by the one before.
+
+Mirzadeh et al., Improved Knowledge Distillation via Teacher Assistant, arXiv:1902.03393. Sizes are
+the numbers of convolutions of `kdjax/models/plain.py`; `direct`, taught by the teacher itself, and
+`baseline` have the student's initialisation.
+
+    python -m kdjax.main --config=configs/assistants.py                       # digits, 10 > 6 > 2
+    python -m kdjax.main --config=configs/assistants.py:cifar10,teacher=10,assistants=2
+"""
+
+import itertools
+
+from configs import base
+from kdjax.errors import UserError
+
+SIZES = (2, 4, 6, 8, 10)
+
+
+def get_config(argument: str = ""):
+    """`argument`: the data set; `teacher=N`, `student=N` convolutions; `assistants=K` between, as
+    evenly as the sizes 2, 4, 6, 8 and 10 allow; `baseline=0` leaves both comparisons out."""
+    dataset, options = base.arguments(argument, teacher=10, student=2, assistants=1, baseline=1)
+    for role in ("teacher", "student"):
+        if options[role] not in SIZES:
+            raise UserError(f"{role}={options[role]}: there are networks of {SIZES} convolutions")
+    between = [n for n in reversed(SIZES) if options["student"] < n < options["teacher"]]
+    count = options["assistants"]
+    if not 1 <= count <= len(between):
+        raise UserError(
+            f"assistants={count}: between {options['teacher']} and {options['student']} "
+            f"convolutions there are {len(between)} sizes"
+        )
+    chosen = [between[(2 * i + 1) * len(between) // (2 * count)] for i in range(count)]
+    config = base.get_config(method="assistants", dataset=dataset)
+    chain = ["teacher", *(f"assistant_{i}" for i in range(count)), "student"]
+    for name, size in zip(chain, (options["teacher"], *chosen, options["student"]), strict=True):
+        config.networks[name] = base.network(model=f"plain.plain{size}")
+    base.add_hard_stage(config, "teacher")
+    for teacher, student in itertools.pairwise(chain):
+        terms = base.hard_and_soft(config, student=student, teacher=teacher)
+        base.add_stage(config, student, base.stage(config, train=(student,), terms=terms))
+    if options["baseline"]:
+        student = config.networks.student
+        config.networks.direct = base.network(model=student.get_oneway_ref("model"), pair="student")
+        terms = base.hard_and_soft(config, student="direct", teacher="teacher")
+        base.add_stage(config, "direct", base.stage(config, train=("direct",), terms=terms))
+        base.add_baseline(config, pair="student")
+    return config.lock()

@@ -1,0 +1,38 @@
+"""Attention transfer with soft targets: `alpha T^2 KL + (1 - alpha) CE + beta attention`.
+
+Zagoruyko & Komodakis, arXiv:1612.03928; study A's form by default: minus the cosine between the
+maps of stages 2 and 4, or of those layers that the student has (`attention_layers` in
+configs/datasets.py). A weight belongs to a variant: paper wants beta of about 0.1 to 1000 by layer
+count and size, code 1000.
+
+    python -m kdjax.main --config=configs/at.py            # digits: under a minute
+    python -m kdjax.main --config=configs/at.py:cifar10
+    python -m kdjax.main --config=configs/at.py:mnist --config.attention_variant=code \
+        --config.beta=1000 --config.alpha=0
+"""
+
+from configs import base, datasets
+
+
+def get_config(argument: str = ""):
+    """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
+    the baseline out."""
+    dataset, options = base.arguments(argument, train=1, baseline=1)
+    config = base.get_config(method="at", dataset=dataset)
+    config.beta = 0.1
+    config.attention_variant = "cosine"
+    base.add_teacher(config, dataset, train=options["train"])
+    config.networks.student = base.network(model=datasets.settings(dataset)["student"])
+    terms = base.hard_and_soft(config, student="student", teacher="teacher")
+    terms["attention"] = base.term(
+        "attention",
+        student="student",
+        teacher="teacher",
+        layers=datasets.settings(dataset)["attention_layers"],
+        variant=config.get_oneway_ref("attention_variant"),
+        weight=config.get_oneway_ref("beta"),
+    )
+    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    if options["baseline"]:
+        base.add_baseline(config, pair="student")
+    return config.lock()

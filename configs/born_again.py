@@ -1,0 +1,29 @@
+"""Born-again networks: each generation is taught by the one before, from a fresh start.
+
+Furlanello et al., arXiv:1805.04770. `generation_0` learns from hard labels; every network is of the
+same architecture, with an initialisation of its own.
+
+    python -m kdjax.main --config=configs/born_again.py                       # digits
+    python -m kdjax.main --config=configs/born_again.py:mnist,generations=4
+"""
+
+import itertools
+
+from configs import base, datasets
+from kdjax.errors import UserError
+
+
+def get_config(argument: str = ""):
+    """`argument`: the data set, then `generations=N` after the first."""
+    dataset, options = base.arguments(argument, generations=2)
+    if options["generations"] < 1:
+        raise UserError("born-again networks need one generation or more, not generations=0")
+    config = base.get_config(method="born_again", dataset=dataset)
+    names = [f"generation_{index}" for index in range(options["generations"] + 1)]
+    for name in names:
+        config.networks[name] = base.network(model=datasets.settings(dataset)["student"])
+    base.add_hard_stage(config, names[0])
+    for teacher, student in itertools.pairwise(names):
+        terms = base.hard_and_soft(config, student=student, teacher=teacher)
+        base.add_stage(config, student, base.stage(config, train=(student,), terms=terms))
+    return config.lock()

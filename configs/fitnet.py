@@ -1,0 +1,44 @@
+"""FitNets: a hint for the student's first layers, then soft targets from there.
+
+Romero et al., FitNets: Hints for Thin Deep Nets, arXiv:1412.6550. Stage `hint` trains the student
+up to its guided layer, and a convolutional regressor, on half the squared distance to the teacher's
+hint layer (equation 3); nothing beyond moves. Stage `student` goes on with soft targets.
+
+    python -m kdjax.main --config=configs/fitnet.py            # digits: about a minute
+    python -m kdjax.main --config=configs/fitnet.py:cifar10
+"""
+
+from configs import base, datasets
+
+
+def get_config(argument: str = ""):
+    """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
+    the baseline out."""
+    dataset, options = base.arguments(argument, train=1, baseline=1)
+    config = base.get_config(method="fitnet", dataset=dataset)
+    settings = datasets.settings(dataset)
+    base.add_teacher(config, dataset, train=options["train"])
+    config.networks.student = base.network(model=settings["student"])
+    hint = base.term(
+        "hint",
+        student="student",
+        teacher="teacher",
+        guided=settings["guided"],
+        hint=settings["hint"],
+        weight=1.0,
+    )
+    first = base.stage(
+        config,
+        train=("student",),
+        terms={"hint": hint},
+        only={"student": settings["up_to_guided"]},
+    )
+    # The student's predictions are chance as yet: nothing to select by.
+    first.select = "last"
+    base.add_stage(config, "hint", first)
+    terms = base.hard_and_soft(config, student="student", teacher="teacher")
+    second = base.stage(config, train=("student",), terms=terms, init_from={"student": "student"})
+    base.add_stage(config, "student", second)
+    if options["baseline"]:
+        base.add_baseline(config, pair="student")
+    return config.lock()

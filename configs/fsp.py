@@ -1,0 +1,31 @@
+"""Flow of the solution procedure: Gram matrices between a stage's maps first, then the task.
+
+Yim et al., A Gift from Knowledge Distillation, CVPR 2017. Stage `flow` trains the student on the
+FSP loss alone, stage `student` on hard labels from those weights, as in the paper. Teacher and
+student need equal channels: here `plain6` and `plain4` of `kdjax/models/plain.py`, stages 1 and 2.
+
+    python -m kdjax.main --config=configs/fsp.py            # digits: about a minute
+    python -m kdjax.main --config=configs/fsp.py:cifar10
+"""
+
+from configs import base
+
+
+def get_config(argument: str = ""):
+    """`argument`: the data set, then `baseline=0` to leave the baseline out."""
+    dataset, options = base.arguments(argument, baseline=1)
+    config = base.get_config(method="fsp", dataset=dataset)
+    config.networks.teacher = base.network(model="plain.plain6")
+    config.networks.student = base.network(model="plain.plain4")
+    base.add_hard_stage(config, "teacher")
+    term = base.term("fsp", student="student", teacher="teacher", stages=(1, 2), weight=1.0)
+    first = base.stage(config, train=("student",), terms={"fsp": term})
+    # The student's predictions are chance as yet: nothing to select by.
+    first.select = "last"
+    base.add_stage(config, "flow", first)
+    terms = {"ce": base.ce(config, network="student")}
+    second = base.stage(config, train=("student",), terms=terms, init_from={"student": "student"})
+    base.add_stage(config, "student", second)
+    if options["baseline"]:
+        base.add_baseline(config, pair="student")
+    return config.lock()

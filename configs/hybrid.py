@@ -1,0 +1,38 @@
+"""Hybrid of response and features: `alpha T^2 KL + (1 - alpha) CE + feature_weight MSE`.
+
+Study B: features of the student, through trained 1x1 convolutions, follow the teacher's
+(`feature_layers` in configs/datasets.py). `direction=teacher_to_student` projects the teacher's
+side instead. The study's decaying temperature and alpha are schedules:
+
+    python -m kdjax.main --config=configs/hybrid.py            # digits: under a minute
+    python -m kdjax.main --config=configs/hybrid.py:cifar10 \
+        --config.stages.student.terms.soft.temperature.kind=exponential \
+        --config.stages.student.terms.soft.temperature.rate=0.95 \
+        --config.temperature=0.5 --config.stages.student.terms.soft.temperature.end=0.3
+"""
+
+from configs import base, datasets
+
+
+def get_config(argument: str = ""):
+    """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
+    the baseline out."""
+    dataset, options = base.arguments(argument, train=1, baseline=1)
+    config = base.get_config(method="hybrid", dataset=dataset)
+    config.feature_weight = 0.1
+    config.direction = "student_to_teacher"
+    base.add_teacher(config, dataset, train=options["train"])
+    config.networks.student = base.network(model=datasets.settings(dataset)["student"])
+    terms = base.hard_and_soft(config, student="student", teacher="teacher")
+    terms["features"] = base.term(
+        "features",
+        student="student",
+        teacher="teacher",
+        layers=datasets.settings(dataset)["feature_layers"],
+        direction=config.get_oneway_ref("direction"),
+        weight=config.get_oneway_ref("feature_weight"),
+    )
+    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    if options["baseline"]:
+        base.add_baseline(config, pair="student")
+    return config.lock()

@@ -1,0 +1,34 @@
+"""Soft targets with a nuclear norm: `alpha soft + (1 - alpha) CE + beta ||W||_*`.
+
+Study E: W is the student's first kernel as `[kh * kw * c_in, c_out]`, beta follows alpha (scaled by
+`nuclear_scale`), and the soft part is the cross-entropy between softened distributions, equal to KL
+up to the teacher's entropy. Without the norm: `--config.nuclear_scale=0`.
+
+    python -m kdjax.main --config=configs/nuclear.py            # digits: under a minute
+    python -m kdjax.main --config=configs/nuclear.py:uc_merced \
+        --config.data.size=32 --config.data.normalisation=unit
+"""
+
+from configs import base, datasets
+
+
+def get_config(argument: str = ""):
+    """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
+    the baseline out."""
+    dataset, options = base.arguments(argument, train=1, baseline=1)
+    config = base.get_config(method="nuclear", dataset=dataset)
+    config.nuclear_scale = 1.0
+    base.add_teacher(config, dataset, train=options["train"])
+    config.networks.student = base.network(model=datasets.settings(dataset)["student"])
+    terms = base.hard_and_soft(config, student="student", teacher="teacher")
+    terms["soft"].form = "cross_entropy"
+    terms["nuclear"] = base.term(
+        "nuclear",
+        network="student",
+        kernel="Conv_0/kernel",
+        weight=config.get_oneway_ref("alpha") * config.get_ref("nuclear_scale"),
+    )
+    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    if options["baseline"]:
+        base.add_baseline(config, pair="student")
+    return config.lock()

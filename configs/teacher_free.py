@@ -1,0 +1,48 @@
+"""Distillation without a larger teacher: `self`, `virtual` or `smoothing`.
+
+Yuan et al., Revisiting Knowledge Distillation via Label Smoothing Regularization,
+arXiv:1909.11723. `self`: the teacher is the student's own architecture, trained before; `virtual`:
+a teacher that is right with probability 0.99; `smoothing`: `(1 - alpha) CE + alpha KL(u || p)`.
+
+    python -m kdjax.main --config=configs/teacher_free.py                   # digits, self
+    python -m kdjax.main --config=configs/teacher_free.py:mnist,virtual=1 --config.temperature=20
+    python -m kdjax.main --config=configs/teacher_free.py:mnist,smoothing=1 --config.alpha=0.1
+"""
+
+from configs import base, datasets
+from kdjax.errors import UserError
+
+
+def get_config(argument: str = ""):
+    """`argument`: the data set; `virtual=1` or `smoothing=1`; `baseline=0` leaves the baseline
+    out."""
+    dataset, options = base.arguments(argument, virtual=0, smoothing=0, baseline=1)
+    if options["virtual"] and options["smoothing"]:
+        raise UserError("virtual=1 and smoothing=1 are two methods; choose one")
+    kind = "virtual" if options["virtual"] else "smoothing" if options["smoothing"] else "self"
+    config = base.get_config(method=f"teacher_free_{kind}", dataset=dataset)
+    student = datasets.settings(dataset)["student"]
+    config.networks.student = base.network(model=student)
+    alpha = config.get_oneway_ref("alpha")
+    if kind == "self":
+        config.networks.teacher = base.network(model=student)
+        base.add_hard_stage(config, "teacher")
+        terms = base.hard_and_soft(config, student="student", teacher="teacher")
+    else:
+        terms = {"ce": base.ce(config, network="student", weight=1.0 - alpha)}
+    if kind == "virtual":
+        terms["virtual"] = base.term(
+            "virtual",
+            network="student",
+            correct=0.99,
+            temper_student=True,
+            scale_by_t2=True,
+            temperature=config.get_oneway_ref("temperature"),
+            weight=alpha,
+        )
+    if kind == "smoothing":
+        terms["uniform"] = base.term("uniform", network="student", weight=alpha)
+    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    if options["baseline"]:
+        base.add_baseline(config, pair="student")
+    return config.lock()

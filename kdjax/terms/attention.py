@@ -1,0 +1,79 @@
+"""Attention transfer: where a student's activations are strong follows where a teacher's are.
+
+Zagoruyko & Komodakis, Paying More Attention to Attention, arXiv:1612.03928, section 3.1. The
+published variants differ by large constants, so a weight belongs to a variant:
+
+    cosine    minus the cosine between the maps
+    paper     half the distance between the normalised maps (equation 2, its beta is the weight)
+    code      the mean over positions of their squared difference (the authors' code, weight 1000)
+
+each summed over the layers.
+"""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from kdjax.discover import unknown
+from kdjax.errors import UserError
+from kdjax.losses import attention
+from kdjax.terms import activation, layer_pairs
+from kdjax.types import Array, Loss, Outputs, Task, Term, TermState, View
+
+VARIANTS = {
+    "cosine": attention.cosine,
+    "paper": lambda student, teacher: 0.5 * attention.paper(student, teacher),
+    "code": attention.code,
+}
+
+
+def make(
+    *, task: Task, student: str, teacher: str, layers: tuple[str, ...], variant: str = "cosine"
+) -> Term:
+    """The attention loss of `student` against `teacher`, whose gradient stops.
+
+    Args:
+        task: not asked.
+        student: the network that learns.
+        teacher: the network whose maps are the targets.
+        layers: named maps of both, or `student's:teacher's` where names differ.
+        variant: one of `VARIANTS`.
+
+    Raises:
+        UserError: an unknown variant, no layers; in `init`, a layer that is not there or has no
+            more than one position, whose attention would be constant.
+    """
+    del task
+    if variant not in VARIANTS:
+        raise unknown("variant of attention", variant, VARIANTS)
+    distance = VARIANTS[variant]
+    pairs = layer_pairs(layers)
+
+    def init(key: Array, outputs: Mapping[str, Outputs]) -> TermState:
+        del key
+        for pair in pairs:
+            for network, layer in zip((student, teacher), pair, strict=True):
+                _check(network, layer, activation(outputs, network, layer).shape)
+        return TermState(params={}, memory={})
+
+    def loss(state: TermState, view: View) -> Loss:
+        total = sum(
+            distance(
+                activation(view.outputs, student, mine),
+                jax.lax.stop_gradient(activation(view.outputs, teacher, theirs)),
+            )
+            for mine, theirs in pairs
+        )
+        return Loss(jnp.asarray(total), over="examples", memory=state.memory)
+
+    return Term(init, loss, reads=(student, teacher))
+
+
+def _check(network: str, layer: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 4 or shape[1] * shape[2] == 1:
+        size = " x ".join(map(str, shape[1:]))
+        raise UserError(
+            f"attention at layer {layer!r} of network {network!r}, which is {size}: it needs a map "
+            "of more than one position"
+        )

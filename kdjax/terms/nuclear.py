@@ -1,0 +1,42 @@
+"""The nuclear norm of one of a network's kernels: the sum of its singular values.
+
+Study E adds it for the student's first kernel, as `[kh * kw * c_in, c_out]`.
+"""
+
+from typing import Any
+
+import jax
+
+from kdjax.discover import unknown
+from kdjax.losses import nuclear
+from kdjax.terms import no_state
+from kdjax.types import Array, Loss, PyTree, Task, Term, TermState, View
+
+
+def make(*, task: Task, network: str, kernel: str = "Conv_0/kernel") -> Term:
+    """The nuclear norm of a kernel of `network`.
+
+    Args:
+        task: not asked.
+        network: the network that learns.
+        kernel: where the kernel is in its parameters, with `/` between names.
+
+    Raises:
+        UserError: when traced, there is no such kernel; lists those that there are.
+    """
+    del task
+
+    def loss(state: TermState, view: View) -> Loss:
+        found = kernels(view.params[network])
+        if kernel not in found:
+            raise unknown(f"kernel of network {network!r}", kernel, found)
+        return Loss(nuclear.nuclear_norm(found[kernel]), over="weights", memory=state.memory)
+
+    return Term(no_state, loss, reads=(network,))
+
+
+def kernels(params: PyTree) -> dict[str, Array]:
+    """Every kernel of a network by its path."""
+    leaves: list[tuple[Any, Array]] = jax.tree_util.tree_leaves_with_path(params)
+    named = {"/".join(part.key for part in path): leaf for path, leaf in leaves}
+    return {path: leaf for path, leaf in named.items() if path.endswith("kernel")}

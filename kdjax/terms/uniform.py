@@ -1,0 +1,19 @@
+"""Label smoothing as a term: the divergence `KL(u || p)` from the uniform distribution.
+
+Yuan et al., arXiv:1909.11723, equation 4: `(1 - alpha) CE + alpha KL(u || p)` differs from
+cross-entropy with smoothed labels by a constant.
+"""
+
+from kdjax.terms import no_state
+from kdjax.types import Loss, Task, Term, TermState, View
+
+
+def make(*, task: Task, network: str) -> Term:
+    """The task's divergence of `network` from uniform predictions."""
+
+    def loss(state: TermState, view: View) -> Loss:
+        return Loss(
+            task.uniform(view.outputs[network].logits), over="examples", memory=state.memory
+        )
+
+    return Term(no_state, loss, reads=(network,))

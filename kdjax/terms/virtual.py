@@ -1,0 +1,42 @@
+"""Teacher-free distillation by a virtual teacher that is right with a fixed probability.
+
+Yuan et al., Revisiting Knowledge Distillation via Label Smoothing Regularization,
+arXiv:1909.11723, section 4.2, equations 8 and 9: `T^2 KL(softmax(p / T) || softmax(z / T))`, with
+p = `correct` on the label and the rest spread evenly; the probabilities themselves are softened.
+"""
+
+from kdjax.terms import no_state
+from kdjax.types import Loss, Task, Term, TermState, View
+
+
+def make(
+    *,
+    task: Task,
+    network: str,
+    correct: float = 0.99,
+    temper_student: bool = True,
+    scale_by_t2: bool = True,
+) -> Term:
+    """The task's divergence of `network` from the virtual teacher, at the term's `temperature`.
+
+    Args:
+        task: the kind of problem.
+        network: the network that learns.
+        correct: the teacher's probability of the label.
+        temper_student: whether the student's logits are divided by the temperature too. The
+            authors' code does so on ImageNet, not on CIFAR.
+        scale_by_t2: whether T squared multiplies the divergence.
+    """
+
+    def loss(state: TermState, view: View) -> Loss:
+        value = task.virtual(
+            view.outputs[network].logits,
+            view.batch.label,
+            correct=correct,
+            temperature=view.hyper["temperature"],
+            temper_student=temper_student,
+            scale_by_t2=scale_by_t2,
+        )
+        return Loss(value, over="examples", memory=state.memory)
+
+    return Term(no_state, loss, reads=(network,))

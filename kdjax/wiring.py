@@ -1,0 +1,154 @@
+"""Whether stages, networks and terms fit together: found out by shapes, before any training."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from kdjax.discover import unknown
+from kdjax.errors import UserError
+from kdjax.step import Program
+from kdjax.types import Array, Batch, NetState, Network, Outputs, PyTree, Term, View
+
+
+class Wired(Protocol):
+    """What is looked at of a stage."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def program(self) -> Program: ...
+    @property
+    def init_from(self) -> Mapping[str, str]: ...
+
+
+def check(
+    stages: Sequence[Wired],
+    restored: Sequence[str],
+    models: Mapping[str, str],
+    image_shape: tuple[int, int, int],
+    label: jax.ShapeDtypeStruct,
+) -> None:
+    """Every stage, in order.
+
+    Args:
+        stages: those of the run.
+        restored: names of networks that come from other runs.
+        models: of every network, for messages.
+        image_shape: `(h, w, c)`.
+        label: of a batch of two examples.
+
+    Raises:
+        UserError: the first thing that does not fit.
+    """
+    _check_order(stages, restored)
+    for stage in stages:
+        shapes = {
+            name: _trace(name, network, models[name], image_shape)
+            for name, network in stage.program.networks.items()
+        }
+        _check_starts(stage, shapes, models)
+        _check_only(stage.program, shapes)
+        _check_terms(stage.program, shapes, image_shape, label)
+
+
+Shapes = Mapping[str, tuple[NetState, Outputs]]
+"""Of each network's variables, and of its outputs on two images."""
+
+
+def _check_order(stages: Sequence[Wired], restored: Sequence[str]) -> None:
+    """That what a stage reads or starts from is there by then."""
+    there = dict.fromkeys(restored, "")
+    for stage in stages:
+        names = f"there by then: {', '.join(sorted(there)) or 'none'}"
+        for name in stage.program.frozen:
+            if name not in there:
+                raise UserError(
+                    f"stage {stage.name!r} reads network {name!r}, which no earlier stage trains; "
+                    f"{names}"
+                )
+        for name, start in stage.init_from.items():
+            if name not in stage.program.trained:
+                raise unknown(f"trained network in init_from of stage {stage.name!r}", name, there)
+            if start not in there:
+                raise UserError(
+                    f"stage {stage.name!r} starts {name!r} from {start!r}, which no earlier stage "
+                    f"trains; {names}"
+                )
+        for name in stage.program.trained:
+            if name in there and name not in stage.init_from:
+                before = f"stage {there[name]!r}" if there[name] else "another run"
+                raise UserError(
+                    f"stage {stage.name!r} trains {name!r}, which {before} has trained already: "
+                    f"init_from={{{name!r}: {name!r}}} goes on from there"
+                )
+            there[name] = stage.name
+
+
+def _trace(
+    name: str, network: Network, model: str, image_shape: tuple[int, int, int]
+) -> tuple[NetState, Outputs]:
+    image = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
+    try:
+        state = jax.eval_shape(lambda: network.init(jax.random.key(0)))
+        outputs = jax.eval_shape(lambda s, x: network.apply(s, x, train=False)[0], state, image)
+        reason = ": a map vanishes"
+        fits = 0 not in [leaf.size for leaf in jax.tree.leaves(outputs.features)]
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        fits, reason = False, f": {' '.join(str(error).split())[:200]}"
+    if not fits:
+        h, w, c = image_shape
+        raise UserError(
+            f"network {name!r} ({model}) does not fit images of {h} x {w} x {c}{reason}"
+        )
+    return state, outputs
+
+
+def _check_starts(stage: Wired, shapes: Shapes, models: Mapping[str, str]) -> None:
+    for name, start in stage.init_from.items():
+        if models[name] != models[start]:
+            raise UserError(
+                f"stage {stage.name!r} starts {name!r} ({models[name]}) from {start!r} "
+                f"({models[start]}): it needs a network of the same model"
+            )
+
+
+def _check_only(program: Program, shapes: Shapes) -> None:
+    for name, layers in program.only.items():
+        if name not in program.trained:
+            raise unknown("trained network in a stage's only", name, program.trained)
+        for layer in layers:
+            if layer not in shapes[name][0].params:
+                raise unknown(f"layer of network {name!r}", layer, shapes[name][0].params)
+
+
+def _check_terms(
+    program: Program,
+    shapes: Shapes,
+    image_shape: tuple[int, int, int],
+    label: jax.ShapeDtypeStruct,
+) -> None:
+    """Initialises and computes every term, in shapes alone: wrong layers raise here."""
+    scalar = jax.ShapeDtypeStruct((), jnp.float32)
+    hyper = dict.fromkeys(("weight", "temperature"), scalar)
+    image = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
+    index = jax.ShapeDtypeStruct((2,), jnp.int32)
+    mask = jax.ShapeDtypeStruct((2,), jnp.float32)
+    parts: Any = image, label, index, mask
+    batch = Batch(*parts)
+    outputs = {name: made for name, (_, made) in shapes.items()}
+    params: dict[str, PyTree] = {name: shapes[name][0].params for name in program.trained}
+    for term in program.terms.values():
+        try:
+            jax.eval_shape(functools.partial(_value, term), batch, outputs, params, hyper)
+        except (ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"a term on {', '.join(term.reads)} does not fit: {reason}") from error
+
+
+def _value(term: Term, batch: Batch, outputs: PyTree, params: PyTree, hyper: PyTree) -> Array:
+    key = jax.random.key(0)
+    view = View(batch, outputs, params, hyper, jnp.int32(0), key)
+    return term.loss(term.init(key, outputs), view).value

@@ -1,0 +1,151 @@
+"""Networks that go on from an earlier stage, learn in part, or come from another run."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs import ce, fitnet, kd, two_phase
+from kdjax import build, evaluate, train
+from kdjax.errors import UserError
+from kdjax.fit import Interrupted
+from tests.test_run import assert_same_run, values
+
+pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
+
+
+@pytest.fixture
+def standard():
+    """Optax's bias correction raises a float to an integer power."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def small(make, argument=""):
+    config = make.get_config(argument)
+    config.epochs, config.batch_size, config.tensorboard = 2, 32, False
+    config.data.fraction, config.data.size = 0.1, 8
+    for network in config.networks.values():
+        network.model = "plain.plain2"
+    return config
+
+
+def test_a_hint_moves_the_first_layers_alone_and_the_student_goes_on(tmp_path):
+    def config():
+        config = small(fitnet, "digits,baseline=0")
+        config.stages.hint.only.student = ("Conv_0", "BatchNorm_0")
+        return config
+
+    result = train.run(config(), tmp_path / "run")
+    found = values(tmp_path / "run")
+    hint = next(t for p, t in found.items() if p.startswith("hint") and "networks" in p)
+    initial = initial_student(build.plan(config(), 1))
+    moved = {
+        layer
+        for layer, leaves in initial.params.items()
+        if changed(leaves, hint["student"]["params"][layer])
+    }
+    assert moved == {"Conv_0", "BatchNorm_0"}
+    statistics = {
+        layer
+        for layer, leaves in initial.batch_stats.items()
+        if changed(leaves, hint["student"]["batch_stats"][layer])
+    }
+    assert statistics == {"BatchNorm_0"}
+    assert result["networks"]["student"]["stage"] == "student"
+    for stop in (13, 19):
+        with pytest.raises(Interrupted):
+            train.run(config(), tmp_path / "cut", lambda step, stop=stop: step == stop)
+    train.run(config(), tmp_path / "cut")
+    assert_same_run(tmp_path / "run", tmp_path / "cut")
+
+
+def initial_student(plan):
+    from kdjax import step
+
+    stage = plan.stages[1]
+    network = stage.program.networks["student"]
+    return jax.jit(lambda: step.init_network(network, np.uint32(0)))()
+
+
+def changed(one, other):
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return any(not np.array_equal(x, y) for x, y in pairs)
+
+
+def test_a_stage_starts_where_the_earlier_one_was_best(tmp_path):
+    """With a learning rate of nearly nothing, mutual learning leaves the peers as they came."""
+    config = small(two_phase, "digits,baseline=0")
+    config.stages.mutual.optimiser.learning_rate.start = 1e-30
+    train.run(config, tmp_path)
+    found = values(tmp_path)
+    for peer in ("peer_0", "peer_1"):
+        before = next(t for p, t in found.items() if p.startswith(peer) and "selected" in p)
+        after = next(t for p, t in found.items() if p.startswith("mutual") and "networks" in p)
+        assert not changed(before[peer]["params"], after[peer]["params"])
+
+
+def test_a_teacher_comes_from_another_run(tmp_path):
+    whole = train.run(small(kd, "digits,baseline=0"), tmp_path / "whole")
+
+    def config(source="teacher", workdir="whole"):
+        config = small(kd, "digits,train=0,baseline=0")
+        config.networks.teacher.workdir = str(tmp_path / workdir)
+        config.networks.teacher.source = source
+        return config
+
+    result = train.run(config(), tmp_path / "student")
+    student = result["networks"]["student"]
+    assert student["test"] == whole["networks"]["student"]["test"]
+    figures = evaluate.run(tmp_path / "student")["networks"]
+    assert figures["student"]["accuracy"] == student["test"]["accuracy"]
+
+    with pytest.raises(UserError, match="Did you mean 'teacher'"):
+        train.run(config("techer"), tmp_path / "a")
+    with pytest.raises(UserError, match="is not a workdir"):
+        train.run(config(workdir="nowhere"), tmp_path / "b")
+    wide = config()
+    wide.networks.teacher.model = "plain.plain4"
+    with pytest.raises(UserError, match="of another architecture or number of classes: "):
+        train.run(wide, tmp_path / "c")
+    record = json.loads((tmp_path / "whole" / "result.json").read_text())
+    record["finished"] = False
+    (tmp_path / "whole" / "result.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="which has not finished"):
+        train.run(config(), tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"student": "nobody"}, "starts 'student' from 'nobody', which no earlier stage trains"),
+        ({"nobody": "teacher"}, "unknown trained network in init_from"),
+        ({"student": "teacher"}, "it needs a network of the same model"),
+    ],
+)
+def test_wrong_starts_are_refused(change, message):
+    config = small(kd)
+    config.networks.teacher.model = "plain.plain4"
+    with config.unlocked():
+        config.stages.student.init_from = change
+    with pytest.raises(UserError) as error:
+        build.plan(config, 1)
+    assert message in str(error.value)
+
+
+def test_layers_that_learn_alone_must_be_there():
+    config = small(ce)
+    with config.unlocked():
+        config.stages.student.only = {"student": ("Conv_9",)}
+    with pytest.raises(UserError, match="unknown layer of network 'student' 'Conv_9'"):
+        build.plan(config, 1)
+
+
+def test_kernels_that_are_not_there_are_refused_with_those_that_are():
+    from configs import nuclear
+
+    config = small(nuclear)
+    config.stages.student.terms.nuclear.kernel = "Conv_7/kernel"
+    with pytest.raises(UserError, match=r"unknown kernel of network 'student'.*Conv_0/kernel"):
+        build.plan(config, 1)
