@@ -34,3 +34,18 @@ def test_files_named_in_the_readme_exist():
         r"(?:configs|requirements|experiments|kdjax)/[\w/]+\.(?:py|txt)", README
     ):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=str)
+def test_pages_are_finished_and_their_links_lead_somewhere(path):
+    text = path.read_text()
+    assert "<!--" not in text
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or (path.parent / target).exists(), target
+
+
+def test_every_config_is_in_the_table_of_methods():
+    table = (ROOT / "docs" / "methods.md").read_text()
+    for path in (ROOT / "configs").glob("*.py"):
+        if path.stem not in ("__init__", "base", "datasets"):
+            assert f"| `{path.stem}` |" in table, path.stem
