@@ -62,6 +62,8 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
             eval_batch_size=1000,
             # In optimiser updates.
             log_every=50,
+            # After every so many epochs, and after a stage's last.
+            validate_every_epochs=1,
             checkpoint_every_epochs=1,
             tensorboard=True,
             data=dict(

@@ -14,8 +14,9 @@ from kdjax.errors import UserError
 
 
 def get_config(argument: str = ""):
-    """`argument`: the data set, then `generations=N` after the first."""
-    dataset, options = base.arguments(argument, generations=2)
+    """`argument`: the data set, then `generations=N` after the first; `baseline=0` leaves out the
+    last one's baseline."""
+    dataset, options = base.arguments(argument, generations=2, baseline=1)
     if options["generations"] < 1:
         raise UserError("born-again networks need one generation or more, not generations=0")
     config = base.get_config(method="born_again", dataset=dataset)
@@ -26,4 +27,6 @@ def get_config(argument: str = ""):
     for teacher, student in itertools.pairwise(names):
         terms = base.hard_and_soft(config, student=student, teacher=teacher)
         base.add_stage(config, student, base.stage(config, train=(student,), terms=terms))
+    if options["baseline"]:
+        base.add_baseline(config, pair=names[-1])
     return config.lock()

@@ -58,6 +58,7 @@ class Plan(NamedTuple):
     parallel: str
     eval_batch_size: int
     log_every: int
+    validate_every_epochs: int
     checkpoint_every_epochs: int
     tensorboard: bool
 
@@ -94,6 +95,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         config.parallel,
         config.eval_batch_size,
         config.log_every,
+        config.validate_every_epochs,
         config.checkpoint_every_epochs,
         config.tensorboard,
     )

@@ -18,7 +18,12 @@ def check(config: ConfigDict) -> None:
     """
     _within("alpha", config.alpha, 0, 1)
     _positive("temperature", config.temperature)
-    for key in ("eval_batch_size", "log_every", "checkpoint_every_epochs"):
+    for key in (
+        "eval_batch_size",
+        "log_every",
+        "validate_every_epochs",
+        "checkpoint_every_epochs",
+    ):
         _positive(key, config[key])
     for key, seed in (("seed", config.seed), ("data.seed", config.data.seed)):
         _require(0 <= seed < 2**32, key, seed, "in [0, 2^32)")

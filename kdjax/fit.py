@@ -126,13 +126,14 @@ def fit(
                     raise Interrupted(first_step + done)
             epoch += 1
             networks = parallel.collect(state.networks)
-            if "validation" in session.feeds:
+            last = epoch == stage.epochs
+            if "validation" in session.feeds and (last or epoch % plan.validate_every_epochs == 0):
                 scores = evaluate(networks, session.feeds["validation"])
                 best = selection.update(best, networks, scores, step=first_step + done, epoch=epoch)
                 log.validation(done, scores, bar, epoch)
             jax.block_until_ready(state)
             seconds += time.perf_counter() - started
-            finished = epoch == stage.epochs or _patience_over(stage, best, epoch)
+            finished = last or _patience_over(stage, best, epoch)
             if finished:
                 log.flush(done, bar)
             stopping = session.should_stop(first_step + done) and not finished

@@ -57,12 +57,14 @@ def others(plan: Plan, layout: Parallel) -> dict[str, NetState]:
     found = {}
     for name, wanted in plan.restored.items():
         directory = Path(wanted.workdir).expanduser()
-        config, result = workdir.load_config(directory), workdir.load_result(directory)
+        workdir.load_config(directory)
+        result = workdir.load_result(directory)
         if result is None or not result["finished"]:
             raise UserError(f"network {name!r} comes from {directory}, which has not finished")
         if wanted.source not in result["networks"]:
             raise discover.unknown(f"network in {directory}", wanted.source, result["networks"])
-        stage = result["networks"][wanted.source]["stage"]
+        record = result["networks"][wanted.source]
+        stage = record["stage"]
         initialise = functools.partial(step.init_network, wanted.network)
         like = layout.replicate(jax.jit(initialise)(np.uint32(0)))
         checkpoints = Checkpoints(directory, stage, read_only=True)
@@ -70,9 +72,7 @@ def others(plan: Plan, layout: Parallel) -> dict[str, NetState]:
             at = checkpoints.latest()
             if at is None:
                 raise UserError(f"{directory} has no checkpoint of stage {stage!r}")
-            select = config.stages[stage].select
-            chosen = select == "best" and checkpoints.has_selected(at)
-            item = "selected" if chosen else "networks"
+            item = "selected" if record["selected_by"] == "validation" else "networks"
             found[name] = checkpoints.one_network(at, item, wanted.source, like)
         finally:
             checkpoints.close()

@@ -98,31 +98,32 @@ def _record(
     first_step: int,
 ) -> None:
     """Adds a stage's figures: the only place that looks at the test split, once a stage."""
-    figures: dict[str, dict[str, dict[str, evaluation.Score]]] = {
-        which: {
-            split: evaluate(networks, session.feeds[split])
-            for split in ("validation", "test")
-            if split in session.feeds
-        }
-        for which, networks in (("chosen", chosen), ("last", outcome.networks))
-    }
+    splits = [split for split in ("validation", "test") if split in session.feeds]
+    last = {split: evaluate(outcome.networks, session.feeds[split]) for split in splits}
+    best = last
+    if chosen is not outcome.networks:
+        best = {split: evaluate(chosen, session.feeds[split]) for split in splits}
+    networks = {}
     for name, state in chosen.items():
         record = outcome.selection.records.get(name)
         use_best = stage.select == "best" and record is not None
-        result["networks"][name] = {
+        networks[name] = {
             "stage": stage.name,
             "parameters": linen.count(state.params),
             "parameters_with_statistics": linen.count(state),
             "step": record["step"] if use_best and record else outcome.last_step,
             "selected_by": "validation" if use_best else "last step",
-            **_splits(figures["chosen"], name),
-            "last": {"step": outcome.last_step, **_splits(figures["last"], name)},
+            **_splits(best, name),
+            "last": {"step": outcome.last_step, **_splits(last, name)},
         }
+    # A network that several stages train is headed by the last; each keeps its own figures.
+    result["networks"] |= networks
     result["stages"][stage.name] = {
         "first_step": first_step,
         "last_step": outcome.last_step,
         "epochs": outcome.epochs,
         "seconds": round(outcome.seconds, 3),
+        "networks": networks,
     }
 
 

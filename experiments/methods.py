@@ -1,0 +1,282 @@
+"""Every method's student against the one trained alone, on a few training images.
+
+    python -m experiments.methods --tune --name=methods-mnist-tuning
+    python -m experiments.methods --settings=methods-mnist-tuning --name=methods-mnist
+
+All of MNIST is saturated, so that 5 % of its training images are used. `--tune` tries each method's
+grid (experiments/methods_table.py) on seeds of its own and chooses by validation accuracy; the
+study then trains on training and validation images with those settings, one run for each seed, and
+looks at the test images once. A seed is initialisation, split, order and augmentation: methods are
+paired by it. All methods share a seed's teacher.
+"""
+
+import itertools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+from ml_collections import ConfigDict
+
+from experiments import repeat
+from experiments.methods_table import METHODS, Method
+from kdjax import cli, discover, progress, statistics, writers
+from kdjax.errors import UserError
+
+Settings = dict[str, float]
+
+
+def define() -> None:
+    """The command's flags."""
+    flags.DEFINE_string("dataset", "mnist", "What follows the colon of the configs.")
+    flags.DEFINE_float("fraction", 0.05, "Share of the training images.")
+    flags.DEFINE_integer("epochs", 20, "Epochs of every stage.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 64, "Images in a batch.", lower_bound=1)
+    flags.DEFINE_list("seeds", None, "Seeds. Default: 0 to 9, or 100 with --tune.")
+    flags.DEFINE_list("methods", None, "Labels of methods. Default: all.")
+    flags.DEFINE_bool("tune", False, "Choose settings on validation images.")
+    flags.DEFINE_string("settings", None, "Name of the record of --tune. Default: as they are.")
+    flags.DEFINE_string("name", None, "Name of the record.")
+    flags.DEFINE_string("workdir", "runs/methods", "Runs go to WORKDIR/NAME/METHOD-SEED.")
+    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+
+
+def main() -> None:
+    """Tunes or compares, prints and records."""
+    from kdjax import runtime
+
+    runtime.use_compilation_cache()
+    given = flags.FLAGS
+    name = given.name or f"methods-{given.dataset}" + "-tuning" * given.tune
+    default = ("100",) if given.tune else tuple(map(str, range(10)))
+    seeds = repeat.parse_seeds(given.seeds or list(default))
+    methods = chosen_methods(given.methods)
+    run = Runner(Path(given.workdir) / name, validate=given.tune)
+    folder = Path(given.results)
+    folder.mkdir(parents=True, exist_ok=True)
+    with runtime.Interrupt() as interrupt:
+        run.should_stop = interrupt
+        if given.tune:
+            figures = tune(run, methods, seeds)
+        else:
+            figures = compare(run, methods, seeds, tuned(folder, given.settings))
+    record = {
+        "command": "python -m experiments.methods " + " ".join(sys.argv[1:]),
+        "dataset": given.dataset,
+        "fraction": given.fraction,
+        "epochs": given.epochs,
+        "batch_size": given.batch_size,
+        "seeds": seeds,
+        **figures,
+        **runtime.environment(),
+    }
+    writers.write_json(folder / f"{name}.json", record)
+    (show_tuning if given.tune else show)(record)
+
+
+def chosen_methods(labels: list[str] | None) -> list[Method]:
+    """Those of these labels, and those that they build on, in the table's order.
+
+    Raises:
+        UserError: there is none of a label.
+    """
+    known = {method.label: method for method in METHODS}
+    wanted: set[str] = set()
+
+    def add(label: str) -> None:
+        if label not in known:
+            raise discover.unknown("method", label, known)
+        method = known[label]
+        if label not in wanted:
+            wanted.add(label)
+            for other in (method.teacher_from, method.like, (method.baseline or ("",))[0]):
+                if other:
+                    add(other)
+
+    for label in labels or known:
+        add(label)
+    return [method for method in METHODS if method.label in wanted]
+
+
+def tuned(folder: Path, name: str | None) -> dict[str, Settings]:
+    """What `--tune` chose, by method; nothing without a record."""
+    if name is None:
+        return {}
+    path = folder / f"{name}.json"
+    if not path.exists():
+        raise UserError(f"--settings={name}: there is no {path}")
+    return {
+        label: found["chosen"] for label, found in json.loads(path.read_text())["tuning"].items()
+    }
+
+
+class Runner:
+    """Runs a method with one seed, unless it has run."""
+
+    def __init__(self, directory: Path, *, validate: bool):
+        self.directory = directory
+        self.validate = validate
+        self.should_stop: Any = None
+
+    def __call__(
+        self, method: Method, seed: int, settings: Settings, tag: str = ""
+    ) -> dict[str, Any]:
+        """The result of the run."""
+        from kdjax import train
+
+        config = self._config(method, seed, settings)
+        try:
+            return train.run(config, self._folder(method.label, seed, tag), self.should_stop)
+        except train.Interrupted as stopped:
+            raise SystemExit(
+                f"kdjax: stopped and saved at step {stopped} of {method.label}, seed {seed}; run "
+                "the same command again to go on"
+            ) from None
+
+    def _folder(self, label: str, seed: int, tag: str = "") -> Path:
+        return self.directory / "-".join([*label.split(), *filter(None, [tag]), str(seed)])
+
+    def _config(self, method: Method, seed: int, settings: Settings) -> ConfigDict:
+        given = flags.FLAGS
+        config = method.load(given.dataset)
+        changes: dict[str, Any] = {
+            "seed": seed,
+            "data.seed": seed,
+            "data.fraction": given.fraction,
+            "data.refit": not self.validate,
+            "epochs": given.epochs,
+            "batch_size": given.batch_size,
+            "select": "last",
+            "tensorboard": False,
+            # Nothing is chosen on the way: the last step counts.
+            "validate_every_epochs": given.epochs,
+            "checkpoint_every_epochs": given.epochs,
+        }
+        if method.teacher_from:
+            changes["networks.teacher.workdir"] = str(self._folder(method.teacher_from, seed))
+            changes["networks.teacher.source"] = "student"
+        config.update_from_flattened_dict(changes)
+        config.update_from_flattened_dict(method.changes(config) | settings)
+        return config
+
+
+def tune(run: Runner, methods: list[Method], seeds: list[int]) -> dict[str, Any]:
+    """Validation accuracies over each method's grid, and the setting with the best mean."""
+    found: dict[str, Any] = {}
+    for method in methods:
+        start = found[method.like]["chosen"] if method.like else {}
+        tried = []
+        for number, setting in enumerate(grid(method)):
+            settings = start | setting
+            tag = f"{number}" if setting else ""
+            results = [run(method, seed, settings, tag) for seed in seeds]
+            values = [[_last(r, n, "validation") for n in method.networks] for r in results]
+            tried.append(
+                {"settings": settings, "validation": values, "mean": float(np.mean(values))}
+            )
+            print(method.label, settings, tried[-1]["mean"], flush=True)
+        best = max(tried, key=lambda one: one["mean"])
+        found[method.label] = {"chosen": best["settings"], "tried": tried}
+    return {"tuning": found}
+
+
+def grid(method: Method) -> list[Settings]:
+    """Every combination of a method's values; one empty setting where it has none."""
+    return [
+        dict(zip(method.grid, values, strict=True))
+        for values in itertools.product(*method.grid.values())
+    ]
+
+
+def compare(
+    run: Runner, methods: list[Method], seeds: list[int], settings: dict[str, Settings]
+) -> dict[str, Any]:
+    """Test accuracies of every method's networks, and their paired differences."""
+    results: dict[str, list[dict[str, Any]]] = {method.label: [] for method in methods}
+    for seed in seeds:
+        for method in methods:
+            chosen = settings.get(method.label, {})
+            results[method.label].append(run(method, seed, chosen))
+    rows = []
+    for method in methods:
+        for network in method.networks:
+            values, against = _tests(results[method.label], network), None
+            if method.baseline and method.baseline != (method.label, network):
+                against = _paired(values, _tests(results[method.baseline[0]], method.baseline[1]))
+            rows.append(
+                {
+                    "method": method.label,
+                    "network": network,
+                    "settings": settings.get(method.label, {}),
+                    "config": method.command(flags.FLAGS.dataset),
+                    "test": values,
+                    "mean": float(np.mean(values)),
+                    "deviation": statistics.deviation(values),
+                    "against": against,
+                }
+            )
+    return {"rows": rows}
+
+
+def _paired(values: list[float], alone: list[float]) -> dict[str, Any] | None:
+    found = statistics.paired(values, alone)
+    return None if found is None else {"baseline": float(np.mean(alone)), **found._asdict()}
+
+
+def _tests(results: list[dict[str, Any]], network: str) -> list[float]:
+    return [_last(result, network, "test") for result in results]
+
+
+def _last(result: dict[str, Any], network: str, split: str) -> float:
+    return 100 * result["networks"][network]["last"][split]["accuracy"]
+
+
+def show_tuning(record: dict[str, Any]) -> None:
+    """Prints what was tried."""
+    rows = [
+        [
+            label,
+            str(one["settings"]),
+            f"{one['mean']:.2f} %",
+            "*" * (one["settings"] == found["chosen"]),
+        ]
+        for label, found in record["tuning"].items()
+        for one in found["tried"]
+    ]
+    title = f"{record['dataset']}: validation accuracy, {len(record['seeds'])} seeds"
+    progress.table(title, ["method", "settings", "mean", "chosen"], rows)
+
+
+def show(record: dict[str, Any]) -> None:
+    """Prints one row for each network."""
+    rows = []
+    for row in record["rows"]:
+        against = row["against"]
+        rows.append(
+            [
+                f"{row['method']}: {row['network']}",
+                f"{row['mean']:.2f} %",
+                "-" if row["deviation"] is None else f"{row['deviation']:.2f}",
+                "" if against is None else interval(against),
+                "" if against is None else f"{against['detectable']:.2f}",
+            ]
+        )
+    progress.table(
+        f"{record['dataset']}, {record['fraction']:.0%} of the training images: test accuracy, "
+        f"{len(record['seeds'])} seeds",
+        ["network", "mean", "deviation", "against baseline, 95 % interval", "detectable"],
+        rows,
+        "Paired by seed. Detectable: the difference that would have been seen four times in five.",
+    )
+
+
+def interval(found: dict[str, Any]) -> str:
+    """A paired difference in words."""
+    low, high = found["interval"]
+    return f"{found['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+if __name__ == "__main__":
+    cli.launch(main, define)
