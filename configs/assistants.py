@@ -18,8 +18,11 @@ SIZES = (2, 4, 6, 8, 10)
 
 def get_config(argument: str = ""):
     """`argument`: the data set; `teacher=N`, `student=N` convolutions; `assistants=K` between, as
-    evenly as the sizes 2, 4, 6, 8 and 10 allow; `baseline=0` leaves both comparisons out."""
-    dataset, options = base.arguments(argument, teacher=10, student=2, assistants=1, baseline=1)
+    evenly as the sizes 2, 4, 6, 8 and 10 allow; `train=0` takes the teacher from another run;
+    `baseline=0` leaves both comparisons out."""
+    dataset, options = base.arguments(
+        argument, teacher=10, student=2, assistants=1, train=1, baseline=1
+    )
     for role in ("teacher", "student"):
         if options[role] not in SIZES:
             raise UserError(f"{role}={options[role]}: there are networks of {SIZES} convolutions")
@@ -35,7 +38,8 @@ def get_config(argument: str = ""):
     chain = ["teacher", *(f"assistant_{i}" for i in range(count)), "student"]
     for name, size in zip(chain, (options["teacher"], *chosen, options["student"]), strict=True):
         config.networks[name] = base.network(model=f"plain.plain{size}")
-    base.add_hard_stage(config, "teacher")
+    if options["train"]:
+        base.add_hard_stage(config, "teacher")
     for teacher, student in itertools.pairwise(chain):
         terms = base.hard_and_soft(config, student=student, teacher=teacher)
         base.add_stage(config, student, base.stage(config, train=(student,), terms=terms))

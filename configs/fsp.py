@@ -12,12 +12,14 @@ from configs import base
 
 
 def get_config(argument: str = ""):
-    """`argument`: the data set, then `baseline=0` to leave the baseline out."""
-    dataset, options = base.arguments(argument, baseline=1)
+    """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
+    the baseline out."""
+    dataset, options = base.arguments(argument, train=1, baseline=1)
     config = base.get_config(method="fsp", dataset=dataset)
     config.networks.teacher = base.network(model="plain.plain6")
     config.networks.student = base.network(model="plain.plain4")
-    base.add_hard_stage(config, "teacher")
+    if options["train"]:
+        base.add_hard_stage(config, "teacher")
     term = base.term("fsp", student="student", teacher="teacher", stages=(1, 2), weight=1.0)
     first = base.stage(config, train=("student",), terms={"fsp": term})
     # The student's predictions are chance as yet: nothing to select by.

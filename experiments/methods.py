@@ -6,8 +6,9 @@
 All of MNIST is saturated, so that 5 % of its training images are used. `--tune` tries each method's
 grid (experiments/methods_table.py) on seeds of its own and chooses by validation accuracy; the
 study then trains on training and validation images with those settings, one run for each seed, and
-looks at the test images once. A seed is initialisation, split, order and augmentation: methods are
-paired by it. All methods share a seed's teacher.
+looks at the test images once. A seed is initialisation, order, augmentation and the choice of
+images: methods are paired by it. The teacher has seen all training images, and is the same one for
+all seeds.
 """
 
 import itertools
@@ -21,7 +22,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import repeat
-from experiments.methods_table import METHODS, Method
+from experiments.methods_table import BY_LABEL, METHODS, Method
 from kdjax import cli, discover, progress, statistics, writers
 from kdjax.errors import UserError
 
@@ -32,12 +33,12 @@ def define() -> None:
     """The command's flags."""
     flags.DEFINE_string("dataset", "mnist", "What follows the colon of the configs.")
     flags.DEFINE_float("fraction", 0.05, "Share of the training images.")
-    flags.DEFINE_integer("epochs", 20, "Epochs of every stage.", lower_bound=1)
+    flags.DEFINE_integer("epochs", 15, "Epochs of every stage.", lower_bound=1)
     flags.DEFINE_integer("batch_size", 64, "Images in a batch.", lower_bound=1)
     flags.DEFINE_list("seeds", None, "Seeds. Default: 0 to 9, or 100 with --tune.")
     flags.DEFINE_list("methods", None, "Labels of methods. Default: all.")
     flags.DEFINE_bool("tune", False, "Choose settings on validation images.")
-    flags.DEFINE_string("settings", None, "Name of the record of --tune. Default: as they are.")
+    flags.DEFINE_list("settings", [], "Names of records of --tune. Default: configs as they are.")
     flags.DEFINE_string("name", None, "Name of the record.")
     flags.DEFINE_string("workdir", "runs/methods", "Runs go to WORKDIR/NAME/METHOD-SEED.")
     flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
@@ -53,7 +54,7 @@ def main() -> None:
     default = ("100",) if given.tune else tuple(map(str, range(10)))
     seeds = repeat.parse_seeds(given.seeds or list(default))
     methods = chosen_methods(given.methods)
-    run = Runner(Path(given.workdir) / name, validate=given.tune)
+    run = Runner(Path(given.workdir) / name, tuning=given.tune)
     folder = Path(given.results)
     folder.mkdir(parents=True, exist_ok=True)
     with runtime.Interrupt() as interrupt:
@@ -82,42 +83,45 @@ def chosen_methods(labels: list[str] | None) -> list[Method]:
     Raises:
         UserError: there is none of a label.
     """
-    known = {method.label: method for method in METHODS}
     wanted: set[str] = set()
 
     def add(label: str) -> None:
-        if label not in known:
-            raise discover.unknown("method", label, known)
-        method = known[label]
+        if label not in BY_LABEL:
+            raise discover.unknown("method", label, BY_LABEL)
+        method = BY_LABEL[label]
         if label not in wanted:
             wanted.add(label)
             for other in (method.teacher_from, method.like, (method.baseline or ("",))[0]):
                 if other:
                     add(other)
 
-    for label in labels or known:
+    for label in labels or BY_LABEL:
         add(label)
     return [method for method in METHODS if method.label in wanted]
 
 
-def tuned(folder: Path, name: str | None) -> dict[str, Settings]:
-    """What `--tune` chose, by method; nothing without a record."""
-    if name is None:
-        return {}
-    path = folder / f"{name}.json"
-    if not path.exists():
-        raise UserError(f"--settings={name}: there is no {path}")
-    return {
-        label: found["chosen"] for label, found in json.loads(path.read_text())["tuning"].items()
-    }
+def tuned(folder: Path, names: list[str]) -> dict[str, Settings]:
+    """What `--tune` chose, by method.
+
+    Raises:
+        UserError: there is no record of a name.
+    """
+    chosen: dict[str, Settings] = {}
+    for name in names:
+        path = folder / f"{name}.json"
+        if not path.exists():
+            raise UserError(f"--settings={name}: there is no {path}")
+        tuning = json.loads(path.read_text())["tuning"]
+        chosen |= {label: found["chosen"] for label, found in tuning.items()}
+    return chosen
 
 
 class Runner:
     """Runs a method with one seed, unless it has run."""
 
-    def __init__(self, directory: Path, *, validate: bool):
+    def __init__(self, directory: Path, *, tuning: bool):
         self.directory = directory
-        self.validate = validate
+        self.tuning = tuning
         self.should_stop: Any = None
 
     def __call__(
@@ -128,34 +132,41 @@ class Runner:
 
         config = self._config(method, seed, settings)
         try:
-            return train.run(config, self._folder(method.label, seed, tag), self.should_stop)
+            return train.run(config, self._folder(method, seed, tag), self.should_stop)
         except train.Interrupted as stopped:
             raise SystemExit(
                 f"kdjax: stopped and saved at step {stopped} of {method.label}, seed {seed}; run "
                 "the same command again to go on"
             ) from None
 
-    def _folder(self, label: str, seed: int, tag: str = "") -> Path:
-        return self.directory / "-".join([*label.split(), *filter(None, [tag]), str(seed)])
+    def _seed(self, method: Method, seed: int) -> int:
+        """Where images are held out, a teacher may not have seen those of the seed's students."""
+        return 0 if method.pinned and not self.tuning else seed
+
+    def _folder(self, method: Method, seed: int, tag: str = "") -> Path:
+        parts = [*method.label.split(), *filter(None, [tag]), str(self._seed(method, seed))]
+        return self.directory / "-".join(parts)
 
     def _config(self, method: Method, seed: int, settings: Settings) -> ConfigDict:
         given = flags.FLAGS
         config = method.load(given.dataset)
+        seed = self._seed(method, seed)
         changes: dict[str, Any] = {
             "seed": seed,
             "data.seed": seed,
-            "data.fraction": given.fraction,
-            "data.refit": not self.validate,
+            "data.fraction": 1.0 if method.pinned else given.fraction,
+            "data.refit": not self.tuning,
             "epochs": given.epochs,
             "batch_size": given.batch_size,
             "select": "last",
             "tensorboard": False,
             # Nothing is chosen on the way: the last step counts.
-            "validate_every_epochs": given.epochs,
-            "checkpoint_every_epochs": given.epochs,
+            "validate_every_epochs": 1000,
+            "checkpoint_every_epochs": 1000,
         }
         if method.teacher_from:
-            changes["networks.teacher.workdir"] = str(self._folder(method.teacher_from, seed))
+            teacher = BY_LABEL[method.teacher_from]
+            changes["networks.teacher.workdir"] = str(self._folder(teacher, seed))
             changes["networks.teacher.source"] = "student"
         config.update_from_flattened_dict(changes)
         config.update_from_flattened_dict(method.changes(config) | settings)

@@ -32,6 +32,8 @@ class Method:
     like: str = ""
     """The method whose chosen settings this one starts from."""
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    pinned: bool = False
+    """A teacher: trained on all training images, and the same one for all seeds."""
     changes: Callable[[ConfigDict], dict[str, Any]] = _nothing
     """Further keys of the config."""
 
@@ -49,6 +51,19 @@ class Method:
         return f"configs/{self.config}.py:{self.argument(dataset)}"
 
 
+def _whole(config: ConfigDict) -> dict[str, Any]:
+    settings = datasets.settings(config.data.name)
+    recipe = {key: settings[key] for key in ("epochs", "batch_size")}
+    return _large(config) | recipe
+
+
+def _plain6(config: ConfigDict) -> dict[str, Any]:
+    settings = datasets.settings(config.data.name)
+    epochs = -(-settings["epochs"] // 2)
+    model = "plain.plain6"
+    return {"networks.student.model": model, "batch_size": settings["batch_size"], "epochs": epochs}
+
+
 def _large(config: ConfigDict) -> dict[str, Any]:
     return {"networks.student.model": datasets.settings(config.data.name)["teacher"]}
 
@@ -59,14 +74,21 @@ _PEERS = dict(
     networks=("peer_0", "peer_1"),
     baseline=("mutual", "baseline"),
     teacher_from="teacher",
-    like="attention",
-    grid={"gamma": (0.2, 1.0)},
 )
 
 METHODS = (
     Method("alone", "ce", baseline=None),
-    Method("teacher", "ce", changes=_large),
+    Method("teacher", "ce", baseline=None, pinned=True, changes=_whole),
+    Method("plain6", "ce", baseline=None, pinned=True, changes=_plain6),
+    Method("teacher of little data", "ce", changes=_large),
     Method("soft targets", "kd", "train=0,baseline=0", teacher_from="teacher", grid=_SOFT),
+    Method(
+        "soft targets of little data",
+        "kd",
+        "train=0,baseline=0",
+        teacher_from="teacher of little data",
+        like="soft targets",
+    ),
     Method("attention", "at", grid={"beta": (0.03, 0.1, 0.3)}, **_TAUGHT),
     Method("hybrid", "hybrid", grid={"feature_weight": (0.01, 0.1, 1.0)}, **_TAUGHT),
     Method("FitNets", "fitnet", **_TAUGHT),
@@ -79,8 +101,21 @@ METHODS = (
         baseline=("mutual", "baseline"),
         grid={"temperature": (1.0, 4.0), "gamma": (0.5, 1.0, 2.0)},
     ),
-    Method("two phases", "two_phase", "train=0,baseline=0", **_PEERS),
-    Method("two phases, teacher kept", "two_phase", "keep_teacher=1,train=0,baseline=0", **_PEERS),
+    Method(
+        "two phases",
+        "two_phase",
+        "train=0,baseline=0",
+        like="attention",
+        grid={"gamma": (0.2, 1.0)},
+        **_PEERS,
+    ),
+    Method(
+        "two phases with teacher",
+        "two_phase",
+        "keep_teacher=1,train=0,baseline=0",
+        like="two phases",
+        **_PEERS,
+    ),
     Method("self", "teacher_free", "baseline=0", grid=_SOFT),
     Method(
         "virtual teacher",
@@ -99,11 +134,20 @@ METHODS = (
     Method(
         "assistant",
         "assistants",
+        "teacher=6,train=0",
+        teacher_from="plain6",
         networks=("student", "direct", "baseline"),
         baseline=("assistant", "baseline"),
         like="soft targets",
     ),
-    Method("FSP", "fsp", networks=("student", "baseline"), baseline=("FSP", "baseline")),
+    Method(
+        "FSP",
+        "fsp",
+        "train=0",
+        teacher_from="plain6",
+        networks=("student", "baseline"),
+        baseline=("FSP", "baseline"),
+    ),
     # Controls.
     Method(
         "shuffled teacher",
@@ -119,3 +163,4 @@ METHODS = (
     ),
     Method("twice the epochs", "ce", changes=lambda config: {"epochs": 2 * config.epochs}),
 )
+BY_LABEL = {method.label: method for method in METHODS}
