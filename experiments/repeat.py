@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from absl import flags
 from ml_collections import config_flags
-from scipy import stats
 
-from kdjax import cli, progress, writers
+from kdjax import cli, progress, statistics, writers
 from kdjax.errors import UserError
 
 
@@ -79,31 +78,25 @@ def parse_seeds(texts: list[str]) -> list[int]:
 def summarise(results: list[dict[str, Any]]) -> dict[str, Any]:
     """For each network the test accuracies in percent, their mean and standard deviation.
 
-    With a baseline also the paired differences by seed, with the 95 % interval of their mean
-    (Student's t).
+    With a baseline also the paired differences by seed, with the 95 % interval of their mean.
     """
     summary: dict[str, Any] = {}
     for name in results[0]["networks"]:
         accuracy = _accuracies(results, name)
         summary[name] = {
-            "test": accuracy.tolist(),
-            "mean": float(accuracy.mean()),
-            "deviation": float(accuracy.std(ddof=1)) if len(accuracy) > 1 else None,
+            "test": accuracy,
+            "mean": float(np.mean(accuracy)),
+            "deviation": statistics.deviation(accuracy),
         }
-        if "baseline" in results[0]["networks"] and name != "baseline" and len(results) > 1:
-            difference = accuracy - _accuracies(results, "baseline")
-            error = difference.std(ddof=1) / np.sqrt(len(difference))
-            reach = float(stats.t.ppf(0.975, len(difference) - 1) * error)
-            mean = float(difference.mean())
-            summary[name]["against_baseline"] = {
-                "mean": mean,
-                "interval": [mean - reach, mean + reach],
-            }
+        if "baseline" in results[0]["networks"] and name != "baseline":
+            paired = statistics.paired(accuracy, _accuracies(results, "baseline"))
+            if paired is not None:
+                summary[name]["against_baseline"] = paired._asdict()
     return summary
 
 
-def _accuracies(results: list[dict[str, Any]], name: str) -> np.ndarray:
-    return np.array([100 * r["networks"][name]["test"]["accuracy"] for r in results])
+def _accuracies(results: list[dict[str, Any]], name: str) -> list[float]:
+    return [100 * r["networks"][name]["test"]["accuracy"] for r in results]
 
 
 def show(name: str, record: dict[str, Any]) -> None:
