@@ -1,17 +1,32 @@
 """Evaluates the networks of a workdir, restored from its checkpoints.
 
     python -m kdjax.evaluate --workdir=DIR [--split=validation] [--step=N] [--networks=student]
+    python -m kdjax.evaluate --workdir=DIR --ensemble=generation_1,generation_2
 
-Without a step: the networks that head the run's result, so those that validation selected.
+Without a step: the networks that head the run's result, so those that validation selected. Where
+several stages train a network the last one counts, or the one that `--stage` names.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags
 
 from kdjax import cli, discover
 from kdjax.errors import UserError
+
+if TYPE_CHECKING:
+    from kdjax.build import Plan
+    from kdjax.parallel import Parallel
+
+
+class _Restored(NamedTuple):
+    """A network, where it is from and what runs it."""
+
+    stage: str
+    step: int
+    program: Any
+    state: Any
 
 
 def define() -> None:
@@ -20,6 +35,8 @@ def define() -> None:
     flags.DEFINE_integer("step", None, "A checkpoint's step. Default: the selected networks.")
     flags.DEFINE_string("split", "test", "train, validation or test.")
     flags.DEFINE_list("networks", None, "Names of networks. Default: all.")
+    flags.DEFINE_string("stage", None, "A stage. Default: each network's last one.")
+    flags.DEFINE_list("ensemble", None, "Networks whose mean prediction is evaluated beside them.")
     flags.DEFINE_string("data_dir", None, "Where data is, if not where the run found it.")
     flags.DEFINE_string("path", None, "Where your own images are, if not where the run found them.")
 
@@ -37,6 +54,8 @@ def main() -> None:
         split=flags.FLAGS.split,
         step=flags.FLAGS.step,
         names=flags.FLAGS.networks,
+        stage=flags.FLAGS.stage,
+        ensemble=flags.FLAGS.ensemble,
         data_dir=flags.FLAGS.data_dir,
         path=flags.FLAGS.path,
     )
@@ -86,6 +105,8 @@ def run(
     split: str = "test",
     step: int | None = None,
     names: list[str] | None = None,
+    stage: str | None = None,
+    ensemble: list[str] | None = None,
     data_dir: str | None = None,
     path: str | None = None,
 ) -> dict[str, Any]:
@@ -96,6 +117,8 @@ def run(
         split: "train", "validation" or "test".
         step: of a checkpoint; None for what the run chose.
         names: networks; None for all.
+        stage: None for each network's last one.
+        ensemble: networks whose mean prediction is evaluated too, as `<name>+<name>+...`.
         data_dir: where prepared data is, if not where the run found it.
         path: where the user's own images are, if not where the run found them.
 
@@ -104,9 +127,9 @@ def run(
         {"stage", "step", "parameters", "accuracy", "loss", "attribute/<name>"}}}`.
 
     Raises:
-        UserError: no such workdir, checkpoint, split or network, or the data has changed.
+        UserError: no such workdir, checkpoint, stage, split or network, or the data has changed.
     """
-    from kdjax import build, evaluation, parallel, restore, workdir
+    from kdjax import build, evaluation, parallel, workdir
     from kdjax.models import linen
 
     config = workdir.load_config(directory)
@@ -120,24 +143,25 @@ def run(
         raise discover.unknown("split", split, plan.data.splits)
     layout = parallel.make(plan.parallel, streaming=plan.streaming)
     feed = layout.feed(plan.data.splits[split])
+    found = _restore(directory, plan, layout, step, stage)
+    for name in [*(names or ()), *(ensemble or ())]:
+        if name not in found:
+            raise discover.unknown("network", name, found)
+    chosen = {name: one for name, one in found.items() if not names or name in names}
+    if ensemble:
+        together = _ensemble({name: found[name] for name in ensemble})
+        chosen["+".join(ensemble)] = together
     rows: dict[str, Any] = {}
-    for stage in plan.stages:
-        restored = restore.stage_networks(directory, stage, layout, step)
-        if restored is None:
-            continue
-        networks, at = restored
+    for name, one in chosen.items():
         evaluate = evaluation.make(
-            layout.eval_step(stage.program), layout, plan.eval_batch_size, plan.data.attributes
+            layout.eval_step(one.program), layout, plan.eval_batch_size, plan.data.attributes
         )
-        for name, score in evaluate(networks, feed).items():
-            parameters = linen.count(networks[name].params)
-            rows[name] = {"stage": stage.name, "step": at[name], "parameters": parameters, **score}
-    if not rows:
-        raise _nothing(directory, [stage.name for stage in plan.stages], step)
-    for name in names or []:
-        if name not in rows:
-            raise discover.unknown("network", name, rows)
-    rows = {name: row for name, row in rows.items() if not names or name in names}
+        rows[name] = {
+            "stage": one.stage,
+            "step": one.step,
+            "parameters": linen.count(one.state.params),
+            **evaluate({name: one.state}, feed)[name],
+        }
     labels = plan.data.splits[split].label
     attributes = plan.data.attributes
     shares = [float(share) for share in labels.mean(axis=0)] if attributes else []
@@ -147,6 +171,42 @@ def run(
         "attributes": dict(zip(attributes, shares, strict=True)),
         "networks": rows,
     }
+
+
+def _restore(
+    directory: Path, plan: "Plan", layout: "Parallel", step: int | None, stage: str | None
+) -> dict[str, "_Restored"]:
+    """Every network that the checkpoints hold, as its last stage left it."""
+    from kdjax import restore
+
+    stages = {one.name: one for one in plan.stages}
+    if stage is not None and stage not in stages:
+        raise discover.unknown("stage", stage, stages)
+    wanted = list(stages.values()) if stage is None else [stages[stage]]
+    found: dict[str, _Restored] = {}
+    for one in wanted:
+        restored = restore.stage_networks(directory, one, layout, step)
+        if restored is not None:
+            networks, steps = restored
+            for name, state in networks.items():
+                found[name] = _Restored(one.name, steps[name], one.program, state)
+    if not found:
+        raise _nothing(directory, [one.name for one in wanted], step)
+    return found
+
+
+def _ensemble(members: dict[str, "_Restored"]) -> "_Restored":
+    from kdjax import ensembles
+
+    first = next(iter(members.values()))
+    networks = {name: member.program.networks[name] for name, member in members.items()}
+    together = ensembles.network(networks, first.program.task)
+    return _Restored(
+        "",
+        max(member.step for member in members.values()),
+        first.program._replace(networks={"+".join(members): together}),
+        ensembles.state({name: member.state for name, member in members.items()}),
+    )
 
 
 def _nothing(directory: Path, stages: list[str], step: int | None) -> UserError:

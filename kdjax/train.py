@@ -98,7 +98,7 @@ def _record(
     first_step: int,
 ) -> None:
     """Adds a stage's figures: the only place that looks at the test split, once a stage."""
-    splits = [split for split in ("validation", "test") if split in session.feeds]
+    splits: list[str] = [s for s in ("validation", "test") if s in session.feeds]
     last = {split: evaluate(outcome.networks, session.feeds[split]) for split in splits}
     best = last
     if chosen is not outcome.networks:

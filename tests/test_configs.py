@@ -1,17 +1,14 @@
-"""Every config builds, takes one step, and has the keys that tools rely on."""
+"""Every config has the keys that tools rely on, and wrong values are refused in one line."""
 
 import importlib
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
 from configs import base
-from kdjax import build, step
-from kdjax.data import stream
+from kdjax import build
 from kdjax.errors import UserError
-from kdjax.types import Batch
 
 NAMES = sorted(
     path.stem
@@ -33,35 +30,6 @@ def test_common_keys_docstring_and_lock(name):
     for key in ("seed", "data_dir", "path", "fraction"):
         assert key in config.data
     assert f"--config=configs/{name}.py" in importlib.import_module(f"configs.{name}").__doc__
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_builds_and_steps_once(name):
-    config = load(name)
-    config.batch_size = 8
-    config.data.size = 8
-    for network in config.networks.values():
-        network.model = "plain.plain2"
-    plan = build.plan(config, devices=1)
-    train = plan.data.splits["train"]
-    trained = {}
-    for stage in plan.stages:
-        program, hyper = stage.program, stage.hyper
-        fresh = {n: step.init_network(program.networks[n], hyper.seed) for n in program.trained}
-        frozen = {n: trained[n] for n in program.frozen}
-        state = step.init_state(program, hyper, fresh, frozen, plan.data.image_shape)
-        batch = Batch(*stream.gather(train, np.arange(8)))
-
-        @jax.jit
-        def update(state, frozen, batch, program=program, hyper=hyper):
-            observed = step.observe(program, frozen, batch, np.int32(0), hyper.data_seed)
-            return step.learn(program, state, observed, hyper, jax.random.key(0))
-
-        with jax.numpy_dtype_promotion("standard"):
-            state, metrics = update(state, frozen, batch)
-        assert all(np.isfinite(value) for value in metrics.values())
-        assert state.step == 1
-        trained |= state.networks
 
 
 def test_alpha_moves_both_weights():

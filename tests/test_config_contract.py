@@ -1,0 +1,117 @@
+"""What every config promises of each of its stages, on one batch of the embedded digits."""
+
+import jax
+import numpy as np
+import pytest
+
+from kdjax import build, step
+from kdjax.data import stream
+from kdjax.types import Batch
+from tests.helpers import assert_identical, differ
+from tests.test_configs import NAMES, load
+
+UPDATES = 6
+VARIANTS = [
+    ("kd", "digits,teachers=2"),
+    ("two_phase", "digits,keep_teacher=1"),
+    ("teacher_free", "digits,virtual=1"),
+    ("teacher_free", "digits,smoothing=1"),
+]
+CASES = [(name, "digits") for name in NAMES] + VARIANTS
+
+
+def small(name, argument):
+    """The config with networks and images that compile quickly."""
+    config = load(name, argument)
+    config.batch_size, config.data.size = 16, 8
+    for network in config.networks.values():
+        network.model = "plain.plain2"
+    return config
+
+
+EVERY = pytest.mark.parametrize(("name", "argument"), CASES, ids=[" ".join(c) for c in CASES])
+
+
+@EVERY
+def test_contract(name, argument):
+    check(name, argument, learns_one_batch)
+
+
+@pytest.mark.slow
+@EVERY
+def test_jit_equals_no_jit(name, argument):
+    check(name, argument, is_the_same_without_jit)
+
+
+def check(name, argument, promise):
+    """Calls `promise(update, state, hyper, frozen)` for every stage in order."""
+    plan = build.plan(small(name, argument), devices=1)
+    there = {}
+    with jax.numpy_dtype_promotion("standard"):
+        for stage in plan.stages:
+            starts = {new: there[old] for new, old in stage.init_from.items()}
+            frozen = {network: there[network] for network in stage.program.frozen}
+            networks = initial(stage) | starts
+            if name != "ce" and set(stage.program.terms) == {"ce"} and not starts:
+                # The same program everywhere, which `ce` itself answers for.
+                there |= networks
+            else:
+                arguments = first_step(stage, plan.data, networks, frozen)
+                there |= promise(stage.program, *arguments)
+
+
+def initial(stage):
+    seed, program = stage.hyper.seed, stage.program
+    return {
+        n: jax.jit(lambda n=n: step.init_network(program.networks[n], seed))()
+        for n in program.trained
+    }
+
+
+def first_step(stage, data, networks, frozen):
+    """`update(state, hyper, frozen)` on always the same batch, and what it starts from."""
+    program, hyper = stage.program, stage.hyper
+    state = jax.jit(lambda *trees: step.init_state(program, hyper, *trees, data.image_shape))(
+        networks, frozen
+    )
+    batch = Batch(*stream.gather(data.splits["train"], np.arange(16)))
+
+    def update(state, hyper, frozen):
+        observed = step.observe(program, frozen, batch, np.int32(0), hyper.data_seed)
+        return step.learn(program, state, observed, hyper, jax.random.key(0))
+
+    return update, state, hyper, frozen
+
+
+def learns_one_batch(program, update, state, hyper, frozen):
+    """Finite, lower with every few updates, compiled once; the trained move, teachers do not."""
+    untouched = jax.tree.map(np.array, frozen)
+    before = state.networks
+    compiled, losses = jax.jit(update), []
+    for _ in range(UPDATES):
+        state, metrics = compiled(state, hyper, frozen)
+        assert all(np.isfinite(value) for value in metrics.values())
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < losses[0]
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(state))
+    assert set(state.networks) == set(program.trained)
+    assert all(differ(before[n].params, state.networks[n].params) for n in program.trained)
+    assert_identical(jax.tree.map(np.array, frozen), untouched)
+    assert compiled._cache_size() == 1
+    return state.networks
+
+
+def is_the_same_without_jit(program, update, state, hyper, frozen):
+    """Of the first update: every metric, and where the networks went."""
+    after, metrics = jax.jit(update)(state, hyper, frozen)
+    with jax.disable_jit():
+        plain_after, plain = update(state, hyper, frozen)
+    assert set(plain) == set(metrics)
+    for name, value in metrics.items():
+        np.testing.assert_allclose(plain[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+    # AdamW's first step is the gradient's sign: look at its average, the gradient itself.
+    for one, other in zip(
+        jax.tree.leaves(after.opt), jax.tree.leaves(plain_after.opt), strict=True
+    ):
+        np.testing.assert_allclose(other, one, rtol=2e-3, atol=1e-5)
+    return after.networks
