@@ -1,4 +1,7 @@
-"""Finds terms, data sources and networks by the names of their modules: nothing to register."""
+"""Finds terms, data sources and networks by the names of their modules: nothing to register.
+
+A name with a dot more than ours have is a module of the user's own, anywhere on the path.
+"""
 
 import difflib
 import importlib
@@ -25,24 +28,38 @@ def names(package: str) -> list[str]:
 
 
 def module(package: str, name: str, what: str, *, without: tuple[str, ...] = ()) -> ModuleType:
-    """The module `name` of `package`.
+    """The module `name` of `package`; with a dot in it, the user's own module of that full name.
 
     Raises:
         UserError: there is none; names those that there are, but for `without`.
     """
+    if "." in name:
+        return _own(name, what)
     known = [other for other in names(package) if other not in without]
     if name not in known:
         raise unknown(what, name, known)
     return importlib.import_module(f"{package}.{name}")
 
 
+def _own(name: str, what: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise UserError(
+            f"unknown {what} {name!r}: there is no module {error.name!r} on the path (PYTHONPATH)"
+        ) from error
+
+
 def model(name: str) -> Callable[..., Any]:
-    """The function behind a network's name, as `six_conv.student`.
+    """The function behind a network's name, as `six_conv.student`, or `<package>.<file>.<function>`
+    of the user's own.
 
     Raises:
         UserError: there is no such file or function.
     """
-    family, _, function = name.partition(".")
+    family, _, function = name.rpartition(".") if name.count(".") > 1 else name.partition(".")
     found = module("kdjax.models", family, "model family", without=("linen",))
     functions = {
         key: value
