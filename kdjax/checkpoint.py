@@ -90,7 +90,7 @@ class Checkpoints:
         where = self._where(step, item)
         try:
             with ocp.StandardCheckpointer() as reader:
-                shapes = reader.metadata(where).item_metadata.tree
+                shapes = ocp.StandardCheckpointHandler().metadata(where).tree
                 sharding = jax.tree.leaves(like)[0].sharding
                 everything = jax.tree.map(
                     lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),

@@ -78,15 +78,33 @@ def test_a_stage_starts_where_the_earlier_one_was_best(tmp_path):
     """With a learning rate of nearly nothing, mutual learning leaves the peers as they came."""
     config = small(two_phase, "digits,baseline=0")
     config.stages.mutual.optimiser.learning_rate.start = 1e-30
-    train.run(config, tmp_path)
+    result = train.run(config, tmp_path)
     found = values(tmp_path)
     for peer in ("peer_0", "peer_1"):
         before = next(t for p, t in found.items() if p.startswith(peer) and "selected" in p)
         after = next(t for p, t in found.items() if p.startswith("mutual") and "networks" in p)
         assert not changed(before[peer]["params"], after[peer]["params"])
+    stages = result["stages"]
+    assert result["networks"]["peer_0"] == stages["mutual"]["networks"]["peer_0"]
+    assert set(stages["peer_1"]["networks"]) == {"peer_1"}
+    # Before mutual learning, and of both peers together.
+    figures = evaluate.run(tmp_path, stage="peer_0")["networks"]
+    assert set(figures) == {"peer_0"}
+    chosen = stages["peer_0"]["networks"]["peer_0"]
+    assert figures["peer_0"]["accuracy"] == chosen["test"]["accuracy"]
+    both = evaluate.run(tmp_path, ensemble=["peer_0", "peer_1"])["networks"]
+    assert list(both)[-1] == "peer_0+peer_1"
+    assert both["peer_0+peer_1"]["parameters"] == 2 * both["peer_0"]["parameters"]
+    losses = [row["loss"] for name, row in both.items() if name.startswith("peer")]
+    # The logarithm is concave: never worse than the members' mean.
+    assert losses[2] <= (losses[0] + losses[1]) / 2
+    with pytest.raises(UserError, match="unknown stage 'mutal'. Did you mean 'mutual'"):
+        evaluate.run(tmp_path, stage="mutal")
+    with pytest.raises(UserError, match="unknown network 'peer_2'"):
+        evaluate.run(tmp_path, ensemble=["peer_0", "peer_2"])
 
 
-def test_a_teacher_comes_from_another_run(tmp_path):
+def test_a_teacher_comes_from_another_run(tmp_path, caplog):
     whole = train.run(small(kd, "digits,baseline=0"), tmp_path / "whole")
 
     def config(source="teacher", workdir="whole"):
@@ -96,6 +114,7 @@ def test_a_teacher_comes_from_another_run(tmp_path):
         return config
 
     result = train.run(config(), tmp_path / "student")
+    assert not caplog.records
     student = result["networks"]["student"]
     assert student["test"] == whole["networks"]["student"]["test"]
     figures = evaluate.run(tmp_path / "student")["networks"]
