@@ -53,7 +53,7 @@ def main() -> None:
     name = given.name or f"methods-{given.dataset}" + "-tuning" * given.tune
     default = ("100",) if given.tune else tuple(map(str, range(10)))
     seeds = repeat.parse_seeds(given.seeds or list(default))
-    methods = chosen_methods(given.methods)
+    methods = chosen_methods(given.methods, tuning=given.tune)
     run = Runner(Path(given.workdir) / name, tuning=given.tune)
     folder = Path(given.results)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,8 +77,12 @@ def main() -> None:
     (show_tuning if given.tune else show)(record)
 
 
-def chosen_methods(labels: list[str] | None) -> list[Method]:
-    """Those of these labels, and those that they build on, in the table's order.
+def chosen_methods(labels: list[str] | None, *, tuning: bool) -> list[Method]:
+    """Those of these labels, and those that they need, in the table's order.
+
+    Args:
+        labels: None for all.
+        tuning: whether settings are chosen, which needs no baselines.
 
     Raises:
         UserError: there is none of a label.
@@ -91,7 +95,7 @@ def chosen_methods(labels: list[str] | None) -> list[Method]:
         method = BY_LABEL[label]
         if label not in wanted:
             wanted.add(label)
-            for other in (method.teacher_from, method.like, (method.baseline or ("",))[0]):
+            for other in (method.teacher_from, method.like if tuning else method.paired_with):
                 if other:
                     add(other)
 

@@ -37,6 +37,11 @@ class Method:
     changes: Callable[[ConfigDict], dict[str, Any]] = _nothing
     """Further keys of the config."""
 
+    @property
+    def paired_with(self) -> str:
+        """The method of the baseline."""
+        return self.baseline[0] if self.baseline else ""
+
     def load(self, dataset: str) -> ConfigDict:
         """The config."""
         module = importlib.import_module(f"configs.{self.config}")

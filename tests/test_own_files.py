@@ -23,7 +23,7 @@ def make(*, task, student, teacher):
         return Loss(jnp.sum((view.outputs[student].logits - target) ** 2, axis=-1) / 2, "examples")
     return Term(no_state, loss, (student, teacher))
 '''
-MODEL = '''
+MODEL = """
 from flax import linen as nn
 
 class Small(nn.Module):
@@ -35,8 +35,8 @@ class Small(nn.Module):
 
 def small(*, classes, dropout=0.0):
     return Small(classes)
-'''
-CONFIG = '''
+"""
+CONFIG = """
 from configs import base
 
 def get_config(argument=""):
@@ -50,7 +50,7 @@ def get_config(argument=""):
     }
     base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
     return config.lock()
-'''
+"""
 
 
 def test_a_method_and_a_model_from_a_folder_on_the_path(tmp_path):
