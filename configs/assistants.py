@@ -10,7 +10,7 @@ the numbers of convolutions of `kdjax/models/plain.py`; `direct`, taught by the 
 
 import itertools
 
-from configs import base
+from configs import base, parts
 from kdjax.errors import UserError
 
 SIZES = (2, 4, 6, 8, 10)
@@ -37,16 +37,18 @@ def get_config(argument: str = ""):
     config = base.get_config(method="assistants", dataset=dataset)
     chain = ["teacher", *(f"assistant_{i}" for i in range(count)), "student"]
     for name, size in zip(chain, (options["teacher"], *chosen, options["student"]), strict=True):
-        config.networks[name] = base.network(model=f"plain.plain{size}")
+        config.networks[name] = parts.network(model=f"plain.plain{size}")
     if options["train"]:
-        base.add_hard_stage(config, "teacher")
+        parts.add_hard_stage(config, "teacher")
     for teacher, student in itertools.pairwise(chain):
-        terms = base.hard_and_soft(config, student=student, teacher=teacher)
-        base.add_stage(config, student, base.stage(config, train=(student,), terms=terms))
+        terms = parts.hard_and_soft(config, student=student, teacher=teacher)
+        parts.add_stage(config, student, parts.stage(config, train=(student,), terms=terms))
     if options["baseline"]:
         student = config.networks.student
-        config.networks.direct = base.network(model=student.get_oneway_ref("model"), pair="student")
-        terms = base.hard_and_soft(config, student="direct", teacher="teacher")
-        base.add_stage(config, "direct", base.stage(config, train=("direct",), terms=terms))
-        base.add_baseline(config, pair="student")
+        config.networks.direct = parts.network(
+            model=student.get_oneway_ref("model"), pair="student"
+        )
+        terms = parts.hard_and_soft(config, student="direct", teacher="teacher")
+        parts.add_stage(config, "direct", parts.stage(config, train=("direct",), terms=terms))
+        parts.add_baseline(config, pair="student")
     return config.lock()

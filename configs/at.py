@@ -11,7 +11,7 @@ count and size, code 1000.
         --config.beta=1000 --config.alpha=0
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 
 
 def get_config(argument: str = ""):
@@ -21,10 +21,10 @@ def get_config(argument: str = ""):
     config = base.get_config(method="at", dataset=dataset)
     config.beta = 0.1
     config.attention_variant = "cosine"
-    base.add_teacher(config, dataset, train=options["train"])
-    config.networks.student = base.network(model=datasets.settings(dataset)["student"])
-    terms = base.hard_and_soft(config, student="student", teacher="teacher")
-    terms["attention"] = base.term(
+    parts.add_teacher(config, dataset, train=options["train"])
+    config.networks.student = parts.network(model=datasets.settings(dataset)["student"])
+    terms = parts.hard_and_soft(config, student="student", teacher="teacher")
+    terms["attention"] = parts.term(
         "attention",
         student="student",
         teacher="teacher",
@@ -32,7 +32,7 @@ def get_config(argument: str = ""):
         variant=config.get_oneway_ref("attention_variant"),
         weight=config.get_oneway_ref("beta"),
     )
-    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     if options["baseline"]:
-        base.add_baseline(config, pair="student")
+        parts.add_baseline(config, pair="student")
     return config.lock()

@@ -9,7 +9,7 @@ same architecture, with an initialisation of its own.
 
 import itertools
 
-from configs import base, datasets
+from configs import base, datasets, parts
 from kdjax.errors import UserError
 
 
@@ -22,11 +22,11 @@ def get_config(argument: str = ""):
     config = base.get_config(method="born_again", dataset=dataset)
     names = [f"generation_{index}" for index in range(options["generations"] + 1)]
     for name in names:
-        config.networks[name] = base.network(model=datasets.settings(dataset)["student"])
-    base.add_hard_stage(config, names[0])
+        config.networks[name] = parts.network(model=datasets.settings(dataset)["student"])
+    parts.add_hard_stage(config, names[0])
     for teacher, student in itertools.pairwise(names):
-        terms = base.hard_and_soft(config, student=student, teacher=teacher)
-        base.add_stage(config, student, base.stage(config, train=(student,), terms=terms))
+        terms = parts.hard_and_soft(config, student=student, teacher=teacher)
+        parts.add_stage(config, student, parts.stage(config, train=(student,), terms=terms))
     if options["baseline"]:
-        base.add_baseline(config, pair=names[-1])
+        parts.add_baseline(config, pair=names[-1])
     return config.lock()

@@ -4,14 +4,14 @@ python -m kdjax.main --config=configs/ce.py            # digits: seconds
 python -m kdjax.main --config=configs/ce.py:mnist      # about a minute on 2 cores
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 
 
 def get_config(argument: str = ""):
     """`argument`: the data set."""
     dataset, _ = base.arguments(argument)
     config = base.get_config(method="ce", dataset=dataset)
-    config.networks.student = base.network(model=datasets.settings(dataset)["student"])
-    terms = {"ce": base.ce(config, network="student")}
-    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    config.networks.student = parts.network(model=datasets.settings(dataset)["student"])
+    terms = {"ce": parts.ce(config, network="student")}
+    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     return config.lock()

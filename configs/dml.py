@@ -14,7 +14,7 @@ both to 0 for the paper's constant gamma.
     python -m kdjax.main --config=configs/dml.py --config.networks.peer_1.model=mnist.teacher
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 from kdjax.errors import UserError
 
 
@@ -34,20 +34,20 @@ def get_config(argument: str = ""):
 
     peers = tuple(f"peer_{index}" for index in range(count))
     for peer in peers:
-        config.networks[peer] = base.network(model=datasets.settings(dataset)["student"])
+        config.networks[peer] = parts.network(model=datasets.settings(dataset)["student"])
     alpha = config.get_oneway_ref("alpha")
     terms = {}
     for peer in peers:
-        terms[f"ce_{peer}"] = base.ce(config, network=peer, weight=1.0 - alpha)
+        terms[f"ce_{peer}"] = parts.ce(config, network=peer, weight=1.0 - alpha)
     for student in peers:
         for teacher in peers:
             if student != teacher:
-                terms[f"soft_{student}_from_{teacher}"] = base.soft(
+                terms[f"soft_{student}_from_{teacher}"] = parts.soft(
                     config,
                     student=student,
                     teacher=teacher,
                     detach_teacher=config.get_oneway_ref("detach_peers"),
-                    weight=base.schedule(
+                    weight=parts.schedule(
                         0.0,
                         kind="linear",
                         end=alpha * config.get_ref("gamma") / (count - 1),
@@ -55,7 +55,7 @@ def get_config(argument: str = ""):
                         finish=config.get_oneway_ref("ramp_finish"),
                     ),
                 )
-    base.add_stage(config, "peers", base.stage(config, train=peers, terms=terms))
+    parts.add_stage(config, "peers", parts.stage(config, train=peers, terms=terms))
     if options["baseline"]:
-        base.add_baseline(config, pair="peer_0")
+        parts.add_baseline(config, pair="peer_0")
     return config.lock()

@@ -8,7 +8,7 @@ hint layer (equation 3); nothing beyond moves. Stage `student` goes on with soft
     python -m kdjax.main --config=configs/fitnet.py:cifar10
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 
 
 def get_config(argument: str = ""):
@@ -17,9 +17,9 @@ def get_config(argument: str = ""):
     dataset, options = base.arguments(argument, train=1, baseline=1)
     config = base.get_config(method="fitnet", dataset=dataset)
     settings = datasets.settings(dataset)
-    base.add_teacher(config, dataset, train=options["train"])
-    config.networks.student = base.network(model=settings["student"])
-    hint = base.term(
+    parts.add_teacher(config, dataset, train=options["train"])
+    config.networks.student = parts.network(model=settings["student"])
+    hint = parts.term(
         "hint",
         student="student",
         teacher="teacher",
@@ -27,7 +27,7 @@ def get_config(argument: str = ""):
         hint=settings["hint"],
         weight=1.0,
     )
-    first = base.stage(
+    first = parts.stage(
         config,
         train=("student",),
         terms={"hint": hint},
@@ -35,10 +35,10 @@ def get_config(argument: str = ""):
     )
     # The student's predictions are chance as yet: nothing to select by.
     first.select = "last"
-    base.add_stage(config, "hint", first)
-    terms = base.hard_and_soft(config, student="student", teacher="teacher")
-    second = base.stage(config, train=("student",), terms=terms, init_from={"student": "student"})
-    base.add_stage(config, "student", second)
+    parts.add_stage(config, "hint", first)
+    terms = parts.hard_and_soft(config, student="student", teacher="teacher")
+    second = parts.stage(config, train=("student",), terms=terms, init_from={"student": "student"})
+    parts.add_stage(config, "student", second)
     if options["baseline"]:
-        base.add_baseline(config, pair="student")
+        parts.add_baseline(config, pair="student")
     return config.lock()

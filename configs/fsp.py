@@ -8,7 +8,7 @@ student need equal channels: here `plain6` and `plain4` of `kdjax/models/plain.p
     python -m kdjax.main --config=configs/fsp.py:cifar10
 """
 
-from configs import base
+from configs import base, parts
 
 
 def get_config(argument: str = ""):
@@ -16,18 +16,18 @@ def get_config(argument: str = ""):
     the baseline out."""
     dataset, options = base.arguments(argument, train=1, baseline=1)
     config = base.get_config(method="fsp", dataset=dataset)
-    config.networks.teacher = base.network(model="plain.plain6")
-    config.networks.student = base.network(model="plain.plain4")
+    config.networks.teacher = parts.network(model="plain.plain6")
+    config.networks.student = parts.network(model="plain.plain4")
     if options["train"]:
-        base.add_hard_stage(config, "teacher")
-    term = base.term("fsp", student="student", teacher="teacher", stages=(1, 2), weight=1.0)
-    first = base.stage(config, train=("student",), terms={"fsp": term})
+        parts.add_hard_stage(config, "teacher")
+    term = parts.term("fsp", student="student", teacher="teacher", stages=(1, 2), weight=1.0)
+    first = parts.stage(config, train=("student",), terms={"fsp": term})
     # The student's predictions are chance as yet: nothing to select by.
     first.select = "last"
-    base.add_stage(config, "flow", first)
-    terms = {"ce": base.ce(config, network="student")}
-    second = base.stage(config, train=("student",), terms=terms, init_from={"student": "student"})
-    base.add_stage(config, "student", second)
+    parts.add_stage(config, "flow", first)
+    terms = {"ce": parts.ce(config, network="student")}
+    second = parts.stage(config, train=("student",), terms=terms, init_from={"student": "student"})
+    parts.add_stage(config, "student", second)
     if options["baseline"]:
-        base.add_baseline(config, pair="student")
+        parts.add_baseline(config, pair="student")
     return config.lock()

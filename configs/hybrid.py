@@ -11,7 +11,7 @@ side instead. The study's decaying temperature and alpha are schedules:
         --config.temperature=0.5 --config.stages.student.terms.soft.temperature.end=0.3
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 
 
 def get_config(argument: str = ""):
@@ -21,10 +21,10 @@ def get_config(argument: str = ""):
     config = base.get_config(method="hybrid", dataset=dataset)
     config.feature_weight = 0.1
     config.direction = "student_to_teacher"
-    base.add_teacher(config, dataset, train=options["train"])
-    config.networks.student = base.network(model=datasets.settings(dataset)["student"])
-    terms = base.hard_and_soft(config, student="student", teacher="teacher")
-    terms["features"] = base.term(
+    parts.add_teacher(config, dataset, train=options["train"])
+    config.networks.student = parts.network(model=datasets.settings(dataset)["student"])
+    terms = parts.hard_and_soft(config, student="student", teacher="teacher")
+    terms["features"] = parts.term(
         "features",
         student="student",
         teacher="teacher",
@@ -32,7 +32,7 @@ def get_config(argument: str = ""):
         direction=config.get_oneway_ref("direction"),
         weight=config.get_oneway_ref("feature_weight"),
     )
-    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     if options["baseline"]:
-        base.add_baseline(config, pair="student")
+        parts.add_baseline(config, pair="student")
     return config.lock()

@@ -11,7 +11,7 @@ are trained one after another and averaged (`--config.stages.student.terms.soft.
     python -m kdjax.main --config=configs/kd.py:mnist,train=0 --config.networks.teacher.workdir=DIR
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 from kdjax.errors import UserError
 
 
@@ -26,13 +26,13 @@ def get_config(argument: str = ""):
     count = options["teachers"]
     teachers = tuple(f"teacher_{index}" for index in range(count)) if count > 1 else ("teacher",)
     for teacher in teachers:
-        config.networks[teacher] = base.network(model=models["teacher"])
+        config.networks[teacher] = parts.network(model=models["teacher"])
         if options["train"]:
-            base.add_hard_stage(config, teacher)
-    config.networks.student = base.network(model=models["student"])
+            parts.add_hard_stage(config, teacher)
+    config.networks.student = parts.network(model=models["student"])
     teacher = teachers if count > 1 else teachers[0]
-    terms = base.hard_and_soft(config, student="student", teacher=teacher)
-    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    terms = parts.hard_and_soft(config, student="student", teacher=teacher)
+    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     if options["baseline"]:
-        base.add_baseline(config, pair="student")
+        parts.add_baseline(config, pair="student")
     return config.lock()

@@ -9,7 +9,7 @@ up to the teacher's entropy. Without the norm: `--config.nuclear_scale=0`.
         --config.data.size=32 --config.data.normalisation=unit
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 
 
 def get_config(argument: str = ""):
@@ -18,17 +18,17 @@ def get_config(argument: str = ""):
     dataset, options = base.arguments(argument, train=1, baseline=1)
     config = base.get_config(method="nuclear", dataset=dataset)
     config.nuclear_scale = 1.0
-    base.add_teacher(config, dataset, train=options["train"])
-    config.networks.student = base.network(model=datasets.settings(dataset)["student"])
-    terms = base.hard_and_soft(config, student="student", teacher="teacher")
+    parts.add_teacher(config, dataset, train=options["train"])
+    config.networks.student = parts.network(model=datasets.settings(dataset)["student"])
+    terms = parts.hard_and_soft(config, student="student", teacher="teacher")
     terms["soft"].form = "cross_entropy"
-    terms["nuclear"] = base.term(
+    terms["nuclear"] = parts.term(
         "nuclear",
         network="student",
         kernel="Conv_0/kernel",
         weight=config.get_oneway_ref("alpha") * config.get_ref("nuclear_scale"),
     )
-    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     if options["baseline"]:
-        base.add_baseline(config, pair="student")
+        parts.add_baseline(config, pair="student")
     return config.lock()

@@ -6,19 +6,19 @@ python -m kdjax.main --config=configs/online.py            # digits: under a min
 python -m kdjax.main --config=configs/online.py:mnist      # a few minutes on 2 cores
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 
 
 def get_config(argument: str = ""):
     """`argument`: the data set, then `baseline=0` to leave the baseline out."""
     dataset, options = base.arguments(argument, baseline=1)
     config = base.get_config(method="online", dataset=dataset)
-    base.add_teacher(config, dataset, train=0)
-    config.networks.student = base.network(model=datasets.settings(dataset)["student"])
-    terms = base.hard_and_soft(config, student="student", teacher="teacher")
-    terms["ce_teacher"] = base.ce(config, network="teacher")
+    parts.add_teacher(config, dataset, train=0)
+    config.networks.student = parts.network(model=datasets.settings(dataset)["student"])
+    terms = parts.hard_and_soft(config, student="student", teacher="teacher")
+    terms["ce_teacher"] = parts.ce(config, network="teacher")
     both = ("student", "teacher")
-    base.add_stage(config, "together", base.stage(config, train=both, terms=terms))
+    parts.add_stage(config, "together", parts.stage(config, train=both, terms=terms))
     if options["baseline"]:
-        base.add_baseline(config, pair="student")
+        parts.add_baseline(config, pair="student")
     return config.lock()

@@ -9,7 +9,7 @@ a teacher that is right with probability 0.99; `smoothing`: `(1 - alpha) CE + al
     python -m kdjax.main --config=configs/teacher_free.py:mnist,smoothing=1 --config.alpha=0.1
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 from kdjax.errors import UserError
 
 
@@ -22,16 +22,16 @@ def get_config(argument: str = ""):
     kind = "virtual" if options["virtual"] else "smoothing" if options["smoothing"] else "self"
     config = base.get_config(method=f"teacher_free_{kind}", dataset=dataset)
     student = datasets.settings(dataset)["student"]
-    config.networks.student = base.network(model=student)
+    config.networks.student = parts.network(model=student)
     alpha = config.get_oneway_ref("alpha")
     if kind == "self":
-        config.networks.teacher = base.network(model=student)
-        base.add_hard_stage(config, "teacher")
-        terms = base.hard_and_soft(config, student="student", teacher="teacher")
+        config.networks.teacher = parts.network(model=student)
+        parts.add_hard_stage(config, "teacher")
+        terms = parts.hard_and_soft(config, student="student", teacher="teacher")
     else:
-        terms = {"ce": base.ce(config, network="student", weight=1.0 - alpha)}
+        terms = {"ce": parts.ce(config, network="student", weight=1.0 - alpha)}
     if kind == "virtual":
-        terms["virtual"] = base.term(
+        terms["virtual"] = parts.term(
             "virtual",
             network="student",
             correct=0.99,
@@ -41,8 +41,8 @@ def get_config(argument: str = ""):
             weight=alpha,
         )
     if kind == "smoothing":
-        terms["uniform"] = base.term("uniform", network="student", weight=alpha)
-    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+        terms["uniform"] = parts.term("uniform", network="student", weight=alpha)
+    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     if options["baseline"]:
-        base.add_baseline(config, pair="student")
+        parts.add_baseline(config, pair="student")
     return config.lock()

@@ -9,7 +9,7 @@ Study A. `peer_0` learns from soft targets, `peer_1` from soft targets and atten
     python -m kdjax.main --config=configs/two_phase.py:mnist,keep_teacher=1
 """
 
-from configs import base, datasets
+from configs import base, datasets, parts
 
 
 def get_config(argument: str = ""):
@@ -20,14 +20,14 @@ def get_config(argument: str = ""):
     config.beta = 0.1
     config.gamma = 0.5
     settings = datasets.settings(dataset)
-    base.add_teacher(config, dataset, train=options["train"])
+    parts.add_teacher(config, dataset, train=options["train"])
     taught = {}
     for peer in ("peer_0", "peer_1"):
-        config.networks[peer] = base.network(model=settings["student"])
-        taught[peer] = base.hard_and_soft(
+        config.networks[peer] = parts.network(model=settings["student"])
+        taught[peer] = parts.hard_and_soft(
             config, student=peer, teacher="teacher", suffix=f"_{peer}"
         )
-    taught["peer_1"]["attention_peer_1"] = base.term(
+    taught["peer_1"]["attention_peer_1"] = parts.term(
         "attention",
         student="peer_1",
         teacher="teacher",
@@ -36,10 +36,10 @@ def get_config(argument: str = ""):
         weight=config.get_oneway_ref("beta"),
     )
     for peer, terms in taught.items():
-        base.add_stage(config, peer, base.stage(config, train=(peer,), terms=terms))
+        parts.add_stage(config, peer, parts.stage(config, train=(peer,), terms=terms))
 
     mutual = {
-        f"mutual_{student}": base.soft(
+        f"mutual_{student}": parts.soft(
             config, student=student, teacher=other, weight=config.get_oneway_ref("gamma")
         )
         for student, other in (("peer_0", "peer_1"), ("peer_1", "peer_0"))
@@ -48,10 +48,10 @@ def get_config(argument: str = ""):
         if options["keep_teacher"]:
             mutual |= terms
         else:
-            mutual[f"ce_{peer}"] = base.ce(config, network=peer)
+            mutual[f"ce_{peer}"] = parts.ce(config, network=peer)
     peers = tuple(taught)
-    stage = base.stage(config, train=peers, terms=mutual, init_from={p: p for p in peers})
-    base.add_stage(config, "mutual", stage)
+    stage = parts.stage(config, train=peers, terms=mutual, init_from={p: p for p in peers})
+    parts.add_stage(config, "mutual", stage)
     if options["baseline"]:
-        base.add_baseline(config, pair="peer_0")
+        parts.add_baseline(config, pair="peer_0")
     return config.lock()

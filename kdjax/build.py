@@ -13,7 +13,7 @@ from kdjax.data.sources import folder
 from kdjax.data.types import DataSet, Raw, Request
 from kdjax.errors import UserError
 from kdjax.models import linen
-from kdjax.step import TERMS, Program
+from kdjax.program import TERMS, Program
 from kdjax.types import Hyper, Network, Task, Term
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -16,6 +16,7 @@ from kdjax.errors import UserError
 from kdjax.evaluation import Evaluate, Score
 from kdjax.feed import Feed
 from kdjax.parallel import Parallel
+from kdjax.program import Program
 from kdjax.progress import Bar
 from kdjax.selection import Selection
 from kdjax.types import Array, Hyper, NetState, TrainState
@@ -146,7 +147,7 @@ def fit(
     return Outcome(networks, best, first_step + done, epoch, seconds)
 
 
-def initial_networks(program: step.Program, seed: Array) -> dict[str, NetState]:
+def initial_networks(program: Program, seed: Array) -> dict[str, NetState]:
     """The trained networks before the first update."""
     return {name: step.init_network(program.networks[name], seed) for name in program.trained}
 

@@ -16,7 +16,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from kdjax import feed, runtime
 from kdjax.data.types import Split
 from kdjax.errors import UserError
-from kdjax.step import Program, make_eval_step, make_train_step
+from kdjax.program import Program
+from kdjax.step import make_eval_step, make_train_step
 from kdjax.types import NetState, PyTree
 
 AXIS = "data"

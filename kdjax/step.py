@@ -7,70 +7,24 @@ would map `learn` over its members.
 """
 
 import functools
-import zlib
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from kdjax import metrics, schedules
-from kdjax.augment import Augment
+from kdjax.objective import named_key, objective, over_devices
+from kdjax.program import TERMS, Observed, Program
 from kdjax.types import (
     Array,
     Batch,
     Hyper,
-    Loss,
     NetState,
     Network,
-    Outputs,
     PyTree,
-    Task,
-    Term,
     TermState,
     TrainState,
-    View,
 )
-
-TERMS = "terms"
-"""The optimiser's entry for the parameters that terms own; no network may have this name."""
-
-
-class Program(NamedTuple):
-    """The code of one stage: what its compiled step closes over."""
-
-    networks: Mapping[str, Network]
-    """Every network that the stage runs."""
-    trained: tuple[str, ...]
-    """Names of those that learn; the others are frozen."""
-    terms: Mapping[str, Term]
-    task: Task
-    optimiser: optax.GradientTransformation
-    """Without the learning rate: see `kdjax.optim`."""
-    augment: Augment
-    mean: tuple[float, ...]
-    """Of each channel of images in [0, 1]; with `std`, how images are normalised."""
-    std: tuple[float, ...]
-    only: Mapping[str, tuple[str, ...]] = {}
-    """For networks that learn in part, the names of the layers that do."""
-
-    @property
-    def frozen(self) -> tuple[str, ...]:
-        return tuple(name for name in self.networks if name not in self.trained)
-
-
-class Observed(NamedTuple):
-    """What `observe` hands to `learn`."""
-
-    batch: Batch
-    outputs: dict[str, Outputs]
-    """Of the frozen networks."""
-
-
-def named_key(key: Array, name: str) -> Array:
-    """A key of its own for `name`, whatever other names there are and in whatever order."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
 def init_network(network: Network, seed: Array) -> NetState:
@@ -163,11 +117,11 @@ def learn(
         {name: net.params for name, net in state.networks.items()},
         _params(state.terms),
     )
-    differentiate = jax.grad(_objective, argnums=1, has_aux=True)
+    differentiate = jax.grad(objective, argnums=1, has_aux=True)
     grads, (stats, memory, logged) = differentiate(
         program, trainable, state, observed, now, key, axis
     )
-    grads, logged = _over_devices((grads, logged), axis)
+    grads, logged = over_devices((grads, logged), axis)
 
     networks, opt = {}, {}
     for name in program.trained:
@@ -185,58 +139,6 @@ def learn(
     terms = {name: TermState(term_params[name], memory[name]) for name in program.terms}
     logged["learning_rate"] = now.learning_rate
     return TrainState(state.step + 1, networks, terms, opt), logged
-
-
-def _objective(
-    program: Program,
-    trainable: tuple[dict[str, PyTree], dict[str, PyTree]],
-    state: TrainState,
-    observed: Observed,
-    now: Hyper,
-    key: Array,
-    axis: str | None,
-) -> tuple[Array, tuple[dict[str, PyTree], dict[str, PyTree], dict[str, Array]]]:
-    """The weighted sum of all terms, with new statistics, new memory and metrics."""
-    params, term_params = trainable
-    batch = observed.batch
-    outputs, stats, memory = dict(observed.outputs), {}, {}
-    for name in program.trained:
-        network = program.networks[name]
-        outputs[name], stats[name] = network.apply(
-            NetState(params[name], state.networks[name].batch_stats),
-            batch.image,
-            train=True,
-            key=named_key(key, network.key_name),
-        )
-    count = _over_devices(jnp.sum(batch.mask), axis)
-    total = jnp.float32(0)
-    logged: dict[str, Array] = {}
-    for name, term in program.terms.items():
-        values = now.terms[name]
-        view = View(batch, outputs, params, values, state.step, named_key(key, name))
-        loss = term.loss(TermState(term_params[name], state.terms[name].memory), view)
-        value = _share(loss, batch.mask, count, axis)
-        total = total + values["weight"] * value
-        memory[name] = loss.memory
-        logged[name] = value
-        logged |= {f"{name}/{metric}": value for metric, value in loss.metrics.items()}
-    logged["loss"] = total
-    for name in program.trained:
-        correct = metrics.sums(program.task, outputs[name], batch)["correct"]
-        logged[f"{name}/accuracy"] = jnp.mean(jax.lax.stop_gradient(correct)) / count
-    return total, (stats, memory, logged)
-
-
-def _share(loss: Loss, mask: Array, count: Array, axis: str | None) -> Array:
-    """A term's value, so that the sum over devices is its value on the global batch."""
-    if loss.over == "examples":
-        return jnp.sum(jnp.where(mask > 0, loss.value, 0.0)) / count
-    devices = 1 if axis is None else jax.lax.axis_size(axis)
-    return loss.value / devices
-
-
-def _over_devices(tree: PyTree, axis: str | None) -> PyTree:
-    return tree if axis is None else jax.lax.psum(tree, axis)
 
 
 def _learning(layers: tuple[str, ...] | None, tree: PyTree, rest: PyTree = None) -> PyTree:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from kdjax.discover import unknown
 from kdjax.errors import UserError
-from kdjax.step import Program
+from kdjax.program import Program
 from kdjax.types import Array, Batch, NetState, Network, Outputs, PyTree, Term, View
 
 

@@ -8,6 +8,7 @@ from flax import linen as nn
 from configs import base
 from kdjax import augment, optim, schedules, step, tasks
 from kdjax.models import linen
+from kdjax.program import Program
 from kdjax.terms import ce, soft
 from kdjax.types import Batch, Hyper
 
@@ -48,7 +49,7 @@ def network(key_name, **arguments):
 
 
 def program(networks, trained, terms, *, pad=0, **optimiser):
-    return step.Program(
+    return Program(
         networks=networks,
         trained=tuple(trained),
         terms=terms,

@@ -43,6 +43,37 @@ def test_jit_equals_no_jit(name, argument):
     check(name, argument, is_the_same_without_jit)
 
 
+WITHOUT = {"at": "beta", "hybrid": "feature_weight", "two_phase": "gamma"}
+PAIRED = [case for case in CASES if case[0] not in ("ce", "fitnet", "fsp")]
+
+
+@pytest.mark.parametrize(("name", "argument"), PAIRED, ids=[" ".join(c) for c in PAIRED])
+def test_with_weights_of_zero_it_is_the_baseline(name, argument):
+    """Bit for bit; FitNets and FSP begin with a stage that has no labels."""
+    config = small(name, argument)
+    config.alpha = 0.0
+    if name in WITHOUT:
+        config[WITHOUT[name]] = 0.0
+    plan = build.plan(config, devices=1)
+    pair = config.networks.baseline.pair
+    stages = {network: s for s in reversed(plan.stages) for network in s.program.trained}
+    there = {n: initial(s)[n] for n, s in stages.items()}
+    after = {}
+    with jax.numpy_dtype_promotion("standard"):
+        for network in (pair, "baseline"):
+            program = stages[network].program
+            frozen = {name: there[name] for name in program.frozen}
+            update, state, *rest = first_step(
+                stages[network], plan.data, initial(stages[network]), frozen
+            )
+            compiled = jax.jit(update)
+            for _ in range(3):
+                state, _ = compiled(state, *rest)
+            after[network] = state.networks[network]
+    assert_identical(after[pair], after["baseline"])
+    assert differ(after[pair].params, there[pair].params)
+
+
 def check(name, argument, promise):
     """Calls `promise(update, state, hyper, frozen)` for every stage in order."""
     plan = build.plan(small(name, argument), devices=1)

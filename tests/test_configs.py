@@ -13,7 +13,7 @@ from kdjax.errors import UserError
 NAMES = sorted(
     path.stem
     for path in (Path(__file__).parent.parent / "configs").glob("*.py")
-    if path.stem not in ("__init__", "base", "datasets")
+    if path.stem not in ("__init__", "base", "datasets", "parts")
 )
 
 

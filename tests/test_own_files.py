@@ -37,18 +37,18 @@ def small(*, classes, dropout=0.0):
     return Small(classes)
 """
 CONFIG = """
-from configs import base
+from configs import base, parts
 
 def get_config(argument=""):
     config = base.get_config(method="logits", dataset="digits")
     for name in ("teacher", "student"):
-        config.networks[name] = base.network(model="mine.models.small")
-    base.add_hard_stage(config, "teacher")
+        config.networks[name] = parts.network(model="mine.models.small")
+    parts.add_hard_stage(config, "teacher")
     terms = {
-        "ce": base.ce(config, network="student", weight=0.5),
-        "logits": base.term("mine.logits", student="student", teacher="teacher", weight=0.1),
+        "ce": parts.ce(config, network="student", weight=0.5),
+        "logits": parts.term("mine.logits", student="student", teacher="teacher", weight=0.1),
     }
-    base.add_stage(config, "student", base.stage(config, train=("student",), terms=terms))
+    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     return config.lock()
 """
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from kdjax import schedules, step, tasks
+from kdjax.program import TERMS
 from kdjax.terms import ce, soft
 from tests import helpers
 
@@ -90,7 +91,7 @@ def test_teacher_is_bit_identical_after_distillation():
     state, _ = helpers.run(made, values, frozen={"teacher": teacher})
     helpers.assert_identical(teacher, copy)
     assert set(state.networks) == {"student"}
-    assert set(state.opt) == {"student", step.TERMS}
+    assert set(state.opt) == {"student", TERMS}
 
 
 def test_teacher_sees_the_students_view_with_running_statistics():

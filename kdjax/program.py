@@ -1,0 +1,43 @@
+"""What one stage's compiled step closes over, and what its two halves hand to each other."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import optax
+
+from kdjax.augment import Augment
+from kdjax.types import Batch, Network, Outputs, Task, Term
+
+TERMS = "terms"
+"""The optimiser's entry for the parameters that terms own; no network may have this name."""
+
+
+class Program(NamedTuple):
+    """The code of one stage: what its compiled step closes over."""
+
+    networks: Mapping[str, Network]
+    """Every network that the stage runs."""
+    trained: tuple[str, ...]
+    """Names of those that learn; the others are frozen."""
+    terms: Mapping[str, Term]
+    task: Task
+    optimiser: optax.GradientTransformation
+    """Without the learning rate: see `kdjax.optim`."""
+    augment: Augment
+    mean: tuple[float, ...]
+    """Of each channel of images in [0, 1]; with `std`, how images are normalised."""
+    std: tuple[float, ...]
+    only: Mapping[str, tuple[str, ...]] = {}
+    """For networks that learn in part, the names of the layers that do."""
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        return tuple(name for name in self.networks if name not in self.trained)
+
+
+class Observed(NamedTuple):
+    """What `observe` hands to `learn`."""
+
+    batch: Batch
+    outputs: dict[str, Outputs]
+    """Of the frozen networks."""
