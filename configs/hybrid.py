@@ -2,13 +2,14 @@
 
 Study B: features of the student, through trained 1x1 convolutions, follow the teacher's
 (`feature_layers` in configs/datasets.py). `direction=teacher_to_student` projects the teacher's
-side instead. The study's decaying temperature and alpha are schedules:
+side instead. The study's second run lets temperature and alpha decay by epoch:
 
     python -m kdjax.main --config=configs/hybrid.py            # digits: under a minute
     python -m kdjax.main --config=configs/hybrid.py:cifar10 \
-        --config.stages.student.terms.soft.temperature.kind=exponential \
-        --config.stages.student.terms.soft.temperature.rate=0.95 \
-        --config.temperature=0.5 --config.stages.student.terms.soft.temperature.end=0.3
+        --config.temperature=0.5 --config.alpha=0.8 \
+        --config.temperature_schedule.kind=exponential --config.temperature_schedule.rate=0.95 \
+        --config.temperature_schedule.end=0.3 --config.alpha_schedule.kind=exponential \
+        --config.alpha_schedule.rate=0.95 --config.alpha_schedule.end=0.5
 """
 
 from configs import base, datasets, parts

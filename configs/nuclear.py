@@ -26,7 +26,7 @@ def get_config(argument: str = ""):
         "nuclear",
         network="student",
         kernel="Conv_0/kernel",
-        weight=config.get_oneway_ref("alpha") * config.get_ref("nuclear_scale"),
+        weight=parts.alpha(config, factor=config.get_oneway_ref("nuclear_scale")),
     )
     parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     if options["baseline"]:

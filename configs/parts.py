@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 from configs import datasets
 
@@ -31,27 +31,58 @@ def schedule(start: Any, **changes: Any) -> ConfigDict:
         **changes: `kind` is constant, linear or cosine (from `start` at epoch `begin` to `end` at
             epoch `finish`), exponential (`start * rate^n` after n times `every` epochs, never past
             `end`) or steps (`start` times `rate` from each of the epochs `boundaries` on).
-            `warm_up` epochs of linear growth come first.
+            `warm_up` epochs of linear growth come first. `offset + factor * value` is what counts.
     """
     values = dict(
         kind="constant",
         start=start,
-        end=start,
+        # A reference of its own, or setting one would set the other.
+        end=start.identity() if isinstance(start, FieldReference) else start,
         begin=0.0,
         finish=0.0,
         rate=1.0,
         every=1.0,
         boundaries=(),
         warm_up=0.0,
+        offset=0.0,
+        factor=1.0,
     )
     return ConfigDict(values | changes)
+
+
+def alpha(config: ConfigDict, **changes: Any) -> ConfigDict:
+    """The weight of the distillation side, which follows `config.alpha_schedule`."""
+    return _follow(config, "alpha", **changes)
+
+
+def one_minus_alpha(config: ConfigDict) -> ConfigDict:
+    """The weight of the labels."""
+    return _follow(config, "alpha", offset=1.0, factor=-1.0)
+
+
+def temperature(config: ConfigDict) -> ConfigDict:
+    """Of every term that has one; it follows `config.temperature_schedule`."""
+    return _follow(config, "temperature")
+
+
+def _follow(config: ConfigDict, key: str, **changes: Any) -> ConfigDict:
+    """A schedule that repeats the one of a top-level value, which the config then has."""
+    name = f"{key}_schedule"
+    if name not in config:
+        config[name] = schedule(config.get_oneway_ref(key))
+    fields = {field: config[name].get_oneway_ref(field) for field in config[name]}
+    return ConfigDict(fields | changes)
+
+
+def _moving(value: Any) -> ConfigDict:
+    return value if isinstance(value, ConfigDict) else schedule(value)
 
 
 def ce(config: ConfigDict, *, network: str, weight: Any = 1.0) -> ConfigDict:
     """Hard labels for one network."""
     smoothing = config.get_oneway_ref("label_smoothing")
     return ConfigDict(
-        dict(kind="ce", network=network, label_smoothing=smoothing, weight=schedule(weight))
+        dict(kind="ce", network=network, label_smoothing=smoothing, weight=_moving(weight))
     )
 
 
@@ -75,8 +106,8 @@ def soft(
             detach_teacher=True,
             # A control: every example gets another one's target.
             shuffle=False,
-            weight=weight if isinstance(weight, ConfigDict) else schedule(weight),
-            temperature=schedule(config.get_oneway_ref("temperature")),
+            weight=_moving(weight),
+            temperature=temperature(config),
         )
         | changes
     )
@@ -87,10 +118,7 @@ def term(kind: str, *, weight: Any, **wiring: Any) -> ConfigDict:
     moving = {"weight": weight}
     if "temperature" in wiring:
         moving["temperature"] = wiring.pop("temperature")
-    schedules = {
-        key: value if isinstance(value, ConfigDict) else schedule(value)
-        for key, value in moving.items()
-    }
+    schedules = {key: _moving(value) for key, value in moving.items()}
     return ConfigDict(dict(kind=kind, **wiring) | schedules)
 
 
@@ -196,8 +224,6 @@ def hard_and_soft(
     config: ConfigDict, *, student: str, teacher: str | tuple[str, ...], suffix: str = ""
 ) -> dict[str, ConfigDict]:
     """`(1 - alpha) ce + alpha soft`, the terms of soft targets, with `suffix` to their names."""
-    alpha = config.get_oneway_ref("alpha")
-    return {
-        f"ce{suffix}": ce(config, network=student, weight=1.0 - alpha),
-        f"soft{suffix}": soft(config, student=student, teacher=teacher, weight=alpha),
-    }
+    hard = ce(config, network=student, weight=one_minus_alpha(config))
+    target = soft(config, student=student, teacher=teacher, weight=alpha(config))
+    return {f"ce{suffix}": hard, f"soft{suffix}": target}

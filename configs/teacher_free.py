@@ -23,13 +23,12 @@ def get_config(argument: str = ""):
     config = base.get_config(method=f"teacher_free_{kind}", dataset=dataset)
     student = datasets.settings(dataset)["student"]
     config.networks.student = parts.network(model=student)
-    alpha = config.get_oneway_ref("alpha")
     if kind == "self":
         config.networks.teacher = parts.network(model=student)
         parts.add_hard_stage(config, "teacher")
         terms = parts.hard_and_soft(config, student="student", teacher="teacher")
     else:
-        terms = {"ce": parts.ce(config, network="student", weight=1.0 - alpha)}
+        terms = {"ce": parts.ce(config, network="student", weight=parts.one_minus_alpha(config))}
     if kind == "virtual":
         terms["virtual"] = parts.term(
             "virtual",
@@ -37,11 +36,11 @@ def get_config(argument: str = ""):
             correct=0.99,
             temper_student=True,
             scale_by_t2=True,
-            temperature=config.get_oneway_ref("temperature"),
-            weight=alpha,
+            temperature=parts.temperature(config),
+            weight=parts.alpha(config),
         )
     if kind == "smoothing":
-        terms["uniform"] = parts.term("uniform", network="student", weight=alpha)
+        terms["uniform"] = parts.term("uniform", network="student", weight=parts.alpha(config))
     parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     if options["baseline"]:
         parts.add_baseline(config, pair="student")

@@ -203,7 +203,11 @@ def schedule(config: ConfigDict, steps_per_epoch: int, key: str) -> schedules.Sc
     if config.kind not in kinds:
         raise discover.unknown(f"kind of schedule in config.{key}", config.kind, kinds)
     made = kinds[config.kind]()
-    return schedules.WarmUp(steps(config.warm_up), made) if config.warm_up else made
+    if config.warm_up:
+        made = schedules.WarmUp(steps(config.warm_up), made)
+    if (config.offset, config.factor) != (0.0, 1.0):
+        made = schedules.Affine(value(config.offset), value(config.factor), made)
+    return made
 
 
 def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:

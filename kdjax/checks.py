@@ -127,6 +127,9 @@ def _check_schedule(key: str, schedule: ConfigDict, epochs: int, smallest: float
             _positive(f"{key}.{field}", schedule[field])
         else:
             _within(f"{key}.{field}", schedule[field], smallest, math.inf, open_end=True)
+        moved = schedule.offset + schedule.factor * schedule[field]
+        if moved < 0:
+            raise UserError(f"config.{key} comes to {moved}; it must be 0 or more")
     for field in ("rate", "every"):
         _positive(f"{key}.{field}", schedule[field])
     for field in ("begin", "finish", "warm_up"):

@@ -90,8 +90,19 @@ class WarmUp(NamedTuple):
         return scale * self.after.at(step)
 
 
-Schedule = Constant | Linear | Cosine | Exponential | Steps | WarmUp
-KINDS = (Constant, Linear, Cosine, Exponential, Steps, WarmUp)
+class Affine(NamedTuple):
+    """`offset + factor * of`: one minus another weight, or a multiple of it."""
+
+    offset: Array
+    factor: Array
+    of: "Schedule"
+
+    def at(self, step: Array) -> Array:
+        return self.offset + self.factor * self.of.at(step)
+
+
+Schedule = Constant | Linear | Cosine | Exponential | Steps | WarmUp | Affine
+KINDS = (Constant, Linear, Cosine, Exponential, Steps, WarmUp, Affine)
 
 
 def evaluate(tree: PyTree, step: Array) -> PyTree:

@@ -32,18 +32,53 @@ def test_common_keys_docstring_and_lock(name):
     assert f"--config=configs/{name}.py" in importlib.import_module(f"configs.{name}").__doc__
 
 
+def at_epochs(plan, stage, term, *epochs, value="weight"):
+    """A term's weight or temperature at the first step of epochs."""
+    made = next(s for s in plan.stages if s.name == stage)
+    per_epoch = len(plan.data.splits["train"].id) // made.batch_size
+    schedule = made.hyper.terms[term][value]
+    return [float(schedule.at(np.float32(epoch * per_epoch))) for epoch in epochs]
+
+
 def test_alpha_moves_both_weights():
     config = load("kd")
     config.alpha = 0.3
-    terms = config.stages.student.terms
-    assert terms.soft.weight.start == pytest.approx(0.3)
-    assert terms.ce.weight.start == pytest.approx(0.7)
-    assert terms.soft.weight.end == pytest.approx(0.3)
+    plan = build.plan(config, 1)
+    assert at_epochs(plan, "student", "soft", 0, 9) == pytest.approx([0.3, 0.3])
+    assert at_epochs(plan, "student", "ce", 0, 9) == pytest.approx([0.7, 0.7])
     config = load("dml", "digits,peers=3")
     config.alpha = 0.3
     terms = config.stages.peers.terms
     assert terms.ce_peer_2.weight.start == pytest.approx(0.7)
     assert terms.soft_peer_0_from_peer_2.weight.end == pytest.approx(0.15)
+
+
+def test_study_bs_schedules_move_both_weights_and_the_temperature():
+    """max(0.5, 0.8 * 0.95^epoch) and max(0.3, 0.5 * 0.95^epoch); hard and soft sum to one."""
+    config = load("hybrid")
+    for key, start, end in (("alpha", 0.8, 0.5), ("temperature", 0.5, 0.3)):
+        config[key] = start
+        config[f"{key}_schedule"].update(dict(kind="exponential", rate=0.95, end=end))
+    plan = build.plan(config, 1)
+    alpha = [0.8, 0.8 * 0.95**4, 0.5]
+    assert at_epochs(plan, "student", "soft", 0, 4, 29) == pytest.approx(alpha)
+    assert at_epochs(plan, "student", "ce", 0, 4, 29) == pytest.approx([1 - a for a in alpha])
+    found = at_epochs(plan, "student", "soft", 0, 4, 29, value="temperature")
+    assert found == pytest.approx([0.5, 0.5 * 0.95**4, 0.3])
+
+
+def test_a_schedules_end_leaves_its_start():
+    config = load("kd")
+    temperature = config.stages.student.terms.soft.temperature
+    temperature.update(dict(kind="linear", end=1.0, finish=5.0))
+    found = at_epochs(build.plan(config, 1), "student", "soft", 0, 5, value="temperature")
+    assert found == [4.0, 1.0]
+
+
+def test_the_nuclear_norms_weight_follows_alpha():
+    config = load("nuclear")
+    config.alpha, config.nuclear_scale = 0.4, 0.1
+    assert at_epochs(build.plan(config, 1), "student", "nuclear", 0) == pytest.approx([0.04])
 
 
 def test_a_key_of_one_stage_moves_that_stage_alone():
@@ -99,6 +134,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"temperature": float("inf")}, "config.temperature is inf"),
         ({"weight_decay": -1.0}, "weight_decay is -1.0; it must be 0 or more"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0; it must be in [0, 1)"),
+        ({"alpha_schedule.end": 1.5}, "terms.ce.weight comes to -0.5; it must be 0 or more"),
         ({"stages.student.optimiser.b1": 2.0}, "b1 is 2.0"),
         ({"stages.student.optimiser.clip_norm": -1.0}, "clip_norm is -1.0"),
         ({"stages.student.terms.soft.weight.start": -4.0}, "soft.weight.start is -4.0"),

@@ -33,6 +33,10 @@ def at(schedule, *steps):
             schedules.Steps(np.float32(1), np.float32(0.1), np.float32([5, 8])),
             {0: 1, 4: 1, 5: 0.1, 7: 0.1, 8: 0.01},
         ),
+        (
+            schedules.Affine(*f(1, -1), schedules.Linear(*f(0.8, 0.5, 0, 3))),
+            {0: 0.2, 1: 0.3, 9: 0.5},
+        ),
         (schedules.WarmUp(np.float32(4), schedules.Constant(*f(2))), {0: 0.5, 1: 1, 3: 2, 9: 2}),
     ],
 )
