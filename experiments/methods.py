@@ -120,6 +120,13 @@ def tuned(folder: Path, names: list[str]) -> dict[str, Settings]:
     return chosen
 
 
+def settings_of(method: Method, tuned: dict[str, Settings]) -> Settings:
+    """What was chosen for a method, else for the one that it is like."""
+    if method.label in tuned or not method.like:
+        return tuned.get(method.label, {})
+    return settings_of(BY_LABEL[method.like], tuned)
+
+
 class Runner:
     """Runs a method with one seed, unless it has run."""
 
@@ -212,8 +219,7 @@ def compare(
     results: dict[str, list[dict[str, Any]]] = {method.label: [] for method in methods}
     for seed in seeds:
         for method in methods:
-            chosen = settings.get(method.label, {})
-            results[method.label].append(run(method, seed, chosen))
+            results[method.label].append(run(method, seed, settings_of(method, settings)))
     rows = []
     for method in methods:
         for network in method.networks:
@@ -224,7 +230,7 @@ def compare(
                 {
                     "method": method.label,
                     "network": network,
-                    "settings": settings.get(method.label, {}),
+                    "settings": settings_of(method, settings),
                     "config": method.command(flags.FLAGS.dataset),
                     "test": values,
                     "mean": float(np.mean(values)),
