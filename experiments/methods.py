@@ -62,7 +62,8 @@ def main() -> None:
         if given.tune:
             figures = tune(run, methods, seeds)
         else:
-            figures = compare(run, methods, seeds, tuned(folder, given.settings))
+            settings = tuned(folder, given.settings)
+            figures = compare(run, methods, seeds, settings, given.dataset)
     record = {
         "command": "python -m experiments.methods " + " ".join(sys.argv[1:]),
         "dataset": given.dataset,
@@ -213,7 +214,11 @@ def grid(method: Method) -> list[Settings]:
 
 
 def compare(
-    run: Runner, methods: list[Method], seeds: list[int], settings: dict[str, Settings]
+    run: Runner,
+    methods: list[Method],
+    seeds: list[int],
+    settings: dict[str, Settings],
+    dataset: str,
 ) -> dict[str, Any]:
     """Test accuracies of every method's networks, and their paired differences."""
     results: dict[str, list[dict[str, Any]]] = {method.label: [] for method in methods}
@@ -231,7 +236,7 @@ def compare(
                     "method": method.label,
                     "network": network,
                     "settings": settings_of(method, settings),
-                    "config": method.command(flags.FLAGS.dataset),
+                    "config": method.command(dataset),
                     "test": values,
                     "mean": float(np.mean(values)),
                     "deviation": statistics.deviation(values),

@@ -51,7 +51,7 @@ def check(
         }
         _check_starts(stage, shapes, models)
         _check_only(stage.program, shapes)
-        _check_terms(stage.program, shapes, image_shape, label)
+        _check_terms(stage, shapes, image_shape, label)
 
 
 Shapes = Mapping[str, tuple[NetState, Outputs]]
@@ -125,7 +125,7 @@ def _check_only(program: Program, shapes: Shapes) -> None:
 
 
 def _check_terms(
-    program: Program,
+    stage: Wired,
     shapes: Shapes,
     image_shape: tuple[int, int, int],
     label: jax.ShapeDtypeStruct,
@@ -139,13 +139,17 @@ def _check_terms(
     parts: Any = image, label, index, mask
     batch = Batch(*parts)
     outputs = {name: made for name, (_, made) in shapes.items()}
+    program = stage.program
     params: dict[str, PyTree] = {name: shapes[name][0].params for name in program.trained}
-    for term in program.terms.values():
+    for name, term in program.terms.items():
+        where = f"term {name!r} of stage {stage.name!r}"
         try:
             jax.eval_shape(functools.partial(_value, term), batch, outputs, params, hyper)
         except (ValueError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise UserError(f"a term on {', '.join(term.reads)} does not fit: {reason}") from error
+            raise UserError(f"{where} does not fit: {reason}") from error
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
 
 
 def _value(term: Term, batch: Batch, outputs: PyTree, params: PyTree, hyper: PyTree) -> Array:

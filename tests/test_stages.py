@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from configs import ce, fitnet, kd, two_phase
+from configs import assistants, ce, fitnet, kd, parts, two_phase
 from kdjax import build, evaluate, train
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
@@ -158,6 +158,40 @@ def test_layers_that_learn_alone_must_be_there():
     with config.unlocked():
         config.stages.student.only = {"student": ("Conv_9",)}
     with pytest.raises(UserError, match="unknown layer of network 'student' 'Conv_9'"):
+        build.plan(config, 1)
+
+
+def test_a_terms_projector_and_memory_are_resumed(tmp_path):
+    def config():
+        config = small(ce)
+        with config.unlocked():
+            own = parts.term("tests.own_terms", network="student", weight=0.1)
+            config.stages.student.terms.own = own
+        return config
+
+    train.run(config(), tmp_path / "run")
+    rest = next(tree for path, tree in values(tmp_path / "run").items() if "rest" in path)
+    seen = [leaf for leaf in jax.tree.leaves(rest["terms"]) if leaf.dtype == np.int32]
+    assert seen == [8 * 32]
+    with pytest.raises(Interrupted):
+        train.run(config(), tmp_path / "cut", lambda step: step == 3)
+    train.run(config(), tmp_path / "cut")
+    assert_same_run(tmp_path / "run", tmp_path / "cut")
+
+
+def test_a_chain_that_loops_is_refused():
+    """The assistant learns from the student, who learns from the assistant."""
+    config = assistants.get_config("digits,baseline=0")
+    config.stages.assistant_0.terms.soft.teacher = "student"
+    with pytest.raises(UserError) as error:
+        build.plan(config, 1)
+    assert "stage 'assistant_0' reads network 'student', which no earlier stage trains" in str(
+        error.value
+    )
+    assert "there by then: teacher" in str(error.value)
+    config = assistants.get_config("digits,baseline=0")
+    config.stage_order = ("teacher", "student", "assistant_0")
+    with pytest.raises(UserError, match="reads network 'assistant_0', which no earlier stage"):
         build.plan(config, 1)
 
 
