@@ -2,7 +2,8 @@
 
 Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531. A baseline with the
 student's initialisation, data order and augmentation shows what the teacher adds. Several teachers
-are trained one after another and averaged (`--config.stages.student.terms.soft.average`).
+are trained one after another and averaged (`--config.stages.student.terms.soft.average`: logits or
+probabilities), or with `each=1` have one term each, of weight alpha / N.
 
     python -m kdjax.main --config=configs/kd.py            # digits: under a minute
     python -m kdjax.main --config=configs/kd.py:mnist      # a few minutes on 2 cores
@@ -16,9 +17,9 @@ from kdjax.errors import UserError
 
 
 def get_config(argument: str = ""):
-    """`argument`: the data set; then `teachers=N`; `train=0` to take them from other runs;
-    `baseline=0` to leave the baseline out."""
-    dataset, options = base.arguments(argument, teachers=1, train=1, baseline=1)
+    """`argument`: the data set; then `teachers=N` and `each=1`; `train=0` to take them from other
+    runs; `baseline=0` to leave the baseline out."""
+    dataset, options = base.arguments(argument, teachers=1, each=0, train=1, baseline=1)
     if options["teachers"] < 1:
         raise UserError("soft targets need one teacher or more, not teachers=0")
     config = base.get_config(method="kd", dataset=dataset)
@@ -30,8 +31,18 @@ def get_config(argument: str = ""):
         if options["train"]:
             parts.add_hard_stage(config, teacher)
     config.networks.student = parts.network(model=models["student"])
-    teacher = teachers if count > 1 else teachers[0]
-    terms = parts.hard_and_soft(config, student="student", teacher=teacher)
+    terms = parts.hard_and_soft(
+        config, student="student", teacher=teachers if count > 1 else teachers[0]
+    )
+    if options["each"]:
+        del terms["soft"]
+        for teacher in teachers:
+            terms[f"soft_from_{teacher}"] = parts.soft(
+                config,
+                student="student",
+                teacher=teacher,
+                weight=parts.alpha(config, factor=1.0 / count),
+            )
     parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
     if options["baseline"]:
         parts.add_baseline(config, pair="student")

@@ -13,6 +13,8 @@ from tests.test_configs import NAMES, load
 UPDATES = 6
 VARIANTS = [
     ("kd", "digits,teachers=2"),
+    ("kd", "digits,teachers=2,each=1"),
+    ("fsp", "digits,added=1"),
     ("two_phase", "digits,keep_teacher=1"),
     ("teacher_free", "digits,virtual=1"),
     ("teacher_free", "digits,smoothing=1"),
@@ -43,8 +45,8 @@ def test_jit_equals_no_jit(name, argument):
     check(name, argument, is_the_same_without_jit)
 
 
-WITHOUT = {"at": "beta", "hybrid": "feature_weight", "two_phase": "gamma"}
-PAIRED = [case for case in CASES if case[0] not in ("ce", "fitnet", "fsp")]
+WITHOUT = {"at": "beta", "fsp": "fsp_weight", "hybrid": "feature_weight", "two_phase": "gamma"}
+PAIRED = [c for c in CASES if c[0] not in ("ce", "fitnet") and c != ("fsp", "digits")]
 
 
 @pytest.mark.parametrize(("name", "argument"), PAIRED, ids=[" ".join(c) for c in PAIRED])
