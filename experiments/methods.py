@@ -19,14 +19,12 @@ from typing import Any
 
 import numpy as np
 from absl import flags
-from ml_collections import ConfigDict
 
-from experiments import repeat
+from experiments import methods_report, repeat
+from experiments.methods_run import Runner, Settings
 from experiments.methods_table import BY_LABEL, METHODS, Method
-from kdjax import cli, discover, progress, statistics, writers
+from kdjax import cli, discover, statistics, writers
 from kdjax.errors import UserError
-
-Settings = dict[str, float]
 
 
 def define() -> None:
@@ -54,7 +52,14 @@ def main() -> None:
     default = ("100",) if given.tune else tuple(map(str, range(10)))
     seeds = repeat.parse_seeds(given.seeds or list(default))
     methods = chosen_methods(given.methods, tuning=given.tune)
-    run = Runner(Path(given.workdir) / name, tuning=given.tune)
+    run = Runner(
+        Path(given.workdir) / name,
+        dataset=given.dataset,
+        fraction=given.fraction,
+        epochs=given.epochs,
+        batch_size=given.batch_size,
+        tuning=given.tune,
+    )
     folder = Path(given.results)
     folder.mkdir(parents=True, exist_ok=True)
     with runtime.Interrupt() as interrupt:
@@ -75,7 +80,7 @@ def main() -> None:
         **runtime.environment(),
     }
     writers.write_json(folder / f"{name}.json", record)
-    (show_tuning if given.tune else show)(record)
+    (methods_report.show_tuning if given.tune else methods_report.show)(record)
 
 
 def chosen_methods(labels: list[str] | None, *, tuning: bool) -> list[Method]:
@@ -128,63 +133,6 @@ def settings_of(method: Method, tuned: dict[str, Settings]) -> Settings:
     return settings_of(BY_LABEL[method.like], tuned)
 
 
-class Runner:
-    """Runs a method with one seed, unless it has run."""
-
-    def __init__(self, directory: Path, *, tuning: bool):
-        self.directory = directory
-        self.tuning = tuning
-        self.should_stop: Any = None
-
-    def __call__(
-        self, method: Method, seed: int, settings: Settings, tag: str = ""
-    ) -> dict[str, Any]:
-        """The result of the run."""
-        from kdjax import train
-
-        config = self._config(method, seed, settings)
-        try:
-            return train.run(config, self._folder(method, seed, tag), self.should_stop)
-        except train.Interrupted as stopped:
-            raise SystemExit(
-                f"kdjax: stopped and saved at step {stopped} of {method.label}, seed {seed}; run "
-                "the same command again to go on"
-            ) from None
-
-    def _seed(self, method: Method, seed: int) -> int:
-        """Where images are held out, a teacher may not have seen those of the seed's students."""
-        return 0 if method.pinned and not self.tuning else seed
-
-    def _folder(self, method: Method, seed: int, tag: str = "") -> Path:
-        parts = [*method.label.split(), *filter(None, [tag]), str(self._seed(method, seed))]
-        return self.directory / "-".join(parts)
-
-    def _config(self, method: Method, seed: int, settings: Settings) -> ConfigDict:
-        given = flags.FLAGS
-        config = method.load(given.dataset)
-        seed = self._seed(method, seed)
-        changes: dict[str, Any] = {
-            "seed": seed,
-            "data.seed": seed,
-            "data.fraction": 1.0 if method.pinned else given.fraction,
-            "data.refit": not self.tuning,
-            "epochs": given.epochs,
-            "batch_size": given.batch_size,
-            "select": "last",
-            "tensorboard": False,
-            # Nothing is chosen on the way: the last step counts.
-            "validate_every_epochs": 1000,
-            "checkpoint_every_epochs": 1000,
-        }
-        if method.teacher_from:
-            teacher = BY_LABEL[method.teacher_from]
-            changes["networks.teacher.workdir"] = str(self._folder(teacher, seed))
-            changes["networks.teacher.source"] = "student"
-        config.update_from_flattened_dict(changes)
-        config.update_from_flattened_dict(method.changes(config) | settings)
-        return config
-
-
 def tune(run: Runner, methods: list[Method], seeds: list[int]) -> dict[str, Any]:
     """Validation accuracies over each method's grid, and the setting with the best mean."""
     found: dict[str, Any] = {}
@@ -195,7 +143,10 @@ def tune(run: Runner, methods: list[Method], seeds: list[int]) -> dict[str, Any]
             settings = start | setting
             tag = f"{number}" if setting else ""
             results = [run(method, seed, settings, tag) for seed in seeds]
-            values = [[_last(r, n, "validation") for n in method.networks] for r in results]
+            values = [
+                [_last(r, n, "validation") for n in method.networks if n in r["networks"]]
+                for r in results
+            ]
             tried.append(
                 {"settings": settings, "validation": values, "mean": float(np.mean(values))}
             )
@@ -256,52 +207,10 @@ def _tests(results: list[dict[str, Any]], network: str) -> list[float]:
 
 
 def _last(result: dict[str, Any], network: str, split: str) -> float:
-    return 100 * result["networks"][network]["last"][split]["accuracy"]
-
-
-def show_tuning(record: dict[str, Any]) -> None:
-    """Prints what was tried."""
-    rows = [
-        [
-            label,
-            str(one["settings"]),
-            f"{one['mean']:.2f} %",
-            "*" * (one["settings"] == found["chosen"]),
-        ]
-        for label, found in record["tuning"].items()
-        for one in found["tried"]
-    ]
-    title = f"{record['dataset']}: validation accuracy, {len(record['seeds'])} seeds"
-    progress.table(title, ["method", "settings", "mean", "chosen"], rows)
-
-
-def show(record: dict[str, Any]) -> None:
-    """Prints one row for each network."""
-    rows = []
-    for row in record["rows"]:
-        against = row["against"]
-        rows.append(
-            [
-                f"{row['method']}: {row['network']}",
-                f"{row['mean']:.2f} %",
-                "-" if row["deviation"] is None else f"{row['deviation']:.2f}",
-                "" if against is None else interval(against),
-                "" if against is None else f"{against['detectable']:.2f}",
-            ]
-        )
-    progress.table(
-        f"{record['dataset']}, {record['fraction']:.0%} of the training images: test accuracy, "
-        f"{len(record['seeds'])} seeds",
-        ["network", "mean", "deviation", "against baseline, 95 % interval", "detectable"],
-        rows,
-        "Paired by seed. Detectable: the difference that would have been seen four times in five.",
-    )
-
-
-def interval(found: dict[str, Any]) -> str:
-    """A paired difference in words."""
-    low, high = found["interval"]
-    return f"{found['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
+    """In percent; `<network> after <stage>` is what that stage left, a sum of names an ensemble."""
+    name, _, stage = network.partition(" after ")
+    found = result["stages"][stage] if stage else result
+    return 100 * found["networks"][name]["last"][split]["accuracy"]
 
 
 if __name__ == "__main__":

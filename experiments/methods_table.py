@@ -24,7 +24,8 @@ class Method:
     options: str = ""
     """What follows the data set."""
     networks: tuple[str, ...] = ("student",)
-    """Whose figures are reported."""
+    """Whose figures are reported; `<network> after <stage>` is what an earlier stage left; names
+    joined by + are an ensemble."""
     baseline: tuple[str, str] | None = ("alone", "student")
     """Method and network that trained alone from the same start, with the same seeds."""
     teacher_from: str = ""
@@ -78,7 +79,7 @@ def _large(config: ConfigDict) -> dict[str, Any]:
 _TAUGHT = dict(options="train=0,baseline=0", teacher_from="teacher", like="soft targets")
 _SOFT = {"alpha": (0.5, 0.9), "temperature": (2.0, 4.0, 8.0)}
 _PEERS = dict(
-    networks=("peer_0", "peer_1"),
+    networks=("peer_0 after peer_0", "peer_0", "peer_1 after peer_1", "peer_1", "peer_0+peer_1"),
     baseline=("mutual", "baseline"),
     teacher_from="teacher",
 )
@@ -104,7 +105,7 @@ METHODS = (
     Method(
         "mutual",
         "dml",
-        networks=("peer_0", "peer_1", "baseline"),
+        networks=("peer_0", "peer_1", "peer_0+peer_1", "baseline"),
         baseline=("mutual", "baseline"),
         grid={"temperature": (1.0, 4.0), "gamma": (0.5, 1.0, 2.0)},
     ),
@@ -134,7 +135,12 @@ METHODS = (
         "born again",
         "born_again",
         "generations=2",
-        networks=("generation_1", "generation_2", "baseline"),
+        networks=(
+            "generation_1",
+            "generation_2",
+            "generation_0+generation_1+generation_2",
+            "baseline",
+        ),
         baseline=("born again", "baseline"),
         like="self",
     ),

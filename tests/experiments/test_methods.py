@@ -13,7 +13,10 @@ def test_the_table_fits_the_configs(method):
     config.update_from_flattened_dict(method.changes(config))
     config.update_from_flattened_dict({key: values[0] for key, values in method.grid.items()})
     trained = {name for stage in config.stages.values() for name in stage.train}
-    assert set(method.networks) <= trained
+    for name in method.networks:
+        network, _, stage = name.partition(" after ")
+        assert set(network.split("+")) <= trained
+        assert not stage or network in config.stages[stage].train
     assert ("teacher" in config.networks and "teacher" not in trained) == bool(method.teacher_from)
     if method.baseline:
         label, network = method.baseline

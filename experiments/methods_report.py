@@ -1,0 +1,70 @@
+"""What experiments/methods.py prints, and the table of docs/methods.md."""
+
+from typing import Any
+
+from kdjax import progress
+
+
+def show_tuning(record: dict[str, Any]) -> None:
+    """Prints what was tried."""
+    rows = [
+        [
+            label,
+            str(one["settings"]),
+            f"{one['mean']:.2f} %",
+            "*" * (one["settings"] == found["chosen"]),
+        ]
+        for label, found in record["tuning"].items()
+        for one in found["tried"]
+    ]
+    title = f"{record['dataset']}: validation accuracy, {len(record['seeds'])} seeds"
+    progress.table(title, ["method", "settings", "mean", "chosen"], rows)
+
+
+def show(record: dict[str, Any]) -> None:
+    """Prints one row for each network."""
+    rows = []
+    for row in record["rows"]:
+        against = row["against"]
+        rows.append(
+            [
+                f"{row['method']}: {row['network']}",
+                f"{row['mean']:.2f} %",
+                "-" if row["deviation"] is None else f"{row['deviation']:.2f}",
+                "" if against is None else interval(against),
+                "" if against is None else f"{against['detectable']:.2f}",
+            ]
+        )
+    progress.table(
+        f"{record['dataset']}, {record['fraction']:.0%} of the training images: test accuracy, "
+        f"{len(record['seeds'])} seeds",
+        ["network", "mean", "deviation", "against baseline, 95 % interval", "detectable"],
+        rows,
+        "Paired by seed. Detectable: the difference that would have been seen four times in five.",
+    )
+
+
+def interval(found: dict[str, Any]) -> str:
+    """A paired difference in words."""
+    low, high = found["interval"]
+    return f"{found['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def markdown(record: dict[str, Any]) -> str:
+    """The rows of `show` as a table in Markdown."""
+    lines = ["| method | network | config | settings | test accuracy | against alone, 95 % |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for row in record["rows"]:
+        spread = "" if row["deviation"] is None else f" ± {row['deviation']:.2f}"
+        settings = ", ".join(f"{key} {value:g}" for key, value in row["settings"].items())
+        name = row["network"].replace("+", " + ")
+        cells = [
+            row["method"],
+            f"`{name}`",
+            f"`{row['config'].removeprefix('configs/')}`",
+            settings,
+            f"{row['mean']:.2f}{spread} %",
+            "" if row["against"] is None else interval(row["against"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
