@@ -21,7 +21,7 @@ def get_config(argument: str = ""):
     evenly as the sizes 2, 4, 6, 8 and 10 allow; `train=0` takes the teacher from another run;
     `baseline=0` leaves both comparisons out."""
     dataset, options = base.arguments(
-        argument, teacher=10, student=2, assistants=1, train=1, baseline=1
+        argument, teacher=10, student=2, assistants=1, train=True, baseline=True
     )
     for role in ("teacher", "student"):
         if options[role] not in SIZES:
@@ -46,7 +46,9 @@ def get_config(argument: str = ""):
     if options["baseline"]:
         student = config.networks.student
         config.networks.direct = parts.network(
-            model=student.get_oneway_ref("model"), pair="student"
+            model=student.get_oneway_ref("model"),
+            dropout=student.get_oneway_ref("dropout"),
+            pair="student",
         )
         terms = parts.hard_and_soft(config, student="direct", teacher="teacher")
         parts.add_stage(config, "direct", parts.stage(config, train=("direct",), terms=terms))

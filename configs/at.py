@@ -2,8 +2,8 @@
 
 Zagoruyko & Komodakis, arXiv:1612.03928; study A's form by default: minus the cosine between the
 maps of stages 2 and 4, or of those layers that the student has (`attention_layers` in
-configs/datasets.py). A weight belongs to a variant: paper wants beta of about 0.1 to 1000 by layer
-count and size, code 1000.
+configs/datasets.py). The three variants differ by large constants, so that a beta belongs to a
+variant: the authors' code has 1000.
 
     python -m kdjax.main --config=configs/at.py            # digits: under a minute
     python -m kdjax.main --config=configs/at.py:cifar10
@@ -17,7 +17,7 @@ from configs import base, datasets, parts
 def get_config(argument: str = ""):
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
-    dataset, options = base.arguments(argument, train=1, baseline=1)
+    dataset, options = base.arguments(argument, train=True, baseline=True)
     config = base.get_config(method="at", dataset=dataset)
     config.beta = 0.1
     config.attention_variant = "cosine"

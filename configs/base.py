@@ -14,12 +14,12 @@ from kdjax.discover import unknown
 from kdjax.errors import UserError
 
 
-def arguments(text: str, **defaults: int) -> tuple[str, dict[str, int]]:
+def arguments(text: str, **defaults: bool | int) -> tuple[str, dict[str, int]]:
     """What follows the colon: a data set, then options, as `mnist,peers=4`.
 
     Args:
         text: what follows the colon; empty for `digits`.
-        **defaults: the options that this config has, all whole numbers.
+        **defaults: the options that this config has: whole numbers, or switches (0 or 1).
 
     Raises:
         UserError: an option that it does not have, or whose value is no whole number.
@@ -32,6 +32,8 @@ def arguments(text: str, **defaults: int) -> tuple[str, dict[str, int]]:
             raise unknown("option after the data set", name, defaults)
         if not value.isdecimal():
             raise UserError(f"option {name} is {value!r}; it takes a whole number")
+        if isinstance(defaults[name], bool) and int(value) > 1:
+            raise UserError(f"option {name} is {value}; it takes 0 or 1")
         options[name] = int(value)
     return dataset, options
 

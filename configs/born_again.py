@@ -16,7 +16,7 @@ from kdjax.errors import UserError
 def get_config(argument: str = ""):
     """`argument`: the data set, then `generations=N` after the first; `baseline=0` leaves out the
     last one's baseline."""
-    dataset, options = base.arguments(argument, generations=2, baseline=1)
+    dataset, options = base.arguments(argument, generations=2, baseline=True)
     if options["generations"] < 1:
         raise UserError("born-again networks need one generation or more, not generations=0")
     config = base.get_config(method="born_again", dataset=dataset)

@@ -20,7 +20,7 @@ from kdjax.errors import UserError
 
 def get_config(argument: str = ""):
     """`argument`: the data set, then `peers=K`, and `baseline=0` to leave the baseline out."""
-    dataset, options = base.arguments(argument, peers=2, baseline=1)
+    dataset, options = base.arguments(argument, peers=2, baseline=True)
     count = options["peers"]
     if count < 2:
         raise UserError(f"mutual learning needs two peers or more, not peers={count}")

@@ -14,7 +14,7 @@ from configs import base, datasets, parts
 def get_config(argument: str = ""):
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
-    dataset, options = base.arguments(argument, train=1, baseline=1)
+    dataset, options = base.arguments(argument, train=True, baseline=True)
     config = base.get_config(method="fitnet", dataset=dataset)
     settings = datasets.settings(dataset)
     parts.add_teacher(config, dataset, train=options["train"])
@@ -34,7 +34,7 @@ def get_config(argument: str = ""):
         only={"student": settings["up_to_guided"]},
     )
     # The student's predictions are chance as yet: nothing to select by.
-    first.select = "last"
+    first.select, first.patience = "last", 0
     parts.add_stage(config, "hint", first)
     terms = parts.hard_and_soft(config, student="student", teacher="teacher")
     second = parts.stage(config, train=("student",), terms=terms, init_from={"student": "student"})

@@ -17,7 +17,7 @@ from configs import base, parts
 def get_config(argument: str = ""):
     """`argument`: the data set; `added=1` for one stage; `train=0` takes the teacher from another
     run; `baseline=0` leaves the baseline out."""
-    dataset, options = base.arguments(argument, added=0, train=1, baseline=1)
+    dataset, options = base.arguments(argument, added=False, train=True, baseline=True)
     config = base.get_config(method="fsp", dataset=dataset)
     config.networks.teacher = parts.network(model="plain.plain6")
     config.networks.student = parts.network(model="plain.plain4")
@@ -32,7 +32,7 @@ def get_config(argument: str = ""):
     else:
         first = parts.stage(config, train=("student",), terms={"flow": flow})
         # The student's predictions are chance as yet: nothing to select by.
-        first.select = "last"
+        first.select, first.patience = "last", 0
         parts.add_stage(config, "flow", first)
         starts = {"student": "student"}
     stage = parts.stage(config, train=("student",), terms=terms, init_from=starts)

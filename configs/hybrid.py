@@ -18,7 +18,7 @@ from configs import base, datasets, parts
 def get_config(argument: str = ""):
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
-    dataset, options = base.arguments(argument, train=1, baseline=1)
+    dataset, options = base.arguments(argument, train=True, baseline=True)
     config = base.get_config(method="hybrid", dataset=dataset)
     config.feature_weight = 0.1
     config.direction = "student_to_teacher"

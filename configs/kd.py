@@ -19,7 +19,7 @@ from kdjax.errors import UserError
 def get_config(argument: str = ""):
     """`argument`: the data set; then `teachers=N` and `each=1`; `train=0` to take them from other
     runs; `baseline=0` to leave the baseline out."""
-    dataset, options = base.arguments(argument, teachers=1, each=0, train=1, baseline=1)
+    dataset, options = base.arguments(argument, teachers=1, each=False, train=True, baseline=True)
     if options["teachers"] < 1:
         raise UserError("soft targets need one teacher or more, not teachers=0")
     config = base.get_config(method="kd", dataset=dataset)

@@ -11,7 +11,7 @@ from configs import base, datasets, parts
 
 def get_config(argument: str = ""):
     """`argument`: the data set, then `baseline=0` to leave the baseline out."""
-    dataset, options = base.arguments(argument, baseline=1)
+    dataset, options = base.arguments(argument, baseline=True)
     config = base.get_config(method="online", dataset=dataset)
     parts.add_teacher(config, dataset, train=0)
     config.networks.student = parts.network(model=datasets.settings(dataset)["student"])

@@ -50,9 +50,9 @@ def schedule(start: Any, **changes: Any) -> ConfigDict:
     return ConfigDict(values | changes)
 
 
-def alpha(config: ConfigDict, **changes: Any) -> ConfigDict:
-    """The weight of the distillation side, which follows `config.alpha_schedule`."""
-    return _follow(config, "alpha", **changes)
+def alpha(config: ConfigDict, *, factor: Any = 1.0) -> ConfigDict:
+    """The weight of the distillation side, or a multiple: it follows `config.alpha_schedule`."""
+    return _follow(config, "alpha", factor=factor)
 
 
 def one_minus_alpha(config: ConfigDict) -> ConfigDict:
@@ -65,13 +65,15 @@ def temperature(config: ConfigDict) -> ConfigDict:
     return _follow(config, "temperature")
 
 
-def _follow(config: ConfigDict, key: str, **changes: Any) -> ConfigDict:
-    """A schedule that repeats the one of a top-level value, which the config then has."""
+def _follow(config: ConfigDict, key: str, *, offset: Any = 0.0, factor: Any = 1.0) -> ConfigDict:
+    """`offset + factor * x`, x the schedule of a top-level value, which the config then has."""
     name = f"{key}_schedule"
     if name not in config:
         config[name] = schedule(config.get_oneway_ref(key))
     fields = {field: config[name].get_oneway_ref(field) for field in config[name]}
-    return ConfigDict(fields | changes)
+    fields["offset"] = factor * fields["offset"] + offset
+    fields["factor"] = factor * fields["factor"]
+    return ConfigDict(fields)
 
 
 def _moving(value: Any) -> ConfigDict:

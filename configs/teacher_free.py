@@ -5,7 +5,7 @@ arXiv:1909.11723. `self`: the teacher is the student's own architecture, trained
 a teacher that is right with probability 0.99; `smoothing`: `(1 - alpha) CE + alpha KL(u || p)`.
 
     python -m kdjax.main --config=configs/teacher_free.py                   # digits, self
-    python -m kdjax.main --config=configs/teacher_free.py:mnist,virtual=1 --config.temperature=20
+    python -m kdjax.main --config=configs/teacher_free.py:mnist,virtual=1 --config.alpha=0.1
     python -m kdjax.main --config=configs/teacher_free.py:mnist,smoothing=1 --config.alpha=0.1
 """
 
@@ -16,7 +16,7 @@ from kdjax.errors import UserError
 def get_config(argument: str = ""):
     """`argument`: the data set; `virtual=1` or `smoothing=1`; `baseline=0` leaves the baseline
     out."""
-    dataset, options = base.arguments(argument, virtual=0, smoothing=0, baseline=1)
+    dataset, options = base.arguments(argument, virtual=False, smoothing=False, baseline=True)
     if options["virtual"] and options["smoothing"]:
         raise UserError("virtual=1 and smoothing=1 are two methods; choose one")
     kind = "virtual" if options["virtual"] else "smoothing" if options["smoothing"] else "self"
@@ -30,6 +30,7 @@ def get_config(argument: str = ""):
     else:
         terms = {"ce": parts.ce(config, network="student", weight=parts.one_minus_alpha(config))}
     if kind == "virtual":
+        config.temperature = 20.0
         terms["virtual"] = parts.term(
             "virtual",
             network="student",

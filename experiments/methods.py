@@ -67,7 +67,7 @@ def main() -> None:
         if given.tune:
             figures = tune(run, methods, seeds)
         else:
-            settings = tuned(folder, given.settings)
+            settings = tuned(folder, given.settings, given.dataset)
             figures = compare(run, methods, seeds, settings, given.dataset)
     record = {
         "command": "python -m experiments.methods " + " ".join(sys.argv[1:]),
@@ -110,19 +110,21 @@ def chosen_methods(labels: list[str] | None, *, tuning: bool) -> list[Method]:
     return [method for method in METHODS if method.label in wanted]
 
 
-def tuned(folder: Path, names: list[str]) -> dict[str, Settings]:
-    """What `--tune` chose, by method.
+def tuned(folder: Path, names: list[str], dataset: str) -> dict[str, Settings]:
+    """What `--tune` chose on a data set, by method.
 
     Raises:
-        UserError: there is no record of a name.
+        UserError: there is no record of a name, or it is of something else.
     """
     chosen: dict[str, Settings] = {}
     for name in names:
         path = folder / f"{name}.json"
         if not path.exists():
             raise UserError(f"--settings={name}: there is no {path}")
-        tuning = json.loads(path.read_text())["tuning"]
-        chosen |= {label: found["chosen"] for label, found in tuning.items()}
+        record = json.loads(path.read_text())
+        if record.get("dataset") != dataset or "tuning" not in record:
+            raise UserError(f"--settings={name}: {path} has no tuning on {dataset}")
+        chosen |= {label: found["chosen"] for label, found in record["tuning"].items()}
     return chosen
 
 
@@ -144,7 +146,11 @@ def tune(run: Runner, methods: list[Method], seeds: list[int]) -> dict[str, Any]
             tag = f"{number}" if setting else ""
             results = [run(method, seed, settings, tag) for seed in seeds]
             values = [
-                [_last(r, n, "validation") for n in method.networks if n in r["networks"]]
+                [
+                    _last(r, n, "validation")
+                    for n in method.networks
+                    if n in r["networks"] and n != "baseline"
+                ]
                 for r in results
             ]
             tried.append(
@@ -175,13 +181,13 @@ def compare(
     results: dict[str, list[dict[str, Any]]] = {method.label: [] for method in methods}
     for seed in seeds:
         for method in methods:
-            results[method.label].append(run(method, seed, settings_of(method, settings)))
+            # A pinned teacher is one run, whatever the seeds.
+            if not (method.pinned and results[method.label]):
+                results[method.label].append(run(method, seed, settings_of(method, settings)))
     rows = []
     for method in methods:
         for network in method.networks:
-            values, against = _tests(results[method.label], network), None
-            if method.baseline and method.baseline != (method.label, network):
-                against = _paired(values, _tests(results[method.baseline[0]], method.baseline[1]))
+            values = _tests(results[method.label], network)
             rows.append(
                 {
                     "method": method.label,
@@ -191,15 +197,41 @@ def compare(
                     "test": values,
                     "mean": float(np.mean(values)),
                     "deviation": statistics.deviation(values),
-                    "against": against,
+                    "against": _against(method, network, values, results),
+                    "adds": _adds(method, network, values, results),
                 }
             )
     return {"rows": rows}
 
 
+Results = dict[str, list[dict[str, Any]]]
+
+
+def _against(
+    method: Method, network: str, values: list[float], results: Results
+) -> dict[str, Any] | None:
+    """Against the network that trained alone."""
+    if method.baseline is None or method.baseline == (method.label, network):
+        return None
+    label, alone = method.baseline
+    return _paired(values, _tests(results[label], alone))
+
+
+def _adds(
+    method: Method, network: str, values: list[float], results: Results
+) -> dict[str, Any] | None:
+    """Against what the method builds on: another one, or its own earlier stage."""
+    before = next((n for n in method.networks if n.startswith(f"{network} after ")), None)
+    if before is not None:
+        return _paired(values, _tests(results[method.label], before))
+    if method.builds_on in results:
+        return _paired(values, _tests(results[method.builds_on], "student"))
+    return None
+
+
 def _paired(values: list[float], alone: list[float]) -> dict[str, Any] | None:
     found = statistics.paired(values, alone)
-    return None if found is None else {"baseline": float(np.mean(alone)), **found._asdict()}
+    return None if found is None else {"of": float(np.mean(alone)), **found._asdict()}
 
 
 def _tests(results: list[dict[str, Any]], network: str) -> list[float]:

@@ -33,14 +33,16 @@ def show(record: dict[str, Any]) -> None:
                 "-" if row["deviation"] is None else f"{row['deviation']:.2f}",
                 "" if against is None else interval(against),
                 "" if against is None else f"{against['detectable']:.2f}",
+                "" if row["adds"] is None else interval(row["adds"]),
             ]
         )
     progress.table(
         f"{record['dataset']}, {record['fraction']:.0%} of the training images: test accuracy, "
         f"{len(record['seeds'])} seeds",
-        ["network", "mean", "deviation", "against baseline, 95 % interval", "detectable"],
+        ["network", "mean", "deviation", "against alone, 95 % interval", "detectable", "adds"],
         rows,
-        "Paired by seed. Detectable: the difference that would have been seen four times in five.",
+        "Paired by seed. Detectable: the difference that would have been seen four times in five. "
+        "Adds: against soft targets, or against the same network before mutual learning.",
     )
 
 
@@ -52,10 +54,10 @@ def interval(found: dict[str, Any]) -> str:
 
 def markdown(record: dict[str, Any]) -> str:
     """The rows of `show` as a table in Markdown."""
-    lines = ["| method | network | config | settings | test accuracy | against alone, 95 % |"]
-    lines.append("| --- | --- | --- | --- | --- | --- |")
+    lines = ["| method | network | config | settings | test accuracy | against alone | adds |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for row in record["rows"]:
-        spread = "" if row["deviation"] is None else f" ± {row['deviation']:.2f}"
+        spread = ", one run" if row["deviation"] is None else f" ± {row['deviation']:.2f}"
         settings = ", ".join(f"{key} {value:g}" for key, value in row["settings"].items())
         name = row["network"].replace("+", " + ")
         cells = [
@@ -63,8 +65,8 @@ def markdown(record: dict[str, Any]) -> str:
             f"`{name}`",
             f"`{row['config'].removeprefix('configs/')}`",
             settings,
-            f"{row['mean']:.2f}{spread} %",
-            "" if row["against"] is None else interval(row["against"]),
+            f"{row['mean']:.2f}{spread}",
+            *("" if row[key] is None else interval(row[key]) for key in ("against", "adds")),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

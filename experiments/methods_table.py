@@ -27,7 +27,10 @@ class Method:
     """Whose figures are reported; `<network> after <stage>` is what an earlier stage left; names
     joined by + are an ensemble."""
     baseline: tuple[str, str] | None = ("alone", "student")
-    """Method and network that trained alone from the same start, with the same seeds."""
+    """Method and network that trained alone, with the same seeds: on the same images in the same
+    order and views; from the same start but for `peer_1` and `generation_1`."""
+    builds_on: str = ""
+    """The method whose student shows what this one adds."""
     teacher_from: str = ""
     """The method whose student is the teacher."""
     like: str = ""
@@ -76,7 +79,12 @@ def _large(config: ConfigDict) -> dict[str, Any]:
     return {"networks.student.model": datasets.settings(config.data.name)["teacher"]}
 
 
-_TAUGHT = dict(options="train=0,baseline=0", teacher_from="teacher", like="soft targets")
+_TAUGHT = dict(
+    options="train=0,baseline=0",
+    teacher_from="teacher",
+    like="soft targets",
+    builds_on="soft targets",
+)
 _SOFT = {"alpha": (0.5, 0.9), "temperature": (2.0, 4.0, 8.0)}
 _PEERS = dict(
     networks=("peer_0 after peer_0", "peer_0", "peer_1 after peer_1", "peer_1", "peer_0+peer_1"),

@@ -1,6 +1,6 @@
 """From a config to networks, terms, optimisers and data: the only reader of config's meaning."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -8,16 +8,12 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from kdjax import augment, checks, discover, feed, optim, schedules, tasks, wiring
-from kdjax.data import splits, tfds_source
-from kdjax.data.sources import folder
-from kdjax.data.types import DataSet, Raw, Request
+from kdjax.build_data import appearance, load_data, normalisation
+from kdjax.data.types import DataSet
 from kdjax.errors import UserError
 from kdjax.models import linen
 from kdjax.program import TERMS, Program
 from kdjax.types import Hyper, Network, Task, Term
-
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation of ImageNet's training images, by channel, in [0, 1]."""
 
 
 class Stage(NamedTuple):
@@ -51,6 +47,8 @@ class Plan(NamedTuple):
     data: DataSet
     stages: tuple[Stage, ...]
     restored: Mapping[str, Restored]
+    appearance: Mapping[str, Any]
+    """What images look like to a network."""
     data_seed: int
     streaming: bool
     """Whether batches are read from disk as they are needed; else all images are on the devices."""
@@ -89,6 +87,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         data,
         stages,
         restored,
+        appearance(config.data),
         config.data.seed,
         _streaming(config, data),
         config.data.workers,
@@ -99,54 +98,6 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         config.checkpoint_every_epochs,
         config.tensorboard,
     )
-
-
-def load_data(config: ConfigDict) -> DataSet:
-    """The data set, split.
-
-    Raises:
-        UserError: it is unknown, not prepared, or does not fit what the config says of it.
-    """
-    return split(source(config.data.name)(request(config.data)), config.data)
-
-
-def split(raw: Raw, data: ConfigDict) -> DataSet:
-    """The splits that a config's `data` asks for."""
-    return splits.prepare(
-        raw,
-        seed=data.seed,
-        validation=data.validation,
-        fraction=data.fraction,
-        refit=data.refit,
-    )
-
-
-def source(name: str) -> Callable[[Request], Raw]:
-    """How the data set of a name is read: `tfds/<name>` is any that TFDS has.
-
-    Raises:
-        UserError: there is none of that name.
-    """
-    if name.startswith("tfds/"):
-        return tfds_source.reader(name.removeprefix("tfds/"), own=folder.read)
-    return discover.module("kdjax.data.sources", name, "data set").read
-
-
-def request(data: ConfigDict) -> Request:
-    """What a config's `data` asks of its source."""
-    channels = len(normalisation(data)[0])
-    return Request(data.data_dir, data.path, data.size, channels, data.crop)
-
-
-def normalisation(data: ConfigDict) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel, as many as the images are to have."""
-    channels = len(data.mean)
-    kinds = {
-        "dataset": (tuple(data.mean), tuple(data.std)),
-        "imagenet": IMAGENET,
-        "unit": ((0.0,) * channels, (1.0,) * channels),
-    }
-    return kinds[data.normalisation]
 
 
 def _streaming(config: ConfigDict, data: DataSet) -> bool:
@@ -263,6 +214,10 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         std=std,
         only=_values(stage.only),
     )
+    for term_name, values in weights.items():
+        for part, moving in values.items():
+            where = f"{key}.terms.{term_name}.{part}"
+            checks.check_values(where, moving, stage.epochs, steps_per_epoch)
     rate = stage.optimiser.learning_rate
     hyper = Hyper(
         seed=np.uint32(config.seed),  # type: ignore[arg-type]
@@ -290,14 +245,24 @@ def _values(config: Mapping[str, Any]) -> dict[str, Any]:
 def _term(
     given: dict[str, Any], task: Task, steps_per_epoch: int, key: str, name: str
 ) -> tuple[Term, dict[str, Any]]:
+    where = f"config.{key}.terms.{name}"
+    for needed in ("kind", "weight"):
+        if needed not in given:
+            raise UserError(f"{where} has no {needed}")
     kind = given.pop("kind")
     values: dict[str, Any] = {
         part: schedule(given.pop(part), steps_per_epoch, f"{key}.terms.{name}.{part}")
         for part in ("weight", "temperature")
         if part in given
     }
-    found = discover.module("kdjax.terms", kind, f"kind of term in config.{key}.terms.{name}")
-    term = found.make(task=task, **_values(given))
-    if len(set(term.reads)) < len(term.reads):
-        raise UserError(f"config.{key}.terms.{name} wires {term.reads[0]!r} to itself")
+    found = discover.module("kdjax.terms", kind, f"kind of term in {where}")
+    try:
+        term = found.make(task=task, **_values(given))
+    except TypeError as error:
+        raise UserError(
+            f"{where}, a {kind}, does not fit: {' '.join(str(error).split())}"
+        ) from error
+    twice = sorted({one for one in term.reads if term.reads.count(one) > 1})
+    if twice:
+        raise UserError(f"{where} names {twice[0]!r} twice")
     return term, values

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from kdjax.errors import UserError
+from kdjax.parallel import one_copy
 from kdjax.types import NetState, PyTree, TrainState
 
 
@@ -84,6 +85,8 @@ class Checkpoints:
     def one_network(self, step: int, item: str, name: str, like: NetState) -> NetState:
         """One of the networks of one checkpoint, in the layout of `like`, whatever else is there.
 
+        Of `networks` that pmap trained, which have a device axis, one copy is made.
+
         Raises:
             UserError: it is damaged, not there, or of another architecture.
         """
@@ -101,6 +104,8 @@ class Checkpoints:
             reason = " ".join(str(error).split())[:300]
             raise UserError(f"cannot restore {name!r} from {where}: {reason}") from error
         state = NetState(found["params"], found["batch_stats"])
+        if item == "networks" and self.progress(step)["layout"] != "jit":
+            state = one_copy(state)
         theirs, mine = _named_shapes(state), _named_shapes(like)
         differing = sorted(key for key in {*theirs, *mine} if theirs.get(key) != mine.get(key))
         if differing:

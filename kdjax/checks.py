@@ -4,10 +4,15 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from kdjax import discover
 from kdjax.errors import UserError
+from kdjax.schedules import Schedule
+
+_POINTS = 40
+"""At so many epochs a schedule's values are looked at."""
 
 
 def check(config: ConfigDict) -> None:
@@ -127,9 +132,6 @@ def _check_schedule(key: str, schedule: ConfigDict, epochs: int, smallest: float
             _positive(f"{key}.{field}", schedule[field])
         else:
             _within(f"{key}.{field}", schedule[field], smallest, math.inf, open_end=True)
-        moved = schedule.offset + schedule.factor * schedule[field]
-        if moved < 0:
-            raise UserError(f"config.{key} comes to {moved}; it must be 0 or more")
     for field in ("rate", "every"):
         _positive(f"{key}.{field}", schedule[field])
     for field in ("begin", "finish", "warm_up"):
@@ -141,8 +143,33 @@ def _check_schedule(key: str, schedule: ConfigDict, epochs: int, smallest: float
         schedule.begin,
         f"less than the stage's {epochs} epochs, or the schedule never starts",
     )
+    _require(
+        schedule.kind != "exponential" or schedule.rate == 1 or schedule.start != schedule.end,
+        f"{key}.end",
+        schedule.end,
+        "where an exponential schedule is to stop, not its start",
+    )
     numbers = _numbers(schedule.boundaries)
     _require(numbers, f"{key}.boundaries", schedule.boundaries, "a tuple of epochs")
+
+
+def check_values(key: str, schedule: Schedule, epochs: int, steps_per_epoch: int) -> None:
+    """That a weight is never below 0, and a temperature always above.
+
+    Raises:
+        UserError: at some epoch it is not; names the first.
+    """
+    at = np.linspace(0, epochs, min(epochs, _POINTS) + 1)
+    steps = (at * steps_per_epoch).astype(np.float32)
+    values = np.asarray([schedule.at(step) for step in steps])
+    positive = key.endswith("temperature")
+    wrong = ~np.isfinite(values) | (values < 0) | (positive & (values == 0))
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise UserError(
+            f"config.{key} comes to {values[first]:.4g} at epoch {at[first]:g}; it "
+            f"must be {'greater than 0' if positive else '0 or more'}"
+        )
 
 
 def _numbers(values: Iterable[Any]) -> bool:

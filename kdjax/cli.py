@@ -61,8 +61,10 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     except UserError as error:
         _fail(str(error))
     except (flags.Error, AttributeError, KeyError) as error:
-        # ml_collections reports an unknown config key as an AttributeError, with the nearest name.
-        _fail(_one_line(error))
+        # ml_collections reports an unknown config key as an AttributeError, with the nearest name
+        # where one is near, and with nothing but the key elsewhere.
+        text = _one_line(error).strip("'\"")
+        _fail(f"the config has no key {text!r}" if " " not in text else text)
     except Exception as error:
         # The config file is Python: whatever it raises is the user's to mend.
         _fail(f"--config: {type(error).__name__}: {_one_line(error)}")

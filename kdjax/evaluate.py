@@ -132,6 +132,7 @@ def run(
     from kdjax import build, evaluation, parallel, workdir
     from kdjax.models import linen
 
+    check_ensemble(ensemble or [])
     config = workdir.load_config(directory)
     if data_dir is not None:
         config.data.data_dir = data_dir
@@ -193,6 +194,16 @@ def _restore(
     if not found:
         raise _nothing(directory, [one.name for one in wanted], step)
     return found
+
+
+def check_ensemble(names: list[str]) -> None:
+    """That there are several, all different, or none.
+
+    Raises:
+        UserError: there are not.
+    """
+    if names and len(set(names)) < max(2, len(names)):
+        raise UserError(f"--ensemble={','.join(names)}: it takes two different networks or more")
 
 
 def _ensemble(members: dict[str, "_Restored"]) -> "_Restored":

@@ -48,7 +48,8 @@ def objective(
         total = total + values["weight"] * value
         memory[name] = loss.memory
         logged[name] = value
-        logged |= {f"{name}/{metric}": value for metric, value in loss.metrics.items()}
+        for metric, measured in loss.metrics.items():
+            logged[f"{name}/{metric}"] = measured / _devices(axis)
     logged["loss"] = total
     for name in program.trained:
         correct = metrics.sums(program.task, outputs[name], batch)["correct"]
@@ -71,8 +72,12 @@ def _share(loss: Loss, mask: Array, count: Array, axis: str | None) -> Array:
     """A term's value, so that the sum over devices is its value on the global batch."""
     if loss.over == "examples":
         return jnp.sum(jnp.where(mask > 0, loss.value, 0.0)) / count
-    devices = 1 if axis is None else jax.lax.axis_size(axis)
-    return loss.value / devices
+    return loss.value / _devices(axis)
+
+
+def _devices(axis: str | None) -> int:
+    """What is alike on each of them is divided by their number, and summed over them later."""
+    return 1 if axis is None else jax.lax.axis_size(axis)
 
 
 def over_devices(tree: PyTree, axis: str | None) -> PyTree:

@@ -41,6 +41,14 @@ class Parallel(NamedTuple):
     """Networks of a training state as one replicated copy, for evaluation."""
 
 
+def one_copy(state: NetState) -> NetState:
+    """A network without pmap's device axis: parameters are alike, statistics are averaged."""
+    return NetState(
+        jax.tree.map(lambda x: x[0], state.params),
+        jax.tree.map(lambda x: jnp.mean(x, axis=0), state.batch_stats),
+    )
+
+
 def mesh(devices: list[jax.Device] | None = None) -> Mesh:
     """All local devices in one row."""
     return Mesh(jax.local_devices() if devices is None else devices, (AXIS,))
@@ -117,14 +125,7 @@ def make(
         return jax.device_put(copies, by_example)
 
     def collect(networks: dict[str, NetState]) -> dict[str, NetState]:
-        single = {
-            name: NetState(
-                jax.tree.map(lambda x: x[0], state.params),
-                jax.tree.map(lambda x: jnp.mean(x, axis=0), state.batch_stats),
-            )
-            for name, state in networks.items()
-        }
-        return replicate(single)
+        return replicate({name: one_copy(state) for name, state in networks.items()})
 
     layout = f"pmap on {count} devices"
     return Parallel(layout, count, feed_of, replicate, spread, pmap_step, eval_step, collect)

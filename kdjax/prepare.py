@@ -38,7 +38,7 @@ def main() -> None:
     if not given.dataset:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
     from configs import base, datasets
-    from kdjax import build, checks
+    from kdjax import build_data, checks
     from kdjax.data import cache, sheet, summary
 
     name = given.dataset.removeprefix("tfds/")
@@ -60,8 +60,8 @@ def main() -> None:
         with_tfds(tfds_name, manual_dir=given.manual_dir, data_dir=given.data_dir)
     elif given.manual_dir:
         raise UserError(f"--manual_dir is for TFDS's archives; {name} is read from --path=PATH")
-    raw = build.source(config.data.name)(build.request(config.data))
-    summary.show(raw, build.split(raw, config.data))
+    raw = build_data.source(config.data.name)(build_data.request(config.data))
+    summary.show(raw, build_data.split(raw, config.data))
     where = cache.root(given.data_dir) / "kdjax" / f"{config.data.name.replace('/', '-')}.png"
     where = Path(given.sheet) if given.sheet else where
     sheet.draw(raw, where)

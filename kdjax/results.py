@@ -27,6 +27,10 @@ def show(result: dict[str, Any], directory: Path) -> None:
             gain = figures["test"]["accuracy"] - baseline["test"]["accuracy"]
             row.append("" if name == "baseline" else f"{100 * gain:+.2f}")
         rows.append(row)
+    for name, origin in result["restored"].items():
+        tests = [_percent(origin[split]) for split in ("validation", "test")]
+        row = [f"{name} of {origin['workdir']}", f"{origin['parameters']:,}"]
+        rows.append([*row, f"{origin['step']:,}", *tests, *[""] * (len(columns) - 5)])
     seconds = sum(stage["seconds"] for stage in result["stages"].values())
     data = result["data"]
     examples = data["examples"]

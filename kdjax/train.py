@@ -38,19 +38,23 @@ def run(
     """
     clock, began = runtime.CompileClock(), time.perf_counter()
     plan = build.plan(config, len(jax.local_devices()))
-    workdir.open_for(config, directory)
+    workdir.require_same(config, directory)
     result = workdir.load_result(directory) or _empty(config, plan)
     if result["finished"]:
         return result
 
-    workdir.record_split(directory, plan.data)
     layout = parallel.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
+    others = restore.others(plan, layout)
+    result["restored"] = {name: other.origin for name, other in others.items()}
+    workdir.open_for(config, directory)
+    workdir.record_split(directory, plan.data)
+    workdir.record_restored(directory, result["restored"])
     feeds = {name: layout.feed(split) for name, split in plan.data.splits.items()}
     folders = [Checkpoints(directory, stage.name) for stage in plan.stages]
     latest = max((folder.latest() or 0 for folder in folders), default=0)
     writer = Metrics(directory, step=latest, tensorboard=plan.tensorboard)
     session = Session(plan, layout, feeds, writer, should_stop)
-    there = restore.others(plan, layout)
+    there = {name: other.state for name, other in others.items()}
     step = 0
     try:
         for stage, checkpoints in zip(plan.stages, folders, strict=True):

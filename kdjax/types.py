@@ -143,3 +143,10 @@ class Term(NamedTuple):
     loss: Callable[[TermState, View], Loss]
     reads: tuple[str, ...]
     """The networks that it reads."""
+    learns: tuple[str, ...] | None = None
+    """Those of them that its gradient reaches; None: all."""
+
+    @property
+    def teaches(self) -> tuple[str, ...]:
+        """The networks that its gradient reaches, where they are trained."""
+        return self.reads if self.learns is None else self.learns

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from kdjax.discover import unknown
 from kdjax.errors import UserError
 from kdjax.program import Program
-from kdjax.types import Array, Batch, NetState, Network, Outputs, PyTree, Term, View
+from kdjax.types import Array, Batch, Hyper, NetState, Network, Outputs, PyTree, Term, View
 
 
 class Wired(Protocol):
@@ -22,6 +22,8 @@ class Wired(Protocol):
     def program(self) -> Program: ...
     @property
     def init_from(self) -> Mapping[str, str]: ...
+    @property
+    def hyper(self) -> Hyper: ...
 
 
 def check(
@@ -67,11 +69,12 @@ def _check_order(stages: Sequence[Wired], restored: Sequence[str]) -> None:
             if name not in there:
                 raise UserError(
                     f"stage {stage.name!r} reads network {name!r}, which no earlier stage trains; "
-                    f"{names}"
+                    f"{names}. One from another run: --config.networks.{name}.workdir=DIR"
                 )
         for name, start in stage.init_from.items():
             if name not in stage.program.trained:
-                raise unknown(f"trained network in init_from of stage {stage.name!r}", name, there)
+                what = f"trained network in init_from of stage {stage.name!r}"
+                raise unknown(what, name, stage.program.trained)
             if start not in there:
                 raise UserError(
                     f"stage {stage.name!r} starts {name!r} from {start!r}, which no earlier stage "
@@ -132,7 +135,6 @@ def _check_terms(
 ) -> None:
     """Initialises and computes every term, in shapes alone: wrong layers raise here."""
     scalar = jax.ShapeDtypeStruct((), jnp.float32)
-    hyper = dict.fromkeys(("weight", "temperature"), scalar)
     image = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
     index = jax.ShapeDtypeStruct((2,), jnp.int32)
     mask = jax.ShapeDtypeStruct((2,), jnp.float32)
@@ -143,9 +145,17 @@ def _check_terms(
     params: dict[str, PyTree] = {name: shapes[name][0].params for name in program.trained}
     for name, term in program.terms.items():
         where = f"term {name!r} of stage {stage.name!r}"
+        if not set(term.teaches) & set(program.trained):
+            raise UserError(
+                f"{where} teaches {' and '.join(term.teaches)}, which the stage does not train; it "
+                f"trains {', '.join(program.trained)}"
+            )
+        hyper = dict.fromkeys(stage.hyper.terms[name], scalar)
         try:
             jax.eval_shape(functools.partial(_value, term), batch, outputs, params, hyper)
-        except (ValueError, TypeError) as error:
+        except KeyError as error:
+            raise UserError(f"{where} needs {error}, which is not there") from error
+        except (ValueError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{where} does not fit: {reason}") from error
         except UserError as error:

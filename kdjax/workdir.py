@@ -24,28 +24,37 @@ def default(config: ConfigDict) -> Path:
 
 def plain(config: ConfigDict) -> dict[str, Any]:
     """A config as JSON holds it: references resolved, tuples as lists."""
-    return json.loads(json.dumps(config.to_dict()))
+    return jsonable(config.to_dict())
+
+
+def jsonable(tree: dict[str, Any]) -> dict[str, Any]:
+    """The same as JSON holds it."""
+    return json.loads(json.dumps(tree))
 
 
 def open_for(config: ConfigDict, workdir: Path) -> None:
-    """Makes the folder, or makes sure that it belongs to this config.
-
-    Raises:
-        UserError: it belongs to another config; names the keys that differ.
-    """
+    """Makes the folder, where there is none."""
     path = workdir / "config.json"
-    mine = plain(config)
     if not path.exists():
         try:
             workdir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot make workdir {workdir}: {error.strerror}") from error
-        write_json(path, mine)
+        write_json(path, plain(config))
+
+
+def require_same(config: ConfigDict, workdir: Path) -> None:
+    """Makes sure that a folder, where there is one, belongs to this config.
+
+    Raises:
+        UserError: it belongs to another config; names the keys that differ.
+    """
+    path = workdir / "config.json"
+    if not path.exists():
         return
-    theirs = _read(path)
     differing = [
         line
-        for line in _differences(flatten(theirs), flatten(mine))
+        for line in differences(flatten(_read(path)), flatten(plain(config)))
         if not line.startswith(_WITHOUT_EFFECT)
     ]
     if differing:
@@ -94,6 +103,42 @@ def check_split(workdir: Path, data: DataSet) -> None:
         )
 
 
+def seen(workdir: Path, data: DataSet) -> dict[str, int]:
+    """How many of a data set's validation and test images another run was trained on.
+
+    Raises:
+        UserError: that run was trained on other images.
+    """
+    record = _read(workdir / "split.json")
+    if record["content"] != data.content:
+        raise UserError(f"{workdir} was trained on other images than {data.source} has now")
+    train = record["ids"]["train"]
+    return {
+        name: int(np.isin(data.splits[name].id, train).sum())
+        for name in ("validation", "test")
+        if name in data.splits
+    }
+
+
+def record_restored(workdir: Path, origins: dict[str, Any]) -> None:
+    """Writes `restored.json`, where networks from other runs come from and what they are.
+
+    Raises:
+        UserError: one of them is no longer what the run began with.
+    """
+    path = workdir / "restored.json"
+    if not path.exists():
+        if origins:
+            write_json(path, origins)
+        return
+    for name, origin in _read(path).items():
+        if origins[name]["digest"] != origin["digest"]:
+            raise UserError(
+                f"network {name!r} of {origin['workdir']} has changed since {workdir} began: "
+                "choose another --workdir, or none"
+            )
+
+
 def _split(data: DataSet) -> dict[str, Any]:
     ids = {name: np.sort(split.id).tolist() for name, split in data.splits.items()}
     return {"content": data.content, "ids": ids}
@@ -116,7 +161,7 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _differences(theirs: dict[str, Any], mine: dict[str, Any]) -> list[str]:
+def differences(theirs: dict[str, Any], mine: dict[str, Any]) -> list[str]:
     missing = "absent"
     return [
         f"{key} is {theirs.get(key, missing)} there and {mine.get(key, missing)} here"

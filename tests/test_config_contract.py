@@ -28,6 +28,9 @@ def small(name, argument):
     config.batch_size, config.data.size = 16, 8
     for network in config.networks.values():
         network.model = "plain.plain2"
+    if "ramp_begin" in config:
+        # Mutual from the first step on.
+        config.ramp_begin = config.ramp_finish = 0.0
     return config
 
 
@@ -58,7 +61,8 @@ def test_with_weights_of_zero_it_is_the_baseline(name, argument):
         config[WITHOUT[name]] = 0.0
     plan = build.plan(config, devices=1)
     pair = config.networks.baseline.pair
-    stages = {network: s for s in reversed(plan.stages) for network in s.program.trained}
+    # The last stage of each, as if it were the first: of two phases the mutual one.
+    stages = {network: s for s in plan.stages for network in s.program.trained}
     there = {n: initial(s)[n] for n, s in stages.items()}
     after = {}
     with jax.numpy_dtype_promotion("standard"):

@@ -134,7 +134,26 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"temperature": float("inf")}, "config.temperature is inf"),
         ({"weight_decay": -1.0}, "weight_decay is -1.0; it must be 0 or more"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0; it must be in [0, 1)"),
-        ({"alpha_schedule.end": 1.5}, "terms.ce.weight comes to -0.5; it must be 0 or more"),
+        (
+            {
+                "alpha_schedule.kind": "steps",
+                "alpha_schedule.rate": 3.0,
+                "alpha_schedule.boundaries": (5,),
+            },
+            "terms.ce.weight comes to -0.5 at epoch 5; it must be 0 or more",
+        ),
+        (
+            {"temperature_schedule.factor": 0.0},
+            "temperature comes to 0 at epoch 0; it must be great",
+        ),
+        (
+            {"temperature_schedule.kind": "exponential", "temperature_schedule.rate": 0.9},
+            "temperature.end is 4.0; it must be where an exponential schedule is to stop",
+        ),
+        (
+            {"stages.student.terms.ce.network": "teacher"},
+            "term 'ce' of stage 'student' teaches teacher, which the stage does not train",
+        ),
         ({"stages.student.optimiser.b1": 2.0}, "b1 is 2.0"),
         ({"stages.student.optimiser.clip_norm": -1.0}, "clip_norm is -1.0"),
         ({"stages.student.terms.soft.weight.start": -4.0}, "soft.weight.start is -4.0"),
@@ -154,7 +173,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
             "init_from={'student': 'student'} goes on from there",
         ),
         ({"networks.baseline.pair": "studnet"}, "Did you mean 'student'?"),
-        ({"stages.student.terms.soft.teacher": "student"}, "wires 'student' to itself"),
+        ({"stages.student.terms.soft.teacher": "student"}, "terms.soft names 'student' twice"),
         ({"data.path": "/somewhere"}, "digits are embedded"),
         ({"data.std": (0.0,)}, "data.std is (0.0,); it must be greater than 0"),
         ({"data.augment.pad": -1}, "data.augment.pad is -1"),

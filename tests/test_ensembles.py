@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import ensembles, tasks
+from kdjax import ensembles, evaluate, tasks
+from kdjax.errors import UserError
 from tests.helpers import IMAGE_SHAPE, network
 
 
@@ -22,6 +23,12 @@ def test_probabilities_are_the_members_mean(task):
     assert jax.tree.structure(together.init(jax.random.key(0))) == jax.tree.structure(
         ensembles.state(states)
     )
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "a"]])
+def test_one_network_is_no_ensemble(names):
+    with pytest.raises(UserError, match="two different networks or more"):
+        evaluate.check_ensemble(names)
 
 
 def test_it_does_not_learn():

@@ -85,6 +85,7 @@ def test_who_imports_what():
     assert relative(where("kdjax.train")) == {"main.py"}
     assert relative(where("ml_collections")) == {
         "build.py",
+        "build_data.py",
         "checks.py",
         "main.py",
         "train.py",

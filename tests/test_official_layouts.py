@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from configs import base
-from kdjax import build, prepare
+from kdjax import build_data, prepare
 from kdjax.data.builders import aid
 from kdjax.errors import UserError
 
@@ -70,7 +70,7 @@ def prepared(tmp_path, dataset, tfds_name, manual):
     prepare.with_tfds(tfds_name, manual_dir=str(manual), data_dir=data_dir)
     config = base.get_config(method="", dataset=dataset)
     config.data.data_dir, config.data.size = data_dir, 8
-    return build.source(dataset)(build.request(config.data))
+    return build_data.source(dataset)(build_data.request(config.data))
 
 
 def assert_labels_fit(split, each):

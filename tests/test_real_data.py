@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import ce
-from kdjax import build, prepare, train
+from kdjax import build_data, prepare, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_device")]
 
@@ -19,7 +19,7 @@ def config_of(dataset, data_dir, path=""):
 
 
 def raw_of(config):
-    return build.source(config.data.name)(build.request(config.data))
+    return build_data.source(config.data.name)(build_data.request(config.data))
 
 
 def sizes(raw):

@@ -1,6 +1,7 @@
 """Networks that go on from an earlier stage, learn in part, or come from another run."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -128,11 +129,46 @@ def test_a_teacher_comes_from_another_run(tmp_path, caplog):
     wide.networks.teacher.model = "plain.plain4"
     with pytest.raises(UserError, match="of another architecture or number of classes: "):
         train.run(wide, tmp_path / "c")
+    origin = result["restored"]["teacher"]
+    assert origin["test"] == whole["networks"]["teacher"]["test"]
+    assert origin["validation_images_seen"] == 0
+    # A wrong name leaves nothing behind.
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "b").exists()
+    for key, value, message in (
+        ("normalisation", "unit", "whose images look otherwise: data.mean is"),
+        ("seed", 1, "of this run's test images: the split is another"),
+    ):
+        other = config()
+        other.data[key] = value
+        with pytest.raises(UserError, match=message):
+            train.run(other, tmp_path / "e")
     record = json.loads((tmp_path / "whole" / "result.json").read_text())
     record["finished"] = False
     (tmp_path / "whole" / "result.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match="which has not finished"):
         train.run(config(), tmp_path / "d")
+
+
+def test_a_teacher_that_changes_is_noticed_on_resume(tmp_path):
+    def teacher(seed):
+        config = small(ce)
+        config.seed = seed
+        return config
+
+    def config():
+        config = small(kd, "digits,train=0,baseline=0")
+        config.networks.teacher.workdir = str(tmp_path / "teacher")
+        config.networks.teacher.source = "student"
+        return config
+
+    train.run(teacher(0), tmp_path / "teacher")
+    with pytest.raises(Interrupted):
+        train.run(config(), tmp_path / "run", lambda step: step == 3)
+    shutil.rmtree(tmp_path / "teacher")
+    train.run(teacher(1), tmp_path / "teacher")
+    with pytest.raises(UserError, match="network 'teacher' of .* has changed since .* began"):
+        train.run(config(), tmp_path / "run")
 
 
 @pytest.mark.parametrize(

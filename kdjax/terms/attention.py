@@ -67,7 +67,7 @@ def make(
         )
         return Loss(jnp.asarray(total), over="examples", memory=state.memory)
 
-    return Term(init, loss, reads=(student, teacher))
+    return Term(init, loss, reads=(student, teacher), learns=(student,))
 
 
 def _check(network: str, layer: str, shape: tuple[int, ...]) -> None:

@@ -76,7 +76,7 @@ def make(
             values.append(features.mse(project(state.params[name(pair)], source), target))
         return Loss(jnp.asarray(sum(values)), over="examples", memory=state.memory)
 
-    return Term(init, loss, reads=(student, teacher))
+    return Term(init, loss, reads=(student, teacher), learns=(student,))
 
 
 def name(pair: tuple[str, str]) -> str:

@@ -59,4 +59,4 @@ def make(*, task: Task, student: str, teacher: str, stages: tuple[int, ...]) -> 
         )
         return Loss(jnp.asarray(total), over="examples", memory=state.memory)
 
-    return Term(init, loss, reads=(student, teacher))
+    return Term(init, loss, reads=(student, teacher), learns=(student,))

@@ -58,4 +58,4 @@ def make(*, task: Task, student: str, teacher: str, guided: str, hint: str) -> T
         value = features.half_squared(regressed, target)
         return Loss(value, over="examples", memory=state.memory)
 
-    return Term(init, loss, reads=(student, teacher))
+    return Term(init, loss, reads=(student, teacher), learns=(student,))

@@ -66,7 +66,9 @@ def make(
         else:
             found = task.average(logits, temperature)
         if shuffle:
-            found = jax.random.permutation(view.key, found, axis=0)
+            # By at least one place, so that no example keeps its own.
+            shift = jax.random.randint(view.key, (), 1, len(found))
+            found = jnp.roll(found, shift, axis=0)
         return jax.lax.stop_gradient(found) if detach_teacher else found
 
     def loss(state: TermState, view: View) -> Loss:
@@ -79,4 +81,5 @@ def make(
         )
         return Loss(value, over="examples", memory=state.memory)
 
-    return Term(no_state, loss, reads=(student, *teachers))
+    learns = (student,) if detach_teacher else (student, *teachers)
+    return Term(no_state, loss, reads=(student, *teachers), learns=learns)

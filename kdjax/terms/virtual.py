@@ -5,6 +5,7 @@ arXiv:1909.11723, section 4.2, equations 8 and 9: `T^2 KL(softmax(p / T) || soft
 p = `correct` on the label and the rest spread evenly; the probabilities themselves are softened.
 """
 
+from kdjax.errors import UserError
 from kdjax.terms import no_state
 from kdjax.types import Loss, Task, Term, TermState, View
 
@@ -26,7 +27,13 @@ def make(
         temper_student: whether the student's logits are divided by the temperature too. The
             authors' code does so on ImageNet, not on CIFAR.
         scale_by_t2: whether T squared multiplies the divergence.
+
+    Raises:
+        UserError: `correct` is no probability between 0 and 1.
     """
+
+    if not 0.0 < correct < 1.0:
+        raise UserError(f"a virtual teacher's correct is {correct}; it must be in (0, 1)")
 
     def loss(state: TermState, view: View) -> Loss:
         value = task.virtual(

@@ -75,7 +75,7 @@ def test_differences_are_paired_by_seed():
     baseline, row = methods.compare(run, chosen, [0, 1, 2], {}, "mnist")["rows"]
     assert baseline["against"] is None
     assert baseline["test"] == pytest.approx([90.0, 92.0, 97.0])
-    assert row["against"]["baseline"] == pytest.approx(93.0)
+    assert row["against"]["of"] == pytest.approx(93.0)
     expected = statistics.paired([91.0, 94.0, 97.0], [90.0, 92.0, 97.0])
     assert row["against"]["mean"] == pytest.approx(expected.mean)
     assert row["against"]["interval"] == pytest.approx(expected.interval)

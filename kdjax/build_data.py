@@ -1,0 +1,69 @@
+"""What a config's `data` means: the images, their splits, and what they look like to a network."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from kdjax import discover
+from kdjax.data import splits, tfds_source
+from kdjax.data.sources import folder
+from kdjax.data.types import DataSet, Raw, Request
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of ImageNet's training images, by channel, in [0, 1]."""
+
+
+def load_data(config: ConfigDict) -> DataSet:
+    """The data set, split.
+
+    Raises:
+        UserError: it is unknown, not prepared, or does not fit what the config says of it.
+    """
+    return split(source(config.data.name)(request(config.data)), config.data)
+
+
+def split(raw: Raw, data: ConfigDict) -> DataSet:
+    """The splits that a config's `data` asks for."""
+    return splits.prepare(
+        raw,
+        seed=data.seed,
+        validation=data.validation,
+        fraction=data.fraction,
+        refit=data.refit,
+    )
+
+
+def source(name: str) -> Callable[[Request], Raw]:
+    """How the data set of a name is read: `tfds/<name>` is any that TFDS has.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name.startswith("tfds/"):
+        return tfds_source.reader(name.removeprefix("tfds/"), own=folder.read)
+    return discover.module("kdjax.data.sources", name, "data set").read
+
+
+def request(data: ConfigDict) -> Request:
+    """What a config's `data` asks of its source."""
+    channels = len(normalisation(data)[0])
+    return Request(data.data_dir, data.path, data.size, channels, data.crop)
+
+
+def normalisation(data: ConfigDict) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel, as many as the images are to have."""
+    channels = len(data.mean)
+    kinds = {
+        "dataset": (tuple(data.mean), tuple(data.std)),
+        "imagenet": IMAGENET,
+        "unit": ((0.0,) * channels, (1.0,) * channels),
+    }
+    return kinds[data.normalisation]
+
+
+def appearance(data: ConfigDict) -> dict[str, Any]:
+    """What images look like to a network, by the keys of the config that say so."""
+    mean, std = normalisation(data)
+    keys = ("name", "size", "crop")
+    return {**{f"data.{k}": data[k] for k in keys}, "data.mean": mean, "data.std": std}
