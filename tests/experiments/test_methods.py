@@ -1,8 +1,11 @@
 """The study of all methods: its table fits the configs, and its figures are paired by seed."""
 
+import dataclasses
+
 import pytest
 
-from experiments import methods, methods_table
+from experiments import methods, methods_report, methods_table
+from experiments.methods_run import Runner
 from kdjax import statistics
 from kdjax.errors import UserError
 
@@ -79,6 +82,55 @@ def test_differences_are_paired_by_seed():
     expected = statistics.paired([91.0, 94.0, 97.0], [90.0, 92.0, 97.0])
     assert row["against"]["mean"] == pytest.approx(expected.mean)
     assert row["against"]["interval"] == pytest.approx(expected.interval)
+
+
+@pytest.mark.slow
+def test_a_methods_first_phase_and_weight_0_are_the_network_alone(tmp_path):
+    """On real runs: the pairs differ by the method alone, and the sums of stages are in order."""
+    run = Runner(tmp_path, dataset="digits", fraction=0.2, epochs=1, batch_size=32, tuning=False)
+    chosen = [
+        methods_table.BY_LABEL[n] for n in ("alone", "mutual", "two phases", "virtual teacher")
+    ]
+    few = dataclasses.replace(chosen[2], options="train=1,baseline=0", teacher_from="")
+    nothing = {"alpha": 0.0}
+    off = dict.fromkeys(("mutual", "virtual teacher"), nothing)
+    off["two phases"] = {"alpha": 0.0, "beta": 0.0, "gamma": 0.0}
+    rows = methods.compare(run, [*chosen[:2], few, chosen[3]], [0, 1], off, "digits")["rows"]
+    test = {(row["method"], row["network"]): row["test"] for row in rows}
+    assert test["virtual teacher", "student"] == test["alone", "student"]
+    assert test["mutual", "peer_0"] == test["mutual", "baseline"]
+    assert test["two phases", "peer_0 after peer_0"] == test["mutual", "baseline"]
+    assert test["two phases", "peer_0"] != test["mutual", "baseline"]
+    again = methods.compare(run, chosen[:1], [0, 1], {}, "digits")["rows"]
+    assert again[0]["test"] == test["alone", "student"]
+
+
+def test_a_pinned_teacher_is_one_run():
+    calls = []
+
+    def run(method, seed, settings):
+        calls.append((method.label, seed))
+        return result(student=0.9)
+
+    chosen = [methods_table.BY_LABEL[label] for label in ("alone", "teacher")]
+    rows = methods.compare(run, chosen, [0, 1, 2], {}, "mnist")["rows"]
+    assert calls.count(("teacher", 0)) == 1
+    assert len(calls) == 4
+    assert rows[1]["deviation"] is None
+    assert "90.00, one run" in methods_report.markdown({"rows": rows})
+
+
+def test_what_a_method_adds_is_against_the_one_that_it_builds_on():
+    values = {"alone": 0.8, "soft targets": 0.9, "hybrid": 0.91}
+
+    def run(method, seed, settings):
+        return result(student=values.get(method.label, 0.5) + 0.01 * seed)
+
+    chosen = methods.chosen_methods(["soft targets", "hybrid"], tuning=False)
+    rows = {row["method"]: row for row in methods.compare(run, chosen, [0, 1], {}, "mnist")["rows"]}
+    assert rows["hybrid"]["against"]["mean"] == pytest.approx(11.0)
+    assert rows["hybrid"]["adds"]["mean"] == pytest.approx(1.0)
+    assert rows["soft targets"]["adds"] is None
 
 
 def test_tuning_takes_the_best_mean_and_hands_it_on():
