@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments import methods_report
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 RECORDS = ["dml-mnist", "dml-mnist-refit", "kd-mnist"]
@@ -49,3 +51,8 @@ def test_every_config_is_in_the_table_of_methods():
     for path in (ROOT / "configs").glob("*.py"):
         if path.stem not in ("__init__", "base", "datasets", "parts"):
             assert f"| `{path.stem}` |" in table, path.stem
+
+
+def test_the_figures_of_methods_are_the_records():
+    record = json.loads((ROOT / "experiments" / "results" / "methods-mnist.json").read_text())
+    assert methods_report.markdown(record) in (ROOT / "docs" / "methods.md").read_text()
