@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import pytest
 
 from experiments import methods, methods_report, methods_table
@@ -84,7 +85,15 @@ def test_differences_are_paired_by_seed():
     assert row["against"]["interval"] == pytest.approx(expected.interval)
 
 
+@pytest.fixture
+def standard():
+    """Optax's bias correction raises a float to an integer power."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_device", "standard")
 def test_a_methods_first_phase_and_weight_0_are_the_network_alone(tmp_path):
     """On real runs: the pairs differ by the method alone, and the sums of stages are in order."""
     run = Runner(tmp_path, dataset="digits", fraction=0.2, epochs=1, batch_size=32, tuning=False)
