@@ -21,9 +21,7 @@ def get_config(argument: str = ""):
     config = base.get_config(method="at", dataset=dataset)
     config.beta = 0.1
     config.attention_variant = "cosine"
-    parts.add_teacher(config, dataset, train=options["train"])
-    config.networks.student = parts.network(model=datasets.settings(dataset)["student"])
-    terms = parts.hard_and_soft(config, student="student", teacher="teacher")
+    terms = parts.taught_student(config, dataset, train=options["train"])
     terms["attention"] = parts.term(
         "attention",
         student="student",
@@ -32,7 +30,5 @@ def get_config(argument: str = ""):
         variant=config.get_oneway_ref("attention_variant"),
         weight=config.get_oneway_ref("beta"),
     )
-    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
-    if options["baseline"]:
-        parts.add_baseline(config, pair="student")
+    parts.add_student(config, terms, baseline=options["baseline"])
     return config.lock()

@@ -22,9 +22,7 @@ def get_config(argument: str = ""):
     config = base.get_config(method="hybrid", dataset=dataset)
     config.feature_weight = 0.1
     config.direction = "student_to_teacher"
-    parts.add_teacher(config, dataset, train=options["train"])
-    config.networks.student = parts.network(model=datasets.settings(dataset)["student"])
-    terms = parts.hard_and_soft(config, student="student", teacher="teacher")
+    terms = parts.taught_student(config, dataset, train=options["train"])
     terms["features"] = parts.term(
         "features",
         student="student",
@@ -33,7 +31,5 @@ def get_config(argument: str = ""):
         direction=config.get_oneway_ref("direction"),
         weight=config.get_oneway_ref("feature_weight"),
     )
-    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
-    if options["baseline"]:
-        parts.add_baseline(config, pair="student")
+    parts.add_student(config, terms, baseline=options["baseline"])
     return config.lock()

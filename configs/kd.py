@@ -43,7 +43,5 @@ def get_config(argument: str = ""):
                 teacher=teacher,
                 weight=parts.alpha(config, factor=1.0 / count),
             )
-    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
-    if options["baseline"]:
-        parts.add_baseline(config, pair="student")
+    parts.add_student(config, terms, baseline=options["baseline"])
     return config.lock()

@@ -9,7 +9,7 @@ up to the teacher's entropy. Without the norm: `--config.nuclear_scale=0`.
         --config.data.size=32 --config.data.normalisation=unit
 """
 
-from configs import base, datasets, parts
+from configs import base, parts
 
 
 def get_config(argument: str = ""):
@@ -18,9 +18,7 @@ def get_config(argument: str = ""):
     dataset, options = base.arguments(argument, train=True, baseline=True)
     config = base.get_config(method="nuclear", dataset=dataset)
     config.nuclear_scale = 1.0
-    parts.add_teacher(config, dataset, train=options["train"])
-    config.networks.student = parts.network(model=datasets.settings(dataset)["student"])
-    terms = parts.hard_and_soft(config, student="student", teacher="teacher")
+    terms = parts.taught_student(config, dataset, train=options["train"])
     terms["soft"].form = "cross_entropy"
     terms["nuclear"] = parts.term(
         "nuclear",
@@ -28,7 +26,5 @@ def get_config(argument: str = ""):
         kernel="Conv_0/kernel",
         weight=parts.alpha(config, factor=config.get_oneway_ref("nuclear_scale")),
     )
-    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
-    if options["baseline"]:
-        parts.add_baseline(config, pair="student")
+    parts.add_student(config, terms, baseline=options["baseline"])
     return config.lock()

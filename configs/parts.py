@@ -229,3 +229,17 @@ def hard_and_soft(
     hard = ce(config, network=student, weight=one_minus_alpha(config))
     target = soft(config, student=student, teacher=teacher, weight=alpha(config))
     return {f"ce{suffix}": hard, f"soft{suffix}": target}
+
+
+def taught_student(config: ConfigDict, dataset: str, *, train: int) -> dict[str, ConfigDict]:
+    """Adds the data set's `teacher` (as `add_teacher`) and `student`; the terms of soft targets."""
+    add_teacher(config, dataset, train=train)
+    config.networks.student = network(model=datasets.settings(dataset)["student"])
+    return hard_and_soft(config, student="student", teacher="teacher")
+
+
+def add_student(config: ConfigDict, terms: dict[str, ConfigDict], *, baseline: int) -> None:
+    """Adds the stage that trains `student`, and its baseline if wanted."""
+    add_stage(config, "student", stage(config, train=("student",), terms=terms))
+    if baseline:
+        add_baseline(config, pair="student")

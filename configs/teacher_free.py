@@ -42,7 +42,5 @@ def get_config(argument: str = ""):
         )
     if kind == "smoothing":
         terms["uniform"] = parts.term("uniform", network="student", weight=parts.alpha(config))
-    parts.add_stage(config, "student", parts.stage(config, train=("student",), terms=terms))
-    if options["baseline"]:
-        parts.add_baseline(config, pair="student")
+    parts.add_student(config, terms, baseline=options["baseline"])
     return config.lock()

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -161,7 +163,7 @@ def check_values(key: str, schedule: Schedule, epochs: int, steps_per_epoch: int
     """
     at = np.linspace(0, epochs, min(epochs, _POINTS) + 1)
     steps = (at * steps_per_epoch).astype(np.float32)
-    values = np.asarray([schedule.at(step) for step in steps])
+    values = np.asarray(jax.vmap(schedule.at)(jnp.asarray(steps)))
     positive = key.endswith("temperature")
     wrong = ~np.isfinite(values) | (values < 0) | (positive & (values == 0))
     if wrong.any():

@@ -152,17 +152,23 @@ def run(
     if ensemble:
         together = _ensemble({name: found[name] for name in ensemble})
         chosen["+".join(ensemble)] = together
-    rows: dict[str, Any] = {}
-    for name, one in chosen.items():
-        evaluate = evaluation.make(
-            layout.eval_step(one.program), layout, plan.eval_batch_size, plan.data.attributes
-        )
-        rows[name] = {
+    # One program, so that images are read once for all of them.
+    program = plan.stages[0].program._replace(
+        networks={name: one.program.networks[name] for name, one in chosen.items()}
+    )
+    evaluate = evaluation.make(
+        layout.eval_step(program), layout, plan.eval_batch_size, plan.data.attributes
+    )
+    scores = evaluate({name: one.state for name, one in chosen.items()}, feed)
+    rows = {
+        name: {
             "stage": one.stage,
             "step": one.step,
             "parameters": linen.count(one.state.params),
-            **evaluate({name: one.state}, feed)[name],
+            **scores[name],
         }
+        for name, one in chosen.items()
+    }
     labels = plan.data.splits[split].label
     attributes = plan.data.attributes
     shares = [float(share) for share in labels.mean(axis=0)] if attributes else []

@@ -51,7 +51,7 @@ def check(
             name: _trace(name, network, models[name], image_shape)
             for name, network in stage.program.networks.items()
         }
-        _check_starts(stage, shapes, models)
+        _check_starts(stage, models)
         _check_only(stage.program, shapes)
         _check_terms(stage, shapes, image_shape, label)
 
@@ -109,7 +109,7 @@ def _trace(
     return state, outputs
 
 
-def _check_starts(stage: Wired, shapes: Shapes, models: Mapping[str, str]) -> None:
+def _check_starts(stage: Wired, models: Mapping[str, str]) -> None:
     for name, start in stage.init_from.items():
         if models[name] != models[start]:
             raise UserError(

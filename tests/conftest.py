@@ -1,7 +1,7 @@
 """Strict numerics, eight fake CPU devices, quick compilation, and options of tests on real data."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Most of the tests' time is XLA's: at a lower level it compiles in two thirds of it. Flags that are
@@ -58,3 +58,10 @@ def one_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """What asks for the local devices is shown only the first."""
     first = jax.local_devices()[:1]
     monkeypatch.setattr(jax, "local_devices", lambda: first)
+
+
+@pytest.fixture
+def standard() -> Iterator[None]:
+    """Optax's bias correction raises a float to an integer power."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield

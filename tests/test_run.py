@@ -19,16 +19,8 @@ from tests.helpers import assert_identical
 pytestmark = [
     pytest.mark.usefixtures("one_device"),
     # Optax's bias correction raises a float to an integer power.
-    pytest.mark.usefixtures("standard_promotion"),
+    pytest.mark.usefixtures("standard"),
 ]
-
-
-@pytest.fixture
-def standard_promotion():
-    import jax
-
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 def small(make, argument=""):

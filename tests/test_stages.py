@@ -11,16 +11,10 @@ from configs import assistants, ce, fitnet, kd, parts, two_phase
 from kdjax import build, evaluate, train
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
+from tests.helpers import differ
 from tests.test_run import assert_same_run, values
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
-
-
-@pytest.fixture
-def standard():
-    """Optax's bias correction raises a float to an integer power."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 def small(make, argument=""):
@@ -45,13 +39,13 @@ def test_a_hint_moves_the_first_layers_alone_and_the_student_goes_on(tmp_path):
     moved = {
         layer
         for layer, leaves in initial.params.items()
-        if changed(leaves, hint["student"]["params"][layer])
+        if differ(leaves, hint["student"]["params"][layer])
     }
     assert moved == {"Conv_0", "BatchNorm_0"}
     statistics = {
         layer
         for layer, leaves in initial.batch_stats.items()
-        if changed(leaves, hint["student"]["batch_stats"][layer])
+        if differ(leaves, hint["student"]["batch_stats"][layer])
     }
     assert statistics == {"BatchNorm_0"}
     assert result["networks"]["student"]["stage"] == "student"
@@ -70,11 +64,6 @@ def initial_student(plan):
     return jax.jit(lambda: step.init_network(network, np.uint32(0)))()
 
 
-def changed(one, other):
-    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    return any(not np.array_equal(x, y) for x, y in pairs)
-
-
 def test_a_stage_starts_where_the_earlier_one_was_best(tmp_path):
     """With a learning rate of nearly nothing, mutual learning leaves the peers as they came."""
     config = small(two_phase, "digits,baseline=0")
@@ -84,7 +73,7 @@ def test_a_stage_starts_where_the_earlier_one_was_best(tmp_path):
     for peer in ("peer_0", "peer_1"):
         before = next(t for p, t in found.items() if p.startswith(peer) and "selected" in p)
         after = next(t for p, t in found.items() if p.startswith("mutual") and "networks" in p)
-        assert not changed(before[peer]["params"], after[peer]["params"])
+        assert not differ(before[peer]["params"], after[peer]["params"])
     stages = result["stages"]
     assert result["networks"]["peer_0"] == stages["mutual"]["networks"]["peer_0"]
     assert set(stages["peer_1"]["networks"]) == {"peer_1"}

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import jax
 import pytest
 
 from experiments import methods, methods_report, methods_table
@@ -83,13 +82,6 @@ def test_differences_are_paired_by_seed():
     expected = statistics.paired([91.0, 94.0, 97.0], [90.0, 92.0, 97.0])
     assert row["against"]["mean"] == pytest.approx(expected.mean)
     assert row["against"]["interval"] == pytest.approx(expected.interval)
-
-
-@pytest.fixture
-def standard():
-    """Optax's bias correction raises a float to an integer power."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.mark.slow

@@ -12,24 +12,12 @@ from kdjax.losses.soft_targets import (
     soft_cross_entropy,
     softmax_kl,
 )
+from tests.losses.reference import f32, sigmoid, softmax
 
 RNG = np.random.default_rng(1)
 STUDENT = RNG.normal(size=(6, 5)) * 2
 TEACHER = RNG.normal(size=(6, 5)) * 2
 TEMPERATURES = [0.5, 1.0, 4.0]
-
-
-def f32(x):
-    return jnp.asarray(x, jnp.float32)
-
-
-def softmax(z):
-    e = np.exp(z - z.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
 
 
 def numpy_softmax_kl(s, t, temperature):

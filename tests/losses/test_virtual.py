@@ -13,6 +13,7 @@ from kdjax.losses.virtual import (
     virtual_kl,
     virtual_probabilities,
 )
+from tests.losses.reference import f32, sigmoid, softmax
 
 RNG = np.random.default_rng(6)
 STUDENT = RNG.normal(size=(6, 10)) * 4
@@ -21,19 +22,6 @@ ATTRIBUTES = RNG.integers(0, 2, (6, 10))
 # Close to equality the divergence is a small sum of larger terms.
 ROUNDING = 2e-7
 SETTINGS = [(0.99, 20.0, True), (0.99, 20.0, False), (0.9, 1.0, True), (0.6, 4.0, False)]
-
-
-def f32(x):
-    return jnp.asarray(x, jnp.float32)
-
-
-def softmax(z):
-    e = np.exp(z - z.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
 
 
 def numpy_virtual(labels, classes, correct):
