@@ -91,29 +91,22 @@ class Checkpoints:
             UserError: it is damaged, not there, or of another architecture.
         """
         where = self._where(step, item)
+        shapes = self._saved(where)
+        if name not in shapes:
+            raise UserError(f"{where} has no network {name!r}; there are: {', '.join(shapes)}")
+        sharding = jax.tree.leaves(like)[0].sharding
+        everything = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
+        )
         try:
             with ocp.StandardCheckpointer() as reader:
-                shapes = ocp.StandardCheckpointHandler().metadata(where).tree
-                sharding = jax.tree.leaves(like)[0].sharding
-                everything = jax.tree.map(
-                    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
-                    dict(shapes),
-                )
                 found = reader.restore(where, everything)[name]
         except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
-            reason = " ".join(str(error).split())[:300]
-            raise UserError(f"cannot restore {name!r} from {where}: {reason}") from error
+            raise _unreadable(where, error) from error
         state = NetState(found["params"], found["batch_stats"])
         if item == "networks" and self.progress(step)["layout"] != "jit":
             state = one_copy(state)
-        theirs, mine = _named_shapes(state), _named_shapes(like)
-        differing = sorted(key for key in {*theirs, *mine} if theirs.get(key) != mine.get(key))
-        if differing:
-            key = differing[0]
-            raise UserError(
-                f"{name!r} in {where} is of another architecture or number of classes: {key} is "
-                f"{theirs.get(key, 'absent')} there, {mine.get(key, 'absent')} here"
-            )
+        _require_shapes(f"{name!r} in {where}", _named_shapes(state), _named_shapes(like))
         return state
 
     def require_layout(self, step: int, layout: str) -> None:
@@ -139,25 +132,31 @@ class Checkpoints:
         self._manager.close()
 
     def _array_item(self, step: int, item: str, like: PyTree) -> Any:
-        restored = self._read(step, item, ocp.args.StandardRestore(_shapes(like)))
-        found = jax.tree_util.tree_leaves_with_path(restored)
-        for (path, leaf), wanted in zip(found, jax.tree.leaves(like), strict=True):
-            if leaf.shape != wanted.shape:
-                raise UserError(
-                    f"{self._where(step, item)} is of another architecture: "
-                    f"{jax.tree_util.keystr(path)} is {leaf.shape} there, {wanted.shape} here"
-                )
-        return restored
+        where = self._where(step, item)
+        # Orbax's own words on a difference are many lines.
+        _require_shapes(str(where), _named_shapes(self._saved(where)), _named_shapes(like))
+        return self._read(step, item, ocp.args.StandardRestore(_shapes(like)))
+
+    def _saved(self, where: Path) -> dict[str, Any]:
+        """The names and shapes of what was saved."""
+        try:
+            return dict(ocp.StandardCheckpointHandler().metadata(where).tree)
+        except Exception as error:
+            raise _unreadable(where, error) from error
 
     def _read(self, step: int, item: str, args: Any) -> Any:
         try:
             return self._manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
-        except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
-            reason = " ".join(str(error).split())[:300]
-            raise UserError(f"cannot restore {self._where(step, item)}: {reason}") from error
+        except Exception as error:
+            raise _unreadable(self._where(step, item), error) from error
 
     def _where(self, step: int, item: str) -> Path:
         return self.directory / str(step) / item
+
+
+def _unreadable(where: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:160]
+    return UserError(f"cannot restore {where}, it is damaged: {reason}")
 
 
 def _shapes(tree: PyTree) -> PyTree:
@@ -167,6 +166,19 @@ def _shapes(tree: PyTree) -> PyTree:
     )
 
 
-def _named_shapes(state: NetState) -> dict[str, tuple[int, ...]]:
-    leaves = jax.tree_util.tree_leaves_with_path(state._asdict())
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): x.shape for path, x in leaves}
+def _named_shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(x.shape) for path, x in leaves
+    }
+
+
+def _require_shapes(
+    what: str, theirs: dict[str, tuple[int, ...]], mine: dict[str, tuple[int, ...]]
+) -> None:
+    for key in sorted({*theirs, *mine}):
+        if theirs.get(key) != mine.get(key):
+            raise UserError(
+                f"{what} is of another architecture or number of classes: {key} is "
+                f"{theirs.get(key, 'absent')} there, {mine.get(key, 'absent')} here"
+            )

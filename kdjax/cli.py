@@ -39,6 +39,7 @@ def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
     def guarded(arguments: Sequence[str]) -> None:
         # JAX and Orbax say much at the level below.
         logging.set_verbosity(logging.WARNING)
+        sys.unraisablehook = _once
         if len(arguments) > 1:
             _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
         try:
@@ -49,6 +50,12 @@ def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
             _fail("interrupted; what the last checkpoint holds is safe")
 
     return guarded
+
+
+def _once(unraisable: Any) -> None:
+    """Leaves out what Orbax's threads say of a read whose failure has been told already."""
+    if str(unraisable.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(unraisable)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:

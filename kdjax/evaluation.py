@@ -1,7 +1,7 @@
 """Exact figures of networks over a whole split."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,6 +12,17 @@ from kdjax.parallel import Parallel
 from kdjax.types import NetState
 
 Score = dict[str, float]
+
+
+class Predictions(NamedTuple):
+    """What a network puts out on a whole split."""
+
+    logits: np.ndarray
+    """`[n, k]`."""
+    features: dict[str, np.ndarray]
+    """`[m, ..]` of the first m examples."""
+
+
 Evaluate = Callable[[Mapping[str, NetState], Feed], dict[str, Score]]
 
 
@@ -32,13 +43,51 @@ def make(
     """
 
     def evaluate(networks: Mapping[str, NetState], feed: Feed) -> dict[str, Score]:
-        size = min(batch_size, feed.count)
-        steps = feed.evaluation(-(-size // parallel.devices) * parallel.devices)
-        pieces = [eval_step(dict(networks), *arguments) for arguments in steps]
+        pieces = [eval_step(dict(networks), *a) for a in _batches(feed, batch_size, parallel)]
         totals = jax.tree.map(_sum, *pieces)
         return {name: metrics.means(total, attributes) for name, total in totals.items()}
 
     return evaluate
+
+
+def predictions(
+    predict_step: Callable[..., Any],
+    parallel: Parallel,
+    batch_size: int,
+    networks: Mapping[str, NetState],
+    feed: Feed,
+    *,
+    features: int | None = None,
+    each: Callable[[int], None] = lambda done: None,
+) -> dict[str, Predictions]:
+    """What every network puts out on a whole split, in its order.
+
+    Args:
+        predict_step: compiled, from `Parallel.predict_step`.
+        parallel: how arguments are laid out.
+        batch_size: as for `make`.
+        networks: by name.
+        feed: of the split.
+        features: of how many examples they are kept, the first ones; None for all.
+        each: called with the number of batches that are done.
+    """
+    wanted = feed.count if features is None else min(features, feed.count)
+    logits, kept, seen = [], [], 0
+    for done, arguments in enumerate(_batches(feed, batch_size, parallel), start=1):
+        outputs = predict_step(dict(networks), *arguments)
+        logits.append(jax.device_get({name: one.logits for name, one in outputs.items()}))
+        if seen < wanted:
+            kept.append(jax.device_get({name: one.features for name, one in outputs.items()}))
+        seen += len(next(iter(logits[-1].values())))
+        each(done)
+    all_logits = jax.tree.map(lambda *parts: np.concatenate(parts)[: feed.count], *logits)
+    all_kept = jax.tree.map(lambda *parts: np.concatenate(parts)[:wanted], *kept)
+    return {name: Predictions(all_logits[name], all_kept[name]) for name in all_logits}
+
+
+def _batches(feed: Feed, batch_size: int, parallel: Parallel) -> Any:
+    size = min(batch_size, feed.count)
+    return feed.evaluation(-(-size // parallel.devices) * parallel.devices)
 
 
 def _sum(*parts: jax.Array) -> np.ndarray:

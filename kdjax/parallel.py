@@ -17,7 +17,7 @@ from kdjax import feed, runtime
 from kdjax.data.types import Split
 from kdjax.errors import UserError
 from kdjax.program import Program
-from kdjax.step import make_eval_step, make_train_step
+from kdjax.step import make_eval_step, make_predict_step, make_train_step
 from kdjax.types import NetState, PyTree
 
 AXIS = "data"
@@ -37,6 +37,7 @@ class Parallel(NamedTuple):
     """Puts a training state on the devices, in the layout that the training step keeps."""
     train_step: Callable[[Program], Callable[..., Any]]
     eval_step: Callable[[Program], Callable[..., Any]]
+    predict_step: Callable[[Program, str], Callable[..., Any]]
     collect: Callable[[dict[str, NetState]], dict[str, NetState]]
     """Networks of a training state as one replicated copy, for evaluation."""
 
@@ -94,6 +95,9 @@ def make(
     def eval_step(program: Program) -> Callable[..., Any]:
         return compiled(make_eval_step(program, fetch))
 
+    def predict_step(program: Program, layer: str) -> Callable[..., Any]:
+        return compiled(make_predict_step(program, fetch, layer))
+
     def jit_step(program: Program) -> Callable[..., Any]:
         return compiled(make_train_step(program, fetch), donate_argnums=0)
 
@@ -106,6 +110,7 @@ def make(
             replicate,
             jit_step,
             eval_step,
+            predict_step,
             lambda networks: networks,
         )
 
@@ -128,4 +133,6 @@ def make(
         return replicate({name: one_copy(state) for name, state in networks.items()})
 
     layout = f"pmap on {count} devices"
-    return Parallel(layout, count, feed_of, replicate, spread, pmap_step, eval_step, collect)
+    return Parallel(
+        layout, count, feed_of, replicate, spread, pmap_step, eval_step, predict_step, collect
+    )

@@ -82,7 +82,8 @@ def table(title: str, columns: list[str], rows: list[list[str]], caption: str = 
     """Prints a table on standard output; the first column is left-aligned, the others right."""
     shown = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for index, column in enumerate(columns):
-        shown.add_column(Text(column), justify="left" if index == 0 else "right")
+        name = index == 0
+        shown.add_column(Text(column), justify="left" if name else "right", no_wrap=name)
     for row in rows:
         shown.add_row(*map(Text, row))
     Console(width=None if console.is_terminal else 120).print(shown)

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +16,13 @@ from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import initial_networks
 from kdjax.parallel import Parallel
-from kdjax.types import NetState
+from kdjax.types import NetState, Network
 
 
 def stage_networks(
     directory: Path, stage: Stage, layout: Parallel, at: int | None
-) -> tuple[dict[str, NetState], dict[str, int]] | None:
-    """A stage's networks and the steps they are from, or None where it has no such checkpoint.
+) -> dict[str, tuple[NetState, int]]:
+    """A stage's networks and the steps they are from; none where it has no such checkpoint.
 
     Args:
         directory: the workdir.
@@ -30,24 +31,90 @@ def stage_networks(
         at: the run's step; None for what the run chose.
     """
     if not (directory / "checkpoints" / stage.name).is_dir():
-        return None
+        return {}
     checkpoints = Checkpoints(directory, stage.name, read_only=True)
     try:
         steps = checkpoints.steps()
         if not steps or (at is not None and at not in steps):
-            return None
+            return {}
         initialise = jax.jit(functools.partial(initial_networks, stage.program))
         fresh = layout.replicate(initialise(stage.hyper.seed))
         newest = steps[-1] if at is None else at
         if at is None and stage.select == "best" and checkpoints.has_selected(newest):
             records = checkpoints.progress(newest)["selected"]
             networks = checkpoints.networks(newest, "selected", fresh)
-            return networks, {name: record["step"] for name, record in records.items()}
+            return {name: (networks[name], records[name]["step"]) for name in networks}
         checkpoints.require_layout(newest, layout.layout)
         networks = checkpoints.networks(newest, "networks", layout.spread(fresh))
-        return layout.collect(networks), dict.fromkeys(networks, newest)
+        return {name: (state, newest) for name, state in layout.collect(networks).items()}
     finally:
         checkpoints.close()
+
+
+class Found(NamedTuple):
+    """A network as a checkpoint holds it."""
+
+    name: str
+    """In the config."""
+    stage: str
+    step: int
+    network: Network
+    state: NetState
+    workdir: str = ""
+    """The run that it is from, where that is another one."""
+
+
+def rows(
+    directory: Path, plan: Plan, layout: Parallel, *, step: int | None, stage: str | None
+) -> dict[str, Found]:
+    """Every network that a run's checkpoints hold.
+
+    Args:
+        directory: the workdir.
+        plan: its config's.
+        layout: where the networks are put.
+        step: of a checkpoint; None for what the run chose.
+        stage: None for all of them.
+
+    Returns:
+        By name what the last stage left that trained it, and as `<name> after <stage>` what
+        earlier ones did.
+
+    Raises:
+        UserError: there is no such stage or checkpoint.
+    """
+    stages = {one.name: one for one in plan.stages}
+    if stage is not None and stage not in stages:
+        raise discover.unknown("stage", stage, stages)
+    wanted = list(stages.values()) if stage is None else [stages[stage]]
+    left: dict[str, list[Found]] = {}
+    for one in wanted:
+        try:
+            restored = stage_networks(directory, one, layout, step)
+        except UserError as error:
+            raise UserError(f"{error}. Checkpoints: {_there(directory, stages)}") from error
+        for name, (state, at) in restored.items():
+            network = one.program.networks[name]
+            left.setdefault(name, []).append(Found(name, one.name, at, network, state))
+    if not left:
+        what = "no checkpoint" if step is None else f"no checkpoint of step {step}"
+        raise UserError(f"{directory} has {what}; there are: {_there(directory, stages)}")
+    found: dict[str, Found] = {}
+    for name, (*earlier, last) in left.items():
+        found |= {f"{name} after {one.stage}": one for one in earlier}
+        found[name] = last
+    return found
+
+
+def _there(directory: Path, stages: Iterable[str]) -> str:
+    """The steps of all checkpoints, in words."""
+    found = []
+    for stage in stages:
+        if (directory / "checkpoints" / stage).is_dir():
+            checkpoints = Checkpoints(directory, stage, read_only=True)
+            found += [f"{step} ({stage})" for step in checkpoints.steps()]
+            checkpoints.close()
+    return ", ".join(found) or "none"
 
 
 class Other(NamedTuple):
@@ -66,10 +133,11 @@ def others(plan: Plan, layout: Parallel) -> dict[str, Other]:
         UserError: there is no such run or network; it has not finished; its images looked otherwise
             or were this run's test images; or it is of another architecture or number of classes.
     """
-    return {name: _other(plan, layout, name, wanted) for name, wanted in plan.restored.items()}
+    return {name: other(plan, layout, name, wanted) for name, wanted in plan.restored.items()}
 
 
-def _other(plan: Plan, layout: Parallel, name: str, wanted: Restored) -> Other:
+def other(plan: Plan, layout: Parallel, name: str, wanted: Restored) -> Other:
+    """One of `others`."""
     directory = Path(wanted.workdir).expanduser()
     where = f"network {name!r} comes from {directory}"
     config, result = workdir.load_config(directory), workdir.load_result(directory)

@@ -105,6 +105,11 @@ Schedule = Constant | Linear | Cosine | Exponential | Steps | WarmUp | Affine
 KINDS = (Constant, Linear, Cosine, Exponential, Steps, WarmUp, Affine)
 
 
+def moves(schedule: Schedule) -> bool:
+    """Whether it has another value at another step; asks for its kind alone, so also inside jit."""
+    return not isinstance(schedule.of if isinstance(schedule, Affine) else schedule, Constant)
+
+
 def evaluate(tree: PyTree, step: Array) -> PyTree:
     """Every schedule in `tree` at `step` (an int32 scalar); other leaves stay as they are."""
     position = jnp.asarray(step).astype(jnp.float32)

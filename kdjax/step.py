@@ -21,6 +21,7 @@ from kdjax.types import (
     Hyper,
     NetState,
     Network,
+    Outputs,
     PyTree,
     TermState,
     TrainState,
@@ -138,6 +139,9 @@ def learn(
     )
     terms = {name: TermState(term_params[name], memory[name]) for name in program.terms}
     logged["learning_rate"] = now.learning_rate
+    for name, parts in hyper.terms.items():
+        moving = [part for part, value in parts.items() if schedules.moves(value)]
+        logged |= {f"{name}/{part}": now.terms[name][part] for part in moving}
     return TrainState(state.step + 1, networks, terms, opt), logged
 
 
@@ -163,6 +167,10 @@ def _update(
 
 Fetch = Callable[[PyTree, PyTree, Array], tuple[Batch, Array]]
 """`fetch(source, epoch, position)` gives one batch and its view, inside jit."""
+
+
+Predicted = dict[str, Outputs]
+"""Of each network, on one batch."""
 
 
 def make_train_step(
@@ -213,3 +221,27 @@ def make_eval_step(program: Program, fetch: Fetch) -> Callable[..., dict[str, me
         }
 
     return eval_step
+
+
+def make_predict_step(program: Program, fetch: Fetch, layer: str) -> Callable[..., Predicted]:
+    """`step(networks, source, epoch, position)` gives each network's outputs on one batch.
+
+    Args:
+        program: the stage's code.
+        fetch: how a batch is read.
+        layer: the only activation that comes along, from those networks that have it.
+    """
+
+    def predict_step(
+        networks: dict[str, NetState], source: PyTree, epoch: PyTree, position: Array
+    ) -> Predicted:
+        batch, _ = fetch(source, epoch, position)
+        image = normalise(program, batch.image.astype(jnp.float32) / 255.0)
+        found = {}
+        for name, state in networks.items():
+            outputs, _ = program.networks[name].apply(state, image, train=False)
+            kept = {layer: outputs.features[layer]} if layer in outputs.features else {}
+            found[name] = outputs._replace(features=kept)
+        return found
+
+    return predict_step

@@ -1,8 +1,9 @@
 """What a run leaves on disk beside checkpoints: JSON, JSON lines, TensorBoard events."""
 
+import csv
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,17 @@ def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
     """Writes all of it or nothing."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.write_text(json.dumps(value, indent=indent, allow_nan=False) + "\n")
+    os.replace(fresh, path)
+
+
+def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    """All of it or nothing; columns in the order in which lines bring them up."""
+    columns = list(dict.fromkeys(key for line in lines for key in line))
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with fresh.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(lines)
     os.replace(fresh, path)
 
 

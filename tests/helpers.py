@@ -6,7 +6,7 @@ import numpy as np
 from flax import linen as nn
 
 from configs import base
-from kdjax import augment, optim, schedules, step, tasks
+from kdjax import augment, examine, optim, schedules, step, tasks
 from kdjax.models import linen
 from kdjax.program import Program
 from kdjax.terms import ce, soft
@@ -136,3 +136,8 @@ def assert_identical(a, b):
 def differ(a, b):
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
     return any(not np.array_equal(x, y) for x, y in pairs)
+
+
+def evaluated(directory, **choice):
+    """The record of a run's networks."""
+    return examine.run(directory, examine.Choice(**({"timing": False} | choice))).record

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from configs import dml
-from kdjax import evaluate, step, train
+from kdjax import step, train
 from kdjax.build import plan as make_plan
 from kdjax.data import stream
 from kdjax.types import Batch
+from tests.helpers import evaluated
 
 NAMES = ("Bright", "Round", "Never")
 COUNT = 60
@@ -61,12 +62,13 @@ def test_a_run_on_attributes(faces, tmp_path):
         assert figures["test"]["attribute/Never"] == 1.0
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert any("val/peer_0/attribute/Round" in json.loads(line) for line in lines)
-    found = evaluate.run(tmp_path / "run")
-    assert found["attributes"]["Never"] == 0.0
+    found = evaluated(tmp_path / "run")
+    assert found["attribute_shares"]["Never"] == 0.0
     for name, row in found["networks"].items():
-        assert {key: row[key] for key in result["networks"][name]["test"]} == (
-            result["networks"][name]["test"]
-        )
+        recorded = result["networks"][name]["test"]
+        mine = {key: row[key] for key in ("accuracy", "loss")}
+        mine |= {f"attribute/{name}": one["accuracy"] for name, one in row["attributes"].items()}
+        assert mine == pytest.approx(recorded)
 
 
 def test_the_step_is_bce_and_bernoulli_kl(faces, tmp_path):

@@ -9,6 +9,7 @@ from kdjax import evaluation, parallel, step
 from kdjax.data.store import Images
 from kdjax.data.types import Split
 from kdjax.errors import UserError
+from kdjax.figures import classes
 from tests import helpers
 
 BATCH, COUNT = 16, 50
@@ -62,6 +63,51 @@ def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
     logits = made.networks["a"].apply(networks["a"], image, train=False)[0].logits
     hits = np.argmax(np.asarray(logits), -1) == split().label
     assert scores[1]["a"]["accuracy"] == hits.mean()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_predictions_are_in_the_splits_order_without_padding(streaming):
+    for devices in (1, 8):
+        made, _, networks, _ = train("jit", devices, norm=True, epochs=1)
+        layout = parallel.make("jit", jax.local_devices()[:devices], streaming=streaming)
+        found = evaluation.predictions(
+            layout.predict_step(made, "stem"), layout, 24, networks, layout.feed(split())
+        )
+        image = step.normalise(made, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
+        for name, state in networks.items():
+            outputs = made.networks[name].apply(state, image, train=False)[0]
+            np.testing.assert_allclose(found[name].logits, outputs.logits, atol=1e-5)
+            np.testing.assert_allclose(
+                found[name].features["stem"], outputs.features["stem"], atol=1e-5
+            )
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_ten_thousand_examples_are_counted_alike_on_one_and_eight_devices(streaming):
+    """At batch 384 the last one is padded, and laid out otherwise on eight devices."""
+    rng = np.random.default_rng(0)
+    count = 10_000
+    image = rng.integers(0, 256, (count, *helpers.IMAGE_SHAPE), dtype=np.uint8)
+    label = rng.integers(0, helpers.CLASSES, count).astype(np.int32)
+    many = Split(Images([image]), label, np.arange(count, dtype=np.int32))
+    made = helpers.program({"a": helpers.network("a", norm=True)}, ["a"], {})
+    networks = {"a": jax.jit(made.networks["a"].init)(jax.random.key(0))}
+    found = []
+    for devices in (1, 8):
+        layout = parallel.make("jit", jax.local_devices()[:devices], streaming=streaming)
+        outputs = evaluation.predictions(
+            layout.predict_step(made, "stem"),
+            layout,
+            384,
+            layout.replicate(networks),
+            layout.feed(many),
+            features=100,
+        )["a"]
+        assert len(outputs.features["stem"]) == 100
+        found.append(classes.figures(outputs.logits, label, "abcd"))
+    assert np.sum(found[0]["confusion"]) == count
+    for key in ("confusion", "accuracy", "classes"):
+        assert found[0][key] == found[1][key]
 
 
 def test_unknown_kind():

@@ -49,3 +49,12 @@ def test_evaluate_leaves_other_leaves_and_traces_values():
     evaluated = jax.jit(schedules.evaluate)(tree, jnp.int32(0))
     assert evaluated["seed"].dtype == jnp.uint32
     assert evaluated["rate"] == 2.0
+
+
+def test_a_multiple_of_a_constant_does_not_move():
+    constant = schedules.Constant(np.float32(0.5))
+    falling = schedules.Linear(*f(1.0, 0.0, 0.0, 10.0))
+    assert not schedules.moves(constant)
+    assert not schedules.moves(schedules.Affine(*f(1.0, -1.0), constant))
+    assert schedules.moves(schedules.Affine(*f(1.0, -1.0), falling))
+    assert schedules.moves(schedules.WarmUp(np.float32(3), constant))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from configs import assistants, ce, fitnet, kd, parts, two_phase
-from kdjax import build, evaluate, train
+from kdjax import build, train
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
-from tests.helpers import differ
+from tests.helpers import differ, evaluated
 from tests.test_run import assert_same_run, values
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -78,20 +78,35 @@ def test_a_stage_starts_where_the_earlier_one_was_best(tmp_path):
     assert result["networks"]["peer_0"] == stages["mutual"]["networks"]["peer_0"]
     assert set(stages["peer_1"]["networks"]) == {"peer_1"}
     # Before mutual learning, and of both peers together.
-    figures = evaluate.run(tmp_path, stage="peer_0")["networks"]
+    figures = evaluated(tmp_path, stage="peer_0")["networks"]
     assert set(figures) == {"peer_0"}
     chosen = stages["peer_0"]["networks"]["peer_0"]
     assert figures["peer_0"]["accuracy"] == chosen["test"]["accuracy"]
-    both = evaluate.run(tmp_path, ensemble=["peer_0", "peer_1"])["networks"]
+    both = evaluated(
+        tmp_path,
+        ensemble=(
+            "peer_0",
+            "peer_1",
+        ),
+    )["networks"]
     assert list(both)[-1] == "peer_0+peer_1"
-    assert both["peer_0+peer_1"]["parameters"] == 2 * both["peer_0"]["parameters"]
-    losses = [row["loss"] for name, row in both.items() if name.startswith("peer")]
+    count = {row: found["cost"]["parameters"] for row, found in both.items()}
+    assert count["peer_0+peer_1"] == 2 * count["peer_0"]
+    loss = {row: found["loss"] for row, found in both.items()}
     # The logarithm is concave: never worse than the members' mean.
-    assert losses[2] <= (losses[0] + losses[1]) / 2
+    assert loss["peer_0+peer_1"] <= (loss["peer_0"] + loss["peer_1"]) / 2
+    # What phase one left is a row of its own.
+    assert both["peer_0 after peer_0"]["accuracy"] == figures["peer_0"]["accuracy"]
     with pytest.raises(UserError, match="unknown stage 'mutal'. Did you mean 'mutual'"):
-        evaluate.run(tmp_path, stage="mutal")
+        evaluated(tmp_path, stage="mutal")
     with pytest.raises(UserError, match="unknown network 'peer_2'"):
-        evaluate.run(tmp_path, ensemble=["peer_0", "peer_2"])
+        evaluated(
+            tmp_path,
+            ensemble=(
+                "peer_0",
+                "peer_2",
+            ),
+        )
 
 
 def test_a_teacher_comes_from_another_run(tmp_path, caplog):
@@ -107,7 +122,7 @@ def test_a_teacher_comes_from_another_run(tmp_path, caplog):
     assert not caplog.records
     student = result["networks"]["student"]
     assert student["test"] == whole["networks"]["student"]["test"]
-    figures = evaluate.run(tmp_path / "student")["networks"]
+    figures = evaluated(tmp_path / "student")["networks"]
     assert figures["student"]["accuracy"] == student["test"]["accuracy"]
 
     with pytest.raises(UserError, match="Did you mean 'teacher'"):

@@ -220,3 +220,13 @@ def test_initialisation_and_dropout_are_keyed_by_name():
     helpers.assert_identical(step.init_network(a, seed), step.init_network(paired, seed))
     assert helpers.differ(step.init_network(a, seed), step.init_network(b, seed))
     assert helpers.differ(step.init_network(a, seed), step.init_network(a, np.uint32(1)))
+
+
+def test_what_is_scheduled_is_logged():
+    made, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
+    falling = schedules.Linear(*map(np.float32, (1.0, 0.0, 0.0, 4.0)))
+    values = helpers.hyper(weights | {"soft_a_b": falling})
+    _, metrics = helpers.run(made, values, updates=3)
+    logged = {name: float(value) for name, value in metrics.items() if name.endswith("/weight")}
+    assert logged == {"soft_a_b/weight": 0.5}
+    assert "soft_a_b/temperature" not in metrics

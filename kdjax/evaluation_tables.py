@@ -1,0 +1,212 @@
+"""What `kdjax.evaluate` prints and writes of its records."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kdjax.progress import table
+
+Record = dict[str, Any]
+Line = dict[str, Any]
+
+_CLASSES_SHOWN = 40
+
+
+def rows(records: Sequence[Record]) -> Iterator[tuple[str, Record, Line]]:
+    """Every network of every run: its label, the run's record and its own figures."""
+    names = labels([record["workdir"] for record in records])
+    for name, record in zip(names, records, strict=True):
+        for row, figures in record["networks"].items():
+            yield f"{name}{row}", record, figures
+
+
+def labels(workdirs: Sequence[str]) -> list[str]:
+    """What stands before a network's name: nothing for one run, else the end of its path."""
+    if len(workdirs) == 1:
+        return [""]
+    parts = [Path(workdir).absolute().parts for workdir in workdirs]
+    for depth in range(1, max(map(len, parts)) + 1):
+        ends = ["/".join(one[-depth:]) for one in parts]
+        if len(set(ends)) == len(ends):
+            break
+    return [f"{end}: " for end in ends]
+
+
+def lines(records: Sequence[Record]) -> list[Line]:
+    """A flat line for each network of each run; what a run does not have is empty."""
+    found = []
+    for _, record, figures in rows(records):
+        line = {key: record[key] for key in ("workdir", "method", "dataset", "seed", "split")}
+        line |= {"examples": record["examples"], "device": record["device"]}
+        line |= {"from_workdir": figures["workdir"]}
+        kept = figures.keys() - {"workdir", "teacher", "cost"}
+        line |= {k: v for k, v in figures.items() if k in kept and not isinstance(v, dict | list)}
+        if figures["teacher"]:
+            line |= {f"teacher_{key}": value for key, value in figures["teacher"].items()}
+        found.append(line | figures["cost"])
+    return found
+
+
+def class_lines(records: Sequence[Record]) -> list[Line]:
+    """A flat line for each network and class or attribute."""
+    return [
+        {"workdir": record["workdir"], "network": label, "class": name, **each}
+        for label, record, figures in rows(records)
+        for name, each in _each(record, figures).items()
+    ]
+
+
+def _each(record: Record, figures: Line) -> dict[str, Line]:
+    return figures["attributes" if record["multi_label"] else "classes"]
+
+
+def show(records: Sequence[Record]) -> None:
+    """Prints quality, likeness to the teacher, cost and figures by class, and what is missing."""
+    for record in records:
+        for name, reason in record["missing"].items():
+            print(f"{record['workdir']}: without {name!r}: {reason}")
+    first = records[0]
+    where = first["workdir"] if len(records) == 1 else f"{len(records)} runs"
+    title = f"{where}: {first['split']} split, {first['examples']:,} images"
+    for multi_label in (False, True):
+        chosen = [record for record in records if record["multi_label"] == multi_label]
+        if chosen:
+            _quality(chosen, title, _ATTRIBUTES if multi_label else _CLASSES)
+    _likeness(records)
+    _cost(records)
+    if len(records) == 1:
+        _by_class(first)
+
+
+_CLASSES = {
+    "accuracy": "accuracy",
+    "top-5": "top5_accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "F1": "f1",
+    "cross-entropy": "loss",
+    "ECE": "calibration_error",
+}
+_ATTRIBUTES = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "F1": "f1",
+    "average precision": "average_precision",
+    "precision at 5": "precision_at_5",
+    "at 10": "precision_at_10",
+    "at 20": "precision_at_20",
+    "cross-entropy": "loss",
+    "ECE": "calibration_error",
+}
+
+
+def _quality(records: Sequence[Record], title: str, columns: dict[str, str]) -> None:
+    shown = [
+        [label, figures["stage"] or "-", f"{figures['step']:,}"]
+        + [_number(figures.get(key), key) for key in columns.values()]
+        for label, _, figures in rows(records)
+    ]
+    for label, record in zip(labels([r["workdir"] for r in records]), records, strict=True):
+        for kind, values in record.get("precision_at", {}).items():
+            given = [_number(values.get(key), key) for key in columns.values()]
+            shown.append([f"{label}({_REFERENCES[kind]})", "", "", *given])
+    caption = (
+        "Precision, recall and F1 are means over classes; cross-entropy in nats; ECE: expected "
+        "calibration error."
+    )
+    table(title, ["network", "stage", "step", *columns], shown, caption)
+
+
+_REFERENCES = {"ceiling": "perfect ranking", "prevalence": "ranked by prevalence"}
+
+
+def _likeness(records: Sequence[Record]) -> None:
+    shown = [
+        [
+            label,
+            _number(like["kl"], "kl"),
+            *(_number(like[key], key) for key in ("agreement", "logit_cosine", "cosine", "cka")),
+        ]
+        for label, _, figures in rows(records)
+        if (like := figures["teacher"])
+    ]
+    if shown:
+        layers = ", ".join(sorted({record["layer"] for record in records}))
+        table(
+            "Against the teacher",
+            ["network", "KL, nats", "agreement", "cosine of logits", "of features", "CKA"],
+            shown,
+            f"Features: {layers}; their cosine needs equal widths. KL of predictions at T = 1.",
+        )
+
+
+def _cost(records: Sequence[Record]) -> None:
+    shown = [
+        [
+            label,
+            f"{one['parameters']:,}",
+            f"{one['parameters_with_statistics']:,}",
+            f"{one['megabytes']:.2f}",
+            _number(one["of_teacher"], "of_teacher"),
+            "-" if one["flops"] is None else f"{one['flops'] / 1e6:,.1f}",
+            *_times(one),
+        ]
+        for label, _, figures in rows(records)
+        if (one := figures["cost"]) and " after " not in label
+    ]
+    timed = [figures["cost"] for _, _, figures in rows(records) if "throughput" in figures["cost"]]
+    caption = "MB: 10^6 bytes. MFLOP of one image; a multiplication and an addition are two."
+    if timed:
+        batch, device = timed[0]["throughput_batch"], records[0]["device"]
+        caption += f" Latency at batch 1, images/s at batch {batch}, on one device ({device})."
+    columns = ["network", "parameters", "with statistics", "MB", "of teacher", "MFLOP"]
+    table("Cost", [*columns, "latency, ms", "p90", "images/s"], shown, caption)
+
+
+def _times(one: Line) -> list[str]:
+    if "throughput" not in one:
+        return ["-", "-", "-"]
+    latency = [f"{one[key]:.3g}" for key in ("latency_median", "latency_p90")]
+    return [*latency, f"{one['throughput']:,.0f}"]
+
+
+def _by_class(record: Record) -> None:
+    networks = {
+        row: _each(record, figures)
+        for row, figures in record["networks"].items()
+        if " after " not in row
+    }
+    names = record["class_names"]
+    if record["multi_label"]:
+        shares = record["attribute_shares"]
+        shown = [
+            [
+                name,
+                f"{shares[name]:.1%}",
+                f"{max(shares[name], 1 - shares[name]):.2%}",
+                *(f"{each[name]['accuracy']:.2%}" for each in networks.values()),
+            ]
+            for name in names
+        ]
+        columns = ["attribute", "have it", "one answer", *networks]
+        table("Accuracy on each attribute", columns, shown, "One answer: the more frequent one.")
+    elif len(names) <= _CLASSES_SHOWN:
+        support = next(iter(networks.values()))
+        shown = [
+            [
+                name,
+                f"{support[name]['support']:,}",
+                *(_number(each[name]["f1"], "f1") for each in networks.values()),
+            ]
+            for name in names
+        ]
+        caption = "Precision and recall are in evaluation-classes.csv."
+        table("F1 of each class", ["class", "images", *networks], shown, caption)
+
+
+_IN_NUMBERS = {"loss": ".4f", "kl": ".4f", "logit_cosine": ".3f", "cosine": ".3f", "cka": ".3f"}
+
+
+def _number(value: float | None, key: str) -> str:
+    return "-" if value is None else format(value, _IN_NUMBERS.get(key, ".2%"))

@@ -1,0 +1,222 @@
+"""Evaluation of restored checkpoints: figures, comparisons, costs, refusals."""
+
+import csv
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from configs import kd, two_phase
+from kdjax import build, evaluation_tables, examine, train, workdir, writers
+from kdjax.errors import UserError
+from tests.helpers import evaluated
+from tests.test_run import small
+
+pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Two phases: each peer is left by two stages; the teacher is much larger."""
+    config = small(two_phase, "digits,baseline=0")
+    config.epochs = 2
+    config.networks.teacher.model = "plain.plain4"
+    directory = tmp_path_factory.mktemp("run") / "two"
+    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
+        first = jax.local_devices()[:1]
+        patch.setattr(jax, "local_devices", lambda: first)
+        return directory, train.run(config, directory)
+
+
+def copy(run, tmp_path):
+    return shutil.copytree(run[0], tmp_path / "copy")
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_figures_are_those_of_training_after_every_stage(run, split):
+    directory, result = run
+    found = evaluated(directory, split=split)["networks"]
+    assert list(found) == [
+        "teacher",
+        *("peer_0 after peer_0", "peer_0", "peer_1 after peer_1", "peer_1"),
+    ]
+    for row, figures in found.items():
+        name, _, stage = row.partition(" after ")
+        recorded = result["stages"][stage]["networks"] if stage else result["networks"]
+        assert figures["accuracy"] == recorded[name][split]["accuracy"]
+        assert figures["loss"] == pytest.approx(recorded[name][split]["loss"], rel=1e-5)
+        assert (figures["stage"], figures["step"]) == (
+            recorded[name]["stage"],
+            recorded[name]["step"],
+        )
+
+
+def test_the_last_step_and_one_stage(run):
+    directory, result = run
+    last = max(stage["last_step"] for stage in result["stages"].values())
+    found = evaluated(directory, step=last, networks=("peer_1",))
+    assert list(found["networks"]) == ["peer_1"]
+    recorded = result["networks"]["peer_1"]["last"]["test"]["accuracy"]
+    assert found["networks"]["peer_1"]["accuracy"] == recorded
+    # The teacher has no checkpoint of that step.
+    assert found["teacher"] is None
+    assert list(evaluated(directory, stage="peer_0")["networks"]) == ["peer_0"]
+
+
+def test_likeness_is_that_of_predictions_and_features(run):
+    found = examine.run(run[0], examine.Choice(timing=False))
+    record, outputs = found.record, found.outputs
+    assert record["teacher"] == "teacher"
+    assert record["networks"]["teacher"]["teacher"] is None
+    predicted = {row: one.logits.argmax(-1) for row, one in outputs.items()}
+    against = record["networks"]["peer_0"]["teacher"]
+    assert against["agreement"] == np.mean(predicted["peer_0"] == predicted["teacher"])
+    # The teacher's last features are wider, so that only kernels compare them.
+    assert against["cosine"] is None
+    assert 0 < against["cka"] <= 1
+    same = evaluated(run[0], teacher="peer_0")["networks"]
+    assert same["peer_1"]["teacher"]["cosine"] is not None
+    names, matrix = record["agreement"]["networks"], np.asarray(record["agreement"]["matrix"])
+    np.testing.assert_array_equal(np.diag(matrix), 1.0)
+    pair = matrix[names.index("peer_0"), names.index("teacher")]
+    assert pair == against["agreement"]
+
+
+def test_cost_counts_the_networks(run):
+    found = evaluated(run[0])["networks"]
+    plan = build.plan(workdir.load_config(run[0]), devices=1)
+    for name, stage in (("teacher", 0), ("peer_0", 1)):
+        state = jax.eval_shape(plan.stages[stage].program.networks[name].init, jax.random.key(0))
+        cost = found[name]["cost"]
+        values = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+        everything = sum(leaf.size for leaf in jax.tree.leaves(state))
+        assert (cost["parameters"], cost["parameters_with_statistics"]) == (values, everything)
+        assert cost["megabytes"] == pytest.approx(4e-6 * everything)
+    ratio = found["peer_0"]["cost"]["megabytes"] / found["teacher"]["cost"]["megabytes"]
+    assert found["peer_0"]["cost"]["of_teacher"] == pytest.approx(ratio)
+    assert ratio < 0.7
+
+
+def test_a_teacher_of_another_run_is_compared_with_while_it_is_there(run, tmp_path):
+    config = small(kd, "digits,train=0,baseline=0")
+    config.epochs = 1
+    config.networks.teacher.model = "plain.plain4"
+    config.networks.teacher.workdir = str(copy(run, tmp_path))
+    train.run(config, tmp_path / "student")
+    found = evaluated(tmp_path / "student")
+    assert found["networks"]["teacher"]["workdir"] == str(tmp_path / "copy")
+    mine = evaluated(run[0])["networks"]["teacher"]
+    assert found["networks"]["teacher"]["accuracy"] == mine["accuracy"]
+    assert found["networks"]["student"]["teacher"]["kl"] > 0
+    (tmp_path / "copy").rename(tmp_path / "moved")
+    found = evaluated(tmp_path / "student")
+    assert list(found["networks"]) == ["student"]
+    assert found["teacher"] is None
+    assert "not a workdir" in found["missing"]["teacher"]
+    for asked in ({"networks": ("teacher",)}, {"teacher": "teacher"}):
+        with pytest.raises(UserError, match="not a workdir"):
+            evaluated(tmp_path / "student", **asked)
+
+
+def test_what_is_not_there_is_refused_with_what_is(run, tmp_path):
+    with pytest.raises(
+        UserError, match=r"no checkpoint of step 7; there are: 8 \(teacher\), 16 \(peer_0\), 24"
+    ):
+        evaluated(run[0], step=7)
+    with pytest.raises(UserError, match="Did you mean 'peer_0'"):
+        evaluated(run[0], networks=("peer0",))
+    with pytest.raises(UserError, match="unknown network 'student'"):
+        evaluated(run[0], teacher="student")
+    with pytest.raises(UserError, match="unknown layer 'stage9'. .*There are: "):
+        evaluated(run[0], layer="stage9")
+    with pytest.raises(UserError, match="unknown split 'tset'. Did you mean 'test'"):
+        evaluated(run[0], split="tset")
+    with pytest.raises(UserError, match="not a workdir"):
+        evaluated(tmp_path)
+
+
+def change(directory, **keys):
+    path = directory / "config.json"
+    config = ConfigDict(json.loads(path.read_text()))
+    with config.unlocked():
+        config.update_from_flattened_dict(keys)
+    writers.write_json(path, config.to_dict())
+
+
+def test_networks_of_another_architecture_are_refused(run, tmp_path):
+    directory = copy(run, tmp_path)
+    change(directory, **{"networks.teacher.model": "plain.plain6"})
+    with pytest.raises(UserError, match="of another architecture or number of classes: ") as error:
+        evaluated(directory)
+    assert "\n" not in str(error.value)
+    assert "Checkpoints: 8 (teacher), " in str(error.value)
+
+
+def test_another_number_of_classes_is_refused(run, tmp_path, monkeypatch):
+    load = build.load_data
+
+    def fewer(config):
+        data = load(config)
+        splits = {name: split.rows(split.label < 9) for name, split in data.splits.items()}
+        return data._replace(splits=splits, class_names=data.class_names[:9])
+
+    monkeypatch.setattr(build, "load_data", fewer)
+    directory = copy(run, tmp_path)
+    (directory / "split.json").unlink()
+    with pytest.raises(UserError, match=r"number of classes: .* is \(10,\) there, \(9,\) here"):
+        evaluated(directory)
+
+
+@pytest.mark.parametrize("damage", ["emptied", "cut", "no manifest", "no metadata", "no record"])
+def test_damaged_checkpoints_are_one_line(run, tmp_path, damage):
+    directory = copy(run, tmp_path)
+    step = max((directory / "checkpoints" / "mutual").iterdir())
+    if damage == "no record":
+        shutil.rmtree(step / "progress")
+    for path in [path for path in step.rglob("*") if path.is_file()]:
+        data = path.parent.name == "d"
+        if damage == "emptied" and data:
+            path.write_bytes(b"")
+        elif damage == "cut" and data:
+            path.write_bytes(path.read_bytes()[:-100])
+        elif (damage == "no manifest" and path.name == "manifest.ocdbt") or (
+            damage == "no metadata" and path.name == "_METADATA"
+        ):
+            path.unlink()
+    with pytest.raises(UserError, match="mutual.*it is damaged") as error:
+        evaluated(directory)
+    assert "\n" not in str(error.value)
+    assert "(mutual)" in str(error.value)
+
+
+def test_tables_and_lines_hold_the_figures(run, capsys, tmp_path):
+    record = evaluated(run[0])
+    other = record | {"workdir": str(run[0].parent / "other")}
+    writers.write_csv(tmp_path / "all.csv", evaluation_tables.lines([record, other]))
+    with (tmp_path / "all.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 10
+    figures = record["networks"]["peer_0"]
+    line = next(line for line in lines if (line["network"], line["stage"]) == ("peer_0", "mutual"))
+    assert float(line["accuracy"]) == figures["accuracy"]
+    assert float(line["teacher_kl"]) == figures["teacher"]["kl"]
+    assert int(line["parameters"]) == figures["cost"]["parameters"]
+    by_class = evaluation_tables.class_lines([record])
+    assert len(by_class) == 5 * 10
+    assert by_class[0].keys() == {
+        *("workdir", "network", "class", "precision", "recall", "f1", "support")
+    }
+    evaluation_tables.show([record, other])
+    printed = capsys.readouterr().out
+    assert "two: peer_0 after peer_0" in printed
+    assert f"{figures['accuracy']:.2%}" in printed
+    assert f"{figures['teacher']['kl']:.4f}" in printed
+
+
+def test_labels_of_runs_are_as_short_as_they_can_be():
+    assert evaluation_tables.labels(["runs/a"]) == [""]
+    assert evaluation_tables.labels(["runs/a", "runs/b"]) == ["a: ", "b: "]
+    assert evaluation_tables.labels(["x/a", "y/a"]) == ["x/a: ", "y/a: "]
