@@ -77,11 +77,13 @@ class Runner:
 
 def _with_ensembles(result: dict[str, Any], directory: Path, method: Method) -> dict[str, Any]:
     """The result, with each ensemble that the method reports as one more network."""
-    from kdjax import evaluate
+    from kdjax import examine
 
     together = {}
     for name in method.networks:
         if "+" in name:
-            figures = evaluate.run(directory, ensemble=name.split("+"))["networks"][name]
+            members = tuple(name.split("+"))
+            choice = examine.Choice(networks=members, ensemble=members, timing=False)
+            figures = examine.run(directory, choice).record["networks"][name]
             together[name] = {"last": {"test": figures}}
     return result | {"networks": result["networks"] | together}

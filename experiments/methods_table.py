@@ -79,6 +79,10 @@ def _large(config: ConfigDict) -> dict[str, Any]:
     return {"networks.student.model": datasets.settings(config.data.name)["teacher"]}
 
 
+def _twice(config: ConfigDict) -> dict[str, Any]:
+    return {"epochs": 2 * config.epochs}
+
+
 _TAUGHT = dict(
     options="train=0,baseline=0",
     teacher_from="teacher",
@@ -184,6 +188,7 @@ METHODS = (
         "smoothing=1,baseline=0",
         grid={"alpha": (0.05, 0.1, 0.3)},
     ),
-    Method("twice the epochs", "ce", changes=lambda config: {"epochs": 2 * config.epochs}),
+    Method("twice the epochs", "ce", changes=_twice),
+    Method("soft targets for twice the epochs", "kd", changes=_twice, **_TAUGHT),
 )
 BY_LABEL = {method.label: method for method in METHODS}
