@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax import augment, checks, discover, feed, optim, schedules, tasks, wiring
+from kdjax import augment, build_sweep, checks, discover, feed, optim, schedules, tasks, wiring
 from kdjax.build_data import appearance, load_data, normalisation
 from kdjax.data.types import DataSet
 from kdjax.errors import UserError
@@ -21,7 +21,8 @@ class Stage(NamedTuple):
 
     name: str
     program: Program
-    hyper: Hyper
+    hyper: Hyper | Mapping[str, Hyper]
+    """By label, where there are several members."""
     epochs: int
     batch_size: int
     patience: int
@@ -85,7 +86,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     wiring.check(stages, tuple(restored), models, data.image_shape, two)
     return Plan(
         data,
-        stages,
+        _expanded(config, stages, data, devices),
         restored,
         appearance(config.data),
         config.data.seed,
@@ -98,6 +99,20 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         config.checkpoint_every_epochs,
         config.tensorboard,
     )
+
+
+def _expanded(
+    config: ConfigDict, stages: tuple[Stage, ...], data: DataSet, devices: int
+) -> tuple[Stage, ...]:
+    """With all members of a sweep."""
+    found = build_sweep.read(config)
+    for member in found:
+        checks.check(member.config)
+
+    def build(member: ConfigDict, name: str) -> Stage:
+        return _stage(member, name, data, devices)
+
+    return build_sweep.expand(stages, found, build, config)
 
 
 def _streaming(config: ConfigDict, data: DataSet) -> bool:
@@ -156,9 +171,8 @@ def schedule(config: ConfigDict, steps_per_epoch: int, key: str) -> schedules.Sc
     made = kinds[config.kind]()
     if config.warm_up:
         made = schedules.WarmUp(steps(config.warm_up), made)
-    if (config.offset, config.factor) != (0.0, 1.0):
-        made = schedules.Affine(value(config.offset), value(config.factor), made)
-    return made
+    # Also where it changes nothing: members of a sweep need schedules of one structure.
+    return schedules.Affine(value(config.offset), value(config.factor), made)
 
 
 def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from kdjax import selection, step
+from kdjax import members, selection, step
 from kdjax.build import Plan, Stage
 from kdjax.checkpoint import Checkpoints, Saved
 from kdjax.errors import UserError
@@ -147,9 +147,11 @@ def fit(
     return Outcome(networks, best, first_step + done, epoch, seconds)
 
 
-def initial_networks(program: Program, seed: Array) -> dict[str, NetState]:
-    """The trained networks before the first update."""
-    return {name: step.init_network(program.networks[name], seed) for name in program.trained}
+def initial_networks(program: Program, hyper: Hyper | members.Hypers) -> dict[str, NetState]:
+    """The trained networks before the first update; of several members, `hyper` is by label."""
+    if program.swept:
+        return members.initial_networks(program.swept, hyper)
+    return {name: step.init_network(program.networks[name], hyper.seed) for name in program.trained}
 
 
 def _patience_over(stage: Stage, best: Selection, epoch: int) -> bool:
@@ -168,9 +170,11 @@ def _start(
 
     @jax.jit
     def initialise(
-        hyper: Hyper, frozen: dict[str, NetState], starts: dict[str, NetState]
+        hyper: Any, frozen: dict[str, NetState], starts: dict[str, NetState]
     ) -> TrainState:
-        networks = initial_networks(stage.program, hyper.seed) | starts
+        networks = initial_networks(stage.program, hyper) | starts
+        if stage.program.swept:
+            return members.init_state(stage.program.swept, hyper, networks, frozen, shape)
         return step.init_state(stage.program, hyper, networks, frozen, shape)
 
     fresh = parallel.spread(initialise(stage.hyper, frozen, dict(starts)))
@@ -247,4 +251,6 @@ class _Log:
 
     def _figures(self) -> str:
         accuracy = [v for name, v in self._latest.items() if name.endswith("/accuracy")]
-        return f"loss {self._latest['loss']:.3f} acc {np.mean(accuracy):.1%}"
+        # Of several members the means.
+        loss = [value for name, value in self._latest.items() if name.split("@")[0] == "loss"]
+        return f"loss {np.mean(loss):.3f} acc {np.mean(accuracy):.1%}"

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from kdjax import feed, runtime
+from kdjax import feed, members, runtime
 from kdjax.data.types import Split
 from kdjax.errors import UserError
 from kdjax.program import Program
@@ -93,12 +93,16 @@ def make(
         return feed.Streaming(split, by_example, shards=shards, workers=workers)
 
     def eval_step(program: Program) -> Callable[..., Any]:
+        if program.swept:
+            return members.make_eval_step(program.swept, fetch, compiled)
         return compiled(make_eval_step(program, fetch))
 
     def predict_step(program: Program, layer: str) -> Callable[..., Any]:
         return compiled(make_predict_step(program, fetch, layer))
 
     def jit_step(program: Program) -> Callable[..., Any]:
+        if program.swept:
+            return members.make_train_step(program.swept, fetch, compiled)
         return compiled(make_train_step(program, fetch), donate_argnums=0)
 
     if kind == "jit":

@@ -29,10 +29,26 @@ class Program(NamedTuple):
     std: tuple[float, ...]
     only: Mapping[str, tuple[str, ...]] = {}
     """For networks that learn in part, the names of the layers that do."""
+    swept: "Swept | None" = None
+    """Where several members are trained at once: what each of them is."""
 
     @property
     def frozen(self) -> tuple[str, ...]:
         return tuple(name for name in self.networks if name not in self.trained)
+
+
+class Swept(NamedTuple):
+    """A stage of several members (`kdjax.members`); its `Program` has their names and no terms."""
+
+    base: Program
+    """The stage of one member."""
+    labels: tuple[str, ...]
+    """Of the members."""
+    vmap: bool
+    """Whether members of one call are one computation over a further axis, or stand one after
+    another in its program."""
+    together: int
+    """How many members one call trains."""
 
 
 class Observed(NamedTuple):

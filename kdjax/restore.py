@@ -38,7 +38,7 @@ def stage_networks(
         if not steps or (at is not None and at not in steps):
             return {}
         initialise = jax.jit(functools.partial(initial_networks, stage.program))
-        fresh = layout.replicate(initialise(stage.hyper.seed))
+        fresh = layout.replicate(initialise(stage.hyper))
         newest = steps[-1] if at is None else at
         if at is None and stage.select == "best" and checkpoints.has_selected(newest):
             records = checkpoints.progress(newest)["selected"]

@@ -165,6 +165,11 @@ def _update(
     return moved, opt
 
 
+def step_key(seed: Array, view: Array, position: Array) -> Array:
+    """The key of one step, for dropout and for terms."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), view), position)
+
+
 Fetch = Callable[[PyTree, PyTree, Array], tuple[Batch, Array]]
 """`fetch(source, epoch, position)` gives one batch and its view, inside jit."""
 
@@ -194,7 +199,7 @@ def make_train_step(
     ) -> tuple[TrainState, dict[str, Array]]:
         batch, view = fetch(source, epoch, position)
         observed = observe(program, frozen, batch, view, hyper.data_seed)
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(hyper.seed), view), position)
+        key = step_key(hyper.seed, view, position)
         if axis is not None:
             key = jax.random.fold_in(key, jax.lax.axis_index(axis))
         return learn(program, state, observed, hyper, key, axis)

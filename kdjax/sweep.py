@@ -1,0 +1,120 @@
+"""Trains a whole grid of students at once: one teacher, one batch, one program.
+
+    python -m kdjax.sweep --config=configs/kd.py:mnist --workdir=runs/grid \\
+        --axis=temperature=1,2,4,8 --axis=alpha=0.1,0.5,0.9 --seeds=3
+
+Members differ in `seed` (initialisation, dropout) and in whatever weights, temperatures and learning
+rates the axes reach; they share images, augmentation and one pinned teacher. Running the command
+again resumes. Prints a table and writes `sweep.json` and `sweep.csv`, and with matplotlib the heat
+map of an alpha-temperature grid.
+"""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from kdjax import cli
+from kdjax.errors import UserError
+
+
+def define() -> None:
+    """The command's flags."""
+    config_flags.DEFINE_config_file("config", None, "As for kdjax.main.")
+    flags.DEFINE_string("workdir", None, "As for kdjax.main.")
+    flags.DEFINE_multi_string("axis", [], "KEY=VALUE,VALUE,...: a key of the config, as alpha.")
+    flags.DEFINE_integer("seeds", 1, "Seeds of every setting, from config.seed on.", 1)
+    modes = ["auto", "separate", "unrolled", "vmap"]
+    flags.DEFINE_enum("mode", "auto", modes, "How members are trained: see docs/sweeps.md.")
+    flags.DEFINE_integer("together", 0, "Members in one call, unrolled or vmap; 0: all.", 0)
+
+
+def main() -> None:
+    """Trains, prints and writes."""
+    config = cli.config_value()
+    axes = [parse_axis(text) for text in flags.FLAGS.axis]
+    swept = grid(config, axes, flags.FLAGS.seeds)
+    swept.sweep.mode, swept.sweep.together = flags.FLAGS.mode, flags.FLAGS.together
+    from kdjax import runtime, sweep_tables, train, workdir
+
+    runtime.use_compilation_cache()
+    directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(swept)
+    try:
+        with runtime.Interrupt() as interrupt:
+            result = train.run(swept, directory, interrupt)
+    except train.Interrupted as stopped:
+        raise SystemExit(
+            f"kdjax: stopped and saved at step {stopped}; run the same command again to go on"
+        ) from None
+    sweep_tables.write(result, directory)
+
+
+def parse_axis(text: str) -> tuple[str, list[Any]]:
+    """`alpha=0.1,0.5` as a key and its values.
+
+    Raises:
+        UserError: it is not of this form, or not of different numbers.
+    """
+    key, _, values = text.partition("=")
+    try:
+        numbers = [float(value) for value in values.split(",")]
+    except ValueError:
+        numbers = []
+    if not key or not numbers or len(set(numbers)) < len(numbers):
+        raise UserError(f"--axis={text}: it takes KEY=VALUE,VALUE,... of different numbers")
+    if key == "seed":
+        raise UserError("--axis=seed=...: seeds are what --seeds is for")
+    return key, numbers
+
+
+def grid(config: ConfigDict, axes: list[tuple[str, list[Any]]], seeds: int) -> ConfigDict:
+    """A config with every combination of the axes' values, each with every seed, as its members.
+
+    Raises:
+        UserError: the config has no such key, or takes no such value.
+    """
+    from kdjax import workdir
+
+    plain = workdir.flatten(workdir.plain(config))
+    members = []
+    for values in itertools.product(*(values for _, values in axes)):
+        for seed in range(config.seed, config.seed + seeds):
+            named = [(key, value) for (key, _), value in zip(axes, values, strict=True)]
+            one = ConfigDict(config)
+            for key, value in [*named, ("seed", seed)]:
+                set_value(one, key, value)
+            theirs = workdir.flatten(workdir.plain(one))
+            changes = tuple((k, v) for k, v in theirs.items() if plain.get(k) != v)
+            labels = tuple(f"{key}={value:g}" for key, value in [*named, ("seed", seed)])
+            members.append((labels, changes))
+    swept = ConfigDict(config)
+    with swept.unlocked():
+        swept.sweep.members = tuple(members)
+    return swept
+
+
+def set_value(config: ConfigDict, key: str, value: float) -> None:
+    """Sets a dotted key, as `--config.KEY=VALUE` does.
+
+    Raises:
+        UserError: there is none, or it is of another type.
+    """
+    *path, last = key.split(".")
+    holder = config
+    try:
+        for part in path:
+            holder = holder[part]
+        present = holder[last]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"--axis={key}=...: the config has no key {key!r}") from error
+    if not isinstance(present, int | float) or isinstance(present, bool):
+        raise UserError(f"--axis={key}=...: config.{key} is {present!r}, which is no number")
+    if isinstance(present, int) and value != int(value):
+        raise UserError(f"--axis={key}=...: config.{key} takes whole numbers, not {value:g}")
+    holder[last] = type(present)(value)
+
+
+if __name__ == "__main__":
+    cli.launch(main, define)
