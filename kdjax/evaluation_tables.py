@@ -1,10 +1,10 @@
 """What `kdjax.evaluate` prints and writes of its records, and reports repeat."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdjax import progress
+from kdjax.charts.records import run_labels
 
 Record = dict[str, Any]
 Line = dict[str, Any]
@@ -23,22 +23,17 @@ class Table(NamedTuple):
 
 def rows(records: Sequence[Record]) -> Iterator[tuple[str, Record, Line]]:
     """Every network of every run: its label, the run's record and its own figures."""
-    names = labels([record["workdir"] for record in records])
+    names = _labels(records)
     for name, record in zip(names, records, strict=True):
         for row, figures in record["networks"].items():
             yield f"{name}{row}", record, figures
 
 
-def labels(workdirs: Sequence[str]) -> list[str]:
-    """What stands before a network's name: nothing for one run, else the end of its path."""
-    if len(workdirs) == 1:
+def _labels(records: Sequence[Record]) -> list[str]:
+    """What stands before a network's name: nothing for one run, else the run."""
+    if len(records) == 1:
         return [""]
-    parts = [Path(workdir).absolute().parts for workdir in workdirs]
-    for depth in range(1, max(map(len, parts)) + 1):
-        ends = ["/".join(one[-depth:]) for one in parts]
-        if len(set(ends)) == len(ends):
-            break
-    return [f"{end}: " for end in ends]
+    return [f"{label}: " for label in run_labels(records)]
 
 
 def lines(records: Sequence[Record]) -> list[Line]:
@@ -129,7 +124,7 @@ def _quality(records: Sequence[Record], columns: dict[str, str]) -> Table:
         + [_number(figures.get(key), key) for key in columns.values()]
         for label, _, figures in rows(records)
     ]
-    for label, record in zip(labels([r["workdir"] for r in records]), records, strict=True):
+    for label, record in zip(_labels(records), records, strict=True):
         for kind, values in record.get("precision_at", {}).items():
             given = [_number(values.get(key), key) for key in columns.values()]
             shown.append([f"{label}({_REFERENCES[kind]})", "", "", *given])
@@ -175,7 +170,7 @@ def _cost(records: Sequence[Record]) -> Table:
         for label, _, figures in rows(records)
         if (one := figures["cost"]) and " after " not in label
     ]
-    timed = [figures["cost"] for _, _, figures in rows(records) if "throughput" in figures["cost"]]
+    timed = [figures["cost"] for _, _, figures in rows(records) if figures["cost"]["throughput"]]
     caption = "MB: 10^6 bytes. MFLOP of one image; a multiplication and an addition are two."
     if timed:
         batch, device = timed[0]["throughput_batch"], records[0]["device"]
@@ -185,7 +180,7 @@ def _cost(records: Sequence[Record]) -> Table:
 
 
 def _times(one: Line) -> list[str]:
-    if "throughput" not in one:
+    if one["throughput"] is None:
         return ["-", "-", "-"]
     latency = [f"{one[key]:.3g}" for key in ("latency_median", "latency_p90")]
     return [*latency, f"{one['throughput']:,.0f}"]

@@ -1,5 +1,6 @@
 """Which figures a report has, in order, and what is said below each."""
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -118,7 +119,7 @@ def _of_all(examined: Sequence[Examined], directories: Sequence[Path]) -> Iterat
             f"Alpha and temperature: {name}",
             f"grid-{place}",
             "Each cell is a run, or the mean of several seeds.",
-            lambda cells=cells, split=split: grid.alpha_temperature(cells, split=split),
+            functools.partial(grid.alpha_temperature, cells, split=split),
         )
     if len(examined) > 1:
         yield _Wanted(
@@ -172,7 +173,7 @@ def _of_one(
                 f"Confusion of {row}",
                 f"confusion-{row}",
                 "Counts of images; shade is the share of the true class.",
-                lambda row=row: confusion.matrix(record, row),
+                functools.partial(confusion.matrix, record, row),
             )
     yield _Wanted(
         "Calibration",

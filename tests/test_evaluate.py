@@ -200,9 +200,3 @@ def test_tables_and_lines_hold_the_figures(two_phases, capsys, tmp_path):
     assert "two: peer_0 after peer_0" in printed
     assert f"{figures['accuracy']:.2%}" in printed
     assert f"{figures['teacher']['kl']:.4f}" in printed
-
-
-def test_labels_of_runs_are_as_short_as_they_can_be():
-    assert evaluation_tables.labels(["runs/a"]) == [""]
-    assert evaluation_tables.labels(["runs/a", "runs/b"]) == ["a: ", "b: "]
-    assert evaluation_tables.labels(["x/a", "y/a"]) == ["x/a: ", "y/a: "]

@@ -131,7 +131,7 @@ def _show_map(axes: Axes, image: np.ndarray, attention: np.ndarray) -> None:
 
 def _show_answer(axes: Axes, answer: Answer, *, right: bool, room: float) -> None:
     name, probability = answer
-    text = labels.wrap(f"{name} {100 * probability:.0f}\N{NO-BREAK SPACE}%", room - 10)
+    text = labels.wrap(f"{name}: {100 * probability:.0f}\N{NO-BREAK SPACE}%", room - 10)
     axes.set_xlabel(text if right else f"✗ {text}", fontsize=style.SMALL, labelpad=2)
     if not right:
         axes.spines[:].set(color="#D55E00", linestyle="--", linewidth=2.0)

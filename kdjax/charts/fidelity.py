@@ -88,12 +88,19 @@ def agreement(record: Record) -> Figure | None:
         texts = [[f"{share:.1f}" if share < 100 else "100" for share in row] for row in shares]
     pitch = 0.1 + 0.13 * max(lines, 2 if few else 1)
     figure, (axes,) = style.figure(2.2 + pitch * len(names))
-    lowest = min(shares.min(), 99.0)
-    image = cells.shade(axes, shares, texts, norm=Normalize(lowest, 100))
+    # Every network agrees with itself, which is not to take the shades from the others.
+    others = shares[~np.eye(len(shares), dtype=bool)]
+    lowest, highest = others.min(), max(others.max(), others.min() + 0.5)
+    image = cells.shade(axes, shares, texts, norm=Normalize(lowest, highest, clip=True))
     axes.set_yticks(range(len(names)), rows)
     columns = [str(place) for place in range(1, len(names) + 1)] if numbered else names
     figure.colorbar(
-        image, location="bottom", label="Equal predictions (% of the images)", shrink=0.6, aspect=35
+        image,
+        location="bottom",
+        label="Equal predictions (% of the images)",
+        shrink=0.6,
+        aspect=35,
+        extend="max",
     )
     labels.name_columns(axes, columns)
     return figure

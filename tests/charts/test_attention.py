@@ -52,8 +52,8 @@ def test_wrong_answers_have_a_cross_and_a_dashed_frame():
         place for place, panel in enumerate(panels) if panel.spines["top"].get_linestyle() == "--"
     ]
     assert marked == dashed == [5]
-    assert panels[5].get_xlabel() == "✗ bird 51\N{NO-BREAK SPACE}%"
-    assert panels[1].get_xlabel() == "cat 87\N{NO-BREAK SPACE}%"
+    assert panels[5].get_xlabel() == "✗ bird: 51\N{NO-BREAK SPACE}%"
+    assert panels[1].get_xlabel() == "cat: 87\N{NO-BREAK SPACE}%"
 
 
 def test_missing_maps_are_left_out():

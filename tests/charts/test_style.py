@@ -1,8 +1,5 @@
 """Files, settings and names that all figures share; and that charts stand alone."""
 
-import ast
-from pathlib import Path
-
 import matplotlib
 import pytest
 from matplotlib.figure import Figure
@@ -12,8 +9,6 @@ from kdjax.charts import accuracy, labels, style
 from kdjax.charts.records import run_labels
 from tests.charts import data
 from tests.charts.drawn import assert_readable
-
-CHARTS = sorted((Path(__file__).parents[2] / "kdjax" / "charts").glob("*.py"))
 
 
 def test_svg_is_the_same_on_every_call_and_png_is_as_wide_as_a_page(tmp_path):
@@ -93,14 +88,3 @@ def test_the_measure_of_overlaps_sees_them():
     outside.text(0.99, 0.5, "outside", fontsize=9)
     with pytest.raises(AssertionError, match="outside"):
         assert_readable(outside)
-
-
-@pytest.mark.parametrize("path", CHARTS, ids=lambda path: path.stem)
-def test_charts_know_numpy_matplotlib_and_each_other(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        modules += [node.module] if isinstance(node, ast.ImportFrom) else []
-        for module in modules:
-            assert module.split(".")[0] not in ("jax", "flax", "absl", "PIL"), module
-            assert not module.startswith("kdjax") or module.startswith("kdjax.charts"), module
-            assert module != "matplotlib.pyplot"
