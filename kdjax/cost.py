@@ -16,6 +16,8 @@ from kdjax.types import Array, NetState, Network
 
 ROUNDS = 3
 """How often it is each network's turn when they are timed."""
+UNTIMED = dict.fromkeys(("latency_median", "latency_p90", "throughput", "throughput_batch"))
+"""What `timing` would have found."""
 
 
 def size(state: NetState) -> dict[str, Any]:

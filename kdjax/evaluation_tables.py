@@ -1,10 +1,10 @@
-"""What `kdjax.evaluate` prints and writes of its records."""
+"""What `kdjax.evaluate` prints and writes of its records, and reports repeat."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from kdjax.progress import table
+from kdjax import progress
+from kdjax.charts.records import run_labels
 
 Record = dict[str, Any]
 Line = dict[str, Any]
@@ -12,24 +12,28 @@ Line = dict[str, Any]
 _CLASSES_SHOWN = 40
 
 
+class Table(NamedTuple):
+    """A table that people read."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    caption: str = ""
+
+
 def rows(records: Sequence[Record]) -> Iterator[tuple[str, Record, Line]]:
     """Every network of every run: its label, the run's record and its own figures."""
-    names = labels([record["workdir"] for record in records])
+    names = _labels(records)
     for name, record in zip(names, records, strict=True):
         for row, figures in record["networks"].items():
             yield f"{name}{row}", record, figures
 
 
-def labels(workdirs: Sequence[str]) -> list[str]:
-    """What stands before a network's name: nothing for one run, else the end of its path."""
-    if len(workdirs) == 1:
+def _labels(records: Sequence[Record]) -> list[str]:
+    """What stands before a network's name: nothing for one run, else the run."""
+    if len(records) == 1:
         return [""]
-    parts = [Path(workdir).absolute().parts for workdir in workdirs]
-    for depth in range(1, max(map(len, parts)) + 1):
-        ends = ["/".join(one[-depth:]) for one in parts]
-        if len(set(ends)) == len(ends):
-            break
-    return [f"{end}: " for end in ends]
+    return [f"{label}: " for label in run_labels(records)]
 
 
 def lines(records: Sequence[Record]) -> list[Line]:
@@ -61,21 +65,33 @@ def _each(record: Record, figures: Line) -> dict[str, Line]:
 
 
 def show(records: Sequence[Record]) -> None:
-    """Prints quality, likeness to the teacher, cost and figures by class, and what is missing."""
-    for record in records:
-        for name, reason in record["missing"].items():
-            print(f"{record['workdir']}: without {name!r}: {reason}")
-    first = records[0]
-    where = first["workdir"] if len(records) == 1 else f"{len(records)} runs"
-    title = f"{where}: {first['split']} split, {first['examples']:,} images"
+    """Prints all tables, and what is missing."""
+    for line in missing(records):
+        print(line)
+    for table in tables(records):
+        progress.table(*table)
+
+
+def missing(records: Sequence[Record]) -> list[str]:
+    """What other runs should have given and did not, in words."""
+    return [
+        f"{record['workdir']}: without {name!r}: {reason}"
+        for record in records
+        for name, reason in record["missing"].items()
+    ]
+
+
+def tables(records: Sequence[Record]) -> list[Table]:
+    """Quality, likeness to the teacher, cost, and for one run the figures of each class."""
+    found = []
     for multi_label in (False, True):
         chosen = [record for record in records if record["multi_label"] == multi_label]
         if chosen:
-            _quality(chosen, title, _ATTRIBUTES if multi_label else _CLASSES)
-    _likeness(records)
-    _cost(records)
+            found.append(_quality(chosen, _ATTRIBUTES if multi_label else _CLASSES))
+    found += [_likeness(records), _cost(records)]
     if len(records) == 1:
-        _by_class(first)
+        found.append(_by_class(records[0]))
+    return [table for table in found if table.rows]
 
 
 _CLASSES = {
@@ -99,49 +115,48 @@ _ATTRIBUTES = {
     "cross-entropy": "loss",
     "ECE": "calibration_error",
 }
+_REFERENCES = {"ceiling": "perfect ranking", "prevalence": "ranked by prevalence"}
 
 
-def _quality(records: Sequence[Record], title: str, columns: dict[str, str]) -> None:
+def _quality(records: Sequence[Record], columns: dict[str, str]) -> Table:
     shown = [
         [label, figures["stage"] or "-", f"{figures['step']:,}"]
         + [_number(figures.get(key), key) for key in columns.values()]
         for label, _, figures in rows(records)
     ]
-    for label, record in zip(labels([r["workdir"] for r in records]), records, strict=True):
+    for label, record in zip(_labels(records), records, strict=True):
         for kind, values in record.get("precision_at", {}).items():
             given = [_number(values.get(key), key) for key in columns.values()]
             shown.append([f"{label}({_REFERENCES[kind]})", "", "", *given])
-    caption = (
-        "Precision, recall and F1 are means over classes; cross-entropy in nats; ECE: expected "
-        "calibration error."
+    first = records[0]
+    where = first["workdir"] if len(records) == 1 else f"{len(records)} runs"
+    means = "attributes" if first["multi_label"] else "classes"
+    return Table(
+        f"{where}: {first['split']} split, {first['examples']:,} images",
+        ["network", "stage", "step", *columns],
+        shown,
+        f"Precision, recall and F1: means over {means}; cross-entropy in nats; ECE: expected "
+        "calibration error.",
     )
-    table(title, ["network", "stage", "step", *columns], shown, caption)
 
 
-_REFERENCES = {"ceiling": "perfect ranking", "prevalence": "ranked by prevalence"}
-
-
-def _likeness(records: Sequence[Record]) -> None:
+def _likeness(records: Sequence[Record]) -> Table:
+    keys = ("kl", "agreement", "logit_cosine", "cosine", "cka")
     shown = [
-        [
-            label,
-            _number(like["kl"], "kl"),
-            *(_number(like[key], key) for key in ("agreement", "logit_cosine", "cosine", "cka")),
-        ]
+        [label, *(_number(like[key], key) for key in keys)]
         for label, _, figures in rows(records)
         if (like := figures["teacher"])
     ]
-    if shown:
-        layers = ", ".join(sorted({record["layer"] for record in records}))
-        table(
-            "Against the teacher",
-            ["network", "KL, nats", "agreement", "cosine of logits", "of features", "CKA"],
-            shown,
-            f"Features: {layers}; their cosine needs equal widths. KL of predictions at T = 1.",
-        )
+    layers = ", ".join(sorted({record["layer"] for record in records}))
+    return Table(
+        "Against the teacher",
+        ["network", "KL, nats", "agreement", "cosine of logits", "of features", "CKA"],
+        shown,
+        f"Features: {layers}; their cosine needs equal widths. KL of predictions at T = 1.",
+    )
 
 
-def _cost(records: Sequence[Record]) -> None:
+def _cost(records: Sequence[Record]) -> Table:
     shown = [
         [
             label,
@@ -155,23 +170,23 @@ def _cost(records: Sequence[Record]) -> None:
         for label, _, figures in rows(records)
         if (one := figures["cost"]) and " after " not in label
     ]
-    timed = [figures["cost"] for _, _, figures in rows(records) if "throughput" in figures["cost"]]
+    timed = [figures["cost"] for _, _, figures in rows(records) if figures["cost"]["throughput"]]
     caption = "MB: 10^6 bytes. MFLOP of one image; a multiplication and an addition are two."
     if timed:
         batch, device = timed[0]["throughput_batch"], records[0]["device"]
         caption += f" Latency at batch 1, images/s at batch {batch}, on one device ({device})."
     columns = ["network", "parameters", "with statistics", "MB", "of teacher", "MFLOP"]
-    table("Cost", [*columns, "latency, ms", "p90", "images/s"], shown, caption)
+    return Table("Cost", [*columns, "latency, ms", "p90", "images/s"], shown, caption)
 
 
 def _times(one: Line) -> list[str]:
-    if "throughput" not in one:
+    if one["throughput"] is None:
         return ["-", "-", "-"]
     latency = [f"{one[key]:.3g}" for key in ("latency_median", "latency_p90")]
     return [*latency, f"{one['throughput']:,.0f}"]
 
 
-def _by_class(record: Record) -> None:
+def _by_class(record: Record) -> Table:
     networks = {
         row: _each(record, figures)
         for row, figures in record["networks"].items()
@@ -190,19 +205,20 @@ def _by_class(record: Record) -> None:
             for name in names
         ]
         columns = ["attribute", "have it", "one answer", *networks]
-        table("Accuracy on each attribute", columns, shown, "One answer: the more frequent one.")
-    elif len(names) <= _CLASSES_SHOWN:
-        support = next(iter(networks.values()))
-        shown = [
-            [
-                name,
-                f"{support[name]['support']:,}",
-                *(_number(each[name]["f1"], "f1") for each in networks.values()),
-            ]
-            for name in names
+        caption = "One answer: always the more frequent one."
+        return Table("Accuracy on each attribute", columns, shown, caption)
+    support = next(iter(networks.values()))
+    shown = [
+        [
+            name,
+            f"{support[name]['support']:,}",
+            *(_number(each[name]["f1"], "f1") for each in networks.values()),
         ]
-        caption = "Precision and recall are in evaluation-classes.csv."
-        table("F1 of each class", ["class", "images", *networks], shown, caption)
+        for name in names
+        if len(names) <= _CLASSES_SHOWN
+    ]
+    caption = "Precision and recall are in evaluation-classes.csv."
+    return Table("F1 of each class", ["class", "images", *networks], shown, caption)
 
 
 _IN_NUMBERS = {"loss": ".4f", "kl": ".4f", "logit_cosine": ".3f", "cosine": ".3f", "cka": ".3f"}

@@ -247,7 +247,8 @@ def _costs(
     for name, (network, state) in one_each.items():
         size = cost.size(state)
         share = size["megabytes"] / whole if whole else None
-        costs[name] = {**size, "of_teacher": share, "flops": cost.flops(network, state, shape)}
+        arithmetic = cost.flops(network, state, shape)
+        costs[name] = {**size, "of_teacher": share, "flops": arithmetic, **cost.UNTIMED}
     if choice.timing:
         with Bar("timing", cost.turns(one_each)) as bar:
             timed = cost.timing(one_each, shape, choice.throughput_batch, each=bar.to)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Most of the tests' time is XLA's: at a lower level it compiles in two thirds of it. Flags that are
 # set already come last and win.
@@ -65,3 +66,21 @@ def standard() -> Iterator[None]:
     """Optax's bias correction raises a float to an integer power."""
     with jax.numpy_dtype_promotion("standard"):
         yield
+
+
+@pytest.fixture(scope="session")
+def two_phases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A small run of two phases on the digits, its workdir and its result: two stages leave each
+    peer, and the teacher is larger."""
+    from configs import two_phase
+    from kdjax import train
+    from tests.helpers import small
+
+    config = small(two_phase, "digits,baseline=0")
+    config.epochs = 2
+    config.networks.teacher.model = "plain.plain4"
+    directory = tmp_path_factory.mktemp("run") / "two"
+    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
+        first = jax.local_devices()[:1]
+        patch.setattr(jax, "local_devices", lambda: first)
+        return directory, train.run(config, directory)

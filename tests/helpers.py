@@ -138,6 +138,21 @@ def differ(a, b):
     return any(not np.array_equal(x, y) for x, y in pairs)
 
 
+def small(make, argument=""):
+    """A few updates of tiny networks with everything on: dropout, shifts, BatchNorm."""
+    config = make.get_config(argument)
+    config.epochs = 3
+    config.batch_size = 32
+    config.log_every = 2
+    config.data.fraction = 0.1
+    config.data.size = 8
+    config.tensorboard = False
+    for network in config.networks.values():
+        network.model = "plain.plain2"
+        network.dropout = 0.2
+    return config
+
+
 def evaluated(directory, **choice):
     """The record of a run's networks."""
     return examine.run(directory, examine.Choice(**({"timing": False} | choice))).record

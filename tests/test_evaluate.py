@@ -9,26 +9,12 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from configs import kd, two_phase
+from configs import kd
 from kdjax import build, evaluation_tables, examine, train, workdir, writers
 from kdjax.errors import UserError
-from tests.helpers import evaluated
-from tests.test_run import small
+from tests.helpers import evaluated, small
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Two phases: each peer is left by two stages; the teacher is much larger."""
-    config = small(two_phase, "digits,baseline=0")
-    config.epochs = 2
-    config.networks.teacher.model = "plain.plain4"
-    directory = tmp_path_factory.mktemp("run") / "two"
-    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
-        first = jax.local_devices()[:1]
-        patch.setattr(jax, "local_devices", lambda: first)
-        return directory, train.run(config, directory)
 
 
 def copy(run, tmp_path):
@@ -36,8 +22,8 @@ def copy(run, tmp_path):
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_figures_are_those_of_training_after_every_stage(run, split):
-    directory, result = run
+def test_figures_are_those_of_training_after_every_stage(two_phases, split):
+    directory, result = two_phases
     found = evaluated(directory, split=split)["networks"]
     assert list(found) == [
         "teacher",
@@ -54,8 +40,8 @@ def test_figures_are_those_of_training_after_every_stage(run, split):
         )
 
 
-def test_the_last_step_and_one_stage(run):
-    directory, result = run
+def test_the_last_step_and_one_stage(two_phases):
+    directory, result = two_phases
     last = max(stage["last_step"] for stage in result["stages"].values())
     found = evaluated(directory, step=last, networks=("peer_1",))
     assert list(found["networks"]) == ["peer_1"]
@@ -66,8 +52,8 @@ def test_the_last_step_and_one_stage(run):
     assert list(evaluated(directory, stage="peer_0")["networks"]) == ["peer_0"]
 
 
-def test_likeness_is_that_of_predictions_and_features(run):
-    found = examine.run(run[0], examine.Choice(timing=False))
+def test_likeness_is_that_of_predictions_and_features(two_phases):
+    found = examine.run(two_phases[0], examine.Choice(timing=False))
     record, outputs = found.record, found.outputs
     assert record["teacher"] == "teacher"
     assert record["networks"]["teacher"]["teacher"] is None
@@ -77,7 +63,7 @@ def test_likeness_is_that_of_predictions_and_features(run):
     # The teacher's last features are wider, so that only kernels compare them.
     assert against["cosine"] is None
     assert 0 < against["cka"] <= 1
-    same = evaluated(run[0], teacher="peer_0")["networks"]
+    same = evaluated(two_phases[0], teacher="peer_0")["networks"]
     assert same["peer_1"]["teacher"]["cosine"] is not None
     names, matrix = record["agreement"]["networks"], np.asarray(record["agreement"]["matrix"])
     np.testing.assert_array_equal(np.diag(matrix), 1.0)
@@ -85,9 +71,9 @@ def test_likeness_is_that_of_predictions_and_features(run):
     assert pair == against["agreement"]
 
 
-def test_cost_counts_the_networks(run):
-    found = evaluated(run[0])["networks"]
-    plan = build.plan(workdir.load_config(run[0]), devices=1)
+def test_cost_counts_the_networks(two_phases):
+    found = evaluated(two_phases[0])["networks"]
+    plan = build.plan(workdir.load_config(two_phases[0]), devices=1)
     for name, stage in (("teacher", 0), ("peer_0", 1)):
         state = jax.eval_shape(plan.stages[stage].program.networks[name].init, jax.random.key(0))
         cost = found[name]["cost"]
@@ -100,15 +86,15 @@ def test_cost_counts_the_networks(run):
     assert ratio < 0.7
 
 
-def test_a_teacher_of_another_run_is_compared_with_while_it_is_there(run, tmp_path):
+def test_a_teacher_of_another_run_is_compared_with_while_it_is_there(two_phases, tmp_path):
     config = small(kd, "digits,train=0,baseline=0")
     config.epochs = 1
     config.networks.teacher.model = "plain.plain4"
-    config.networks.teacher.workdir = str(copy(run, tmp_path))
+    config.networks.teacher.workdir = str(copy(two_phases, tmp_path))
     train.run(config, tmp_path / "student")
     found = evaluated(tmp_path / "student")
     assert found["networks"]["teacher"]["workdir"] == str(tmp_path / "copy")
-    mine = evaluated(run[0])["networks"]["teacher"]
+    mine = evaluated(two_phases[0])["networks"]["teacher"]
     assert found["networks"]["teacher"]["accuracy"] == mine["accuracy"]
     assert found["networks"]["student"]["teacher"]["kl"] > 0
     (tmp_path / "copy").rename(tmp_path / "moved")
@@ -121,19 +107,19 @@ def test_a_teacher_of_another_run_is_compared_with_while_it_is_there(run, tmp_pa
             evaluated(tmp_path / "student", **asked)
 
 
-def test_what_is_not_there_is_refused_with_what_is(run, tmp_path):
+def test_what_is_not_there_is_refused_with_what_is(two_phases, tmp_path):
     with pytest.raises(
         UserError, match=r"no checkpoint of step 7; there are: 8 \(teacher\), 16 \(peer_0\), 24"
     ):
-        evaluated(run[0], step=7)
+        evaluated(two_phases[0], step=7)
     with pytest.raises(UserError, match="Did you mean 'peer_0'"):
-        evaluated(run[0], networks=("peer0",))
+        evaluated(two_phases[0], networks=("peer0",))
     with pytest.raises(UserError, match="unknown network 'student'"):
-        evaluated(run[0], teacher="student")
+        evaluated(two_phases[0], teacher="student")
     with pytest.raises(UserError, match="unknown layer 'stage9'. .*There are: "):
-        evaluated(run[0], layer="stage9")
+        evaluated(two_phases[0], layer="stage9")
     with pytest.raises(UserError, match="unknown split 'tset'. Did you mean 'test'"):
-        evaluated(run[0], split="tset")
+        evaluated(two_phases[0], split="tset")
     with pytest.raises(UserError, match="not a workdir"):
         evaluated(tmp_path)
 
@@ -146,8 +132,8 @@ def change(directory, **keys):
     writers.write_json(path, config.to_dict())
 
 
-def test_networks_of_another_architecture_are_refused(run, tmp_path):
-    directory = copy(run, tmp_path)
+def test_networks_of_another_architecture_are_refused(two_phases, tmp_path):
+    directory = copy(two_phases, tmp_path)
     change(directory, **{"networks.teacher.model": "plain.plain6"})
     with pytest.raises(UserError, match="of another architecture or number of classes: ") as error:
         evaluated(directory)
@@ -155,7 +141,7 @@ def test_networks_of_another_architecture_are_refused(run, tmp_path):
     assert "Checkpoints: 8 (teacher), " in str(error.value)
 
 
-def test_another_number_of_classes_is_refused(run, tmp_path, monkeypatch):
+def test_another_number_of_classes_is_refused(two_phases, tmp_path, monkeypatch):
     load = build.load_data
 
     def fewer(config):
@@ -164,15 +150,15 @@ def test_another_number_of_classes_is_refused(run, tmp_path, monkeypatch):
         return data._replace(splits=splits, class_names=data.class_names[:9])
 
     monkeypatch.setattr(build, "load_data", fewer)
-    directory = copy(run, tmp_path)
+    directory = copy(two_phases, tmp_path)
     (directory / "split.json").unlink()
     with pytest.raises(UserError, match=r"number of classes: .* is \(10,\) there, \(9,\) here"):
         evaluated(directory)
 
 
 @pytest.mark.parametrize("damage", ["emptied", "cut", "no manifest", "no metadata", "no record"])
-def test_damaged_checkpoints_are_one_line(run, tmp_path, damage):
-    directory = copy(run, tmp_path)
+def test_damaged_checkpoints_are_one_line(two_phases, tmp_path, damage):
+    directory = copy(two_phases, tmp_path)
     step = max((directory / "checkpoints" / "mutual").iterdir())
     if damage == "no record":
         shutil.rmtree(step / "progress")
@@ -192,9 +178,9 @@ def test_damaged_checkpoints_are_one_line(run, tmp_path, damage):
     assert "(mutual)" in str(error.value)
 
 
-def test_tables_and_lines_hold_the_figures(run, capsys, tmp_path):
-    record = evaluated(run[0])
-    other = record | {"workdir": str(run[0].parent / "other")}
+def test_tables_and_lines_hold_the_figures(two_phases, capsys, tmp_path):
+    record = evaluated(two_phases[0])
+    other = record | {"workdir": str(two_phases[0].parent / "other")}
     writers.write_csv(tmp_path / "all.csv", evaluation_tables.lines([record, other]))
     with (tmp_path / "all.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -214,9 +200,3 @@ def test_tables_and_lines_hold_the_figures(run, capsys, tmp_path):
     assert "two: peer_0 after peer_0" in printed
     assert f"{figures['accuracy']:.2%}" in printed
     assert f"{figures['teacher']['kl']:.4f}" in printed
-
-
-def test_labels_of_runs_are_as_short_as_they_can_be():
-    assert evaluation_tables.labels(["runs/a"]) == [""]
-    assert evaluation_tables.labels(["runs/a", "runs/b"]) == ["a: ", "b: "]
-    assert evaluation_tables.labels(["x/a", "y/a"]) == ["x/a: ", "y/a: "]

@@ -91,7 +91,28 @@ def test_who_imports_what():
         "train.py",
         "workdir.py",
     }
-    assert relative(where("absl")) == {"cli.py", "main.py", "evaluate.py", "prepare.py"}
+    assert relative(where("absl")) == {
+        "cli.py",
+        "main.py",
+        "evaluate.py",
+        "prepare.py",
+        "report.py",
+    }
+    assert {Path(path).parts[0] for path in relative(where("matplotlib"))} == {
+        "charts",
+        "report.py",
+        "report_sections.py",
+    }
+
+
+@pytest.mark.parametrize(
+    "path", [f for f in FILES if f.parent.name in ("charts", "figures")], ids=lambda p: p.stem
+)
+def test_figures_and_charts_are_functions_of_plain_data(path):
+    for module in ("jax", "flax", "orbax", "ml_collections", "absl", "matplotlib.pyplot"):
+        assert not reaches(path, module), module
+    ours = {name for name in imports(path) if name.startswith("kdjax.")}
+    assert all(name.startswith(f"kdjax.{path.parent.name}") for name in ours), ours
 
 
 def test_stages_of_a_config_are_read_by_build_and_its_checks_alone():

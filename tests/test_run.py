@@ -14,28 +14,13 @@ from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
 from kdjax.writers import Metrics
-from tests.helpers import assert_identical, evaluated
+from tests.helpers import assert_identical, evaluated, small
 
 pytestmark = [
     pytest.mark.usefixtures("one_device"),
     # Optax's bias correction raises a float to an integer power.
     pytest.mark.usefixtures("standard"),
 ]
-
-
-def small(make, argument=""):
-    """A few updates of tiny networks with everything on: dropout, shifts, BatchNorm."""
-    config = make.get_config(argument)
-    config.epochs = 3
-    config.batch_size = 32
-    config.log_every = 2
-    config.data.fraction = 0.1
-    config.data.size = 8
-    config.tensorboard = False
-    for network in config.networks.values():
-        network.model = "plain.plain2"
-        network.dropout = 0.2
-    return config
 
 
 def values(directory):

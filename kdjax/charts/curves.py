@@ -1,0 +1,85 @@
+"""How a run's losses, accuracies and schedules went, over the optimiser's steps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from kdjax.charts import labels, style
+from kdjax.charts.flags import flag_stages
+from kdjax.charts.metrics import read
+from kdjax.charts.panels import Drawn, Panel, panels
+
+
+@style.styled
+def training(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """Panels of loss terms, accuracies, and whatever has a schedule; stages are told apart.
+
+    A network has one colour and one marker in all panels. Training accuracy is a thin line,
+    validation accuracy a thicker one with markers. The lowest tenth of the accuracies, the first
+    steps, may be below the panel. Losses that span 1.5 decades have a logarithmic axis.
+
+    Args:
+        rows: of `metrics.jsonl`, in its order.
+
+    Returns:
+        None for a run that has logged nothing.
+    """
+    if not rows:
+        return None
+    curves = read(rows)
+    found = panels(curves)
+    heights = [panel.height for panel in found]
+    figure, axes = style.figure(
+        sum(heights) + 0.9, len(found), sharex=True, gridspec_kw={"height_ratios": heights}
+    )
+    for panel, drawn in zip(axes, found, strict=True):
+        _draw(panel, drawn)
+    axes[-1].set_xlabel("Optimiser step")
+    axes[-1].set_xlim(0, 1.02 * rows[-1]["step"])
+    sizes = style.sizes_of(axes)
+    for panel, drawn, (_, height) in zip(axes, found, sizes, strict=True):
+        panel.set_ylabel(labels.wrap(drawn.label, height, style.TEXT))
+    width, _ = sizes[-1]
+    axes[-1].xaxis.set_major_locator(MaxNLocator(max(2, int(width / 45))))
+    axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
+    flag_stages(axes, curves.stages)
+    return figure
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    for drawn in panel.lines:
+        axes.plot(
+            *drawn.line,
+            color=drawn.colour,
+            linestyle=drawn.dashes,
+            marker=drawn.marker,
+            markersize=3.5,
+            linewidth=drawn.width,
+            # By distance on the page, so that dense lines stay lines.
+            markevery=0.07 if len(drawn.line[0]) > 8 else None,
+            label=drawn.name,
+        )
+    axes.grid()
+    if panel.logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=20))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    if panel.top:
+        _look_at_the_top(axes, panel.lines)
+    if any(drawn.name for drawn in panel.lines):
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, labelspacing=0.2)
+
+
+def _look_at_the_top(axes: Axes, lines: Sequence[Drawn]) -> None:
+    """Leaves out the lowest tenth, the first steps, beside which the rest would look flat."""
+    values = np.concatenate([drawn.line[1] for drawn in lines])
+    low, high = np.nanquantile(values, 0.1), np.nanmax(values)
+    margin = 0.08 * (high - low) or 0.5
+    axes.set_ylim(low - margin, high + margin)

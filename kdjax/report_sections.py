@@ -1,0 +1,275 @@
+"""Which figures a report has, in order, and what is said below each."""
+
+import functools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from kdjax import maps, workdir
+from kdjax.charts import (
+    accuracy,
+    attention,
+    attributes,
+    calibration,
+    confusion,
+    curves,
+    fidelity,
+    grid,
+    records,
+    size,
+    style,
+)
+from kdjax.evaluation import Predictions
+from kdjax.examine import Examined
+from kdjax.figures import numeric, pairs
+from kdjax.progress import Bar
+
+_CONFUSIONS = 4
+"""Confusion matrices of one run, at most."""
+
+
+class Section(NamedTuple):
+    """A figure on disk."""
+
+    heading: str
+    path: Path
+    """Of the PNG; the SVG is beside it."""
+    caption: str
+
+
+class _Wanted(NamedTuple):
+    heading: str
+    name: str
+    caption: str
+    draw: Callable[[], Figure | None]
+
+
+def make(
+    examined: Sequence[Examined],
+    directories: Sequence[Path],
+    *,
+    images: int,
+    layers: Sequence[str],
+    folder: Path,
+) -> list[Section]:
+    """Draws and saves every figure that there is something to draw for.
+
+    Args:
+        examined: the runs.
+        directories: their workdirs.
+        images: with attention maps, for each run.
+        layers: of which; none for the last maps that all networks have.
+        folder: where the figures go.
+
+    Raises:
+        UserError: no network has such a layer.
+    """
+    wanted = [*_of_all(examined, directories)]
+    labels = records.run_labels([one.record for one in examined])
+    for place, (one, directory) in enumerate(zip(examined, directories, strict=True)):
+        about = f": {labels[place]}" if len(examined) > 1 else ""
+        wanted += [
+            each._replace(heading=each.heading + about, name=f"{each.name}-{place}")
+            for each in _of_one(one, directory, images, layers)
+        ]
+    sections = []
+    with Bar("drawing", len(wanted)) as bar:
+        for done, one_wanted in enumerate(wanted, start=1):
+            drawn = one_wanted.draw()
+            if drawn is not None:
+                path = style.save(drawn, folder, one_wanted.name)
+                sections.append(Section(one_wanted.heading, path, one_wanted.caption))
+            bar.to(done)
+    return sections
+
+
+def _of_all(examined: Sequence[Examined], directories: Sequence[Path]) -> Iterator[_Wanted]:
+    found = [one.record for one in examined]
+    yield _Wanted(
+        "Accuracy",
+        "accuracy",
+        "Every network as its run left it.",
+        lambda: accuracy.bars(found),
+    )
+    yield _Wanted(
+        "Size against accuracy",
+        "size",
+        "Trained values of each network; the scale of sizes is logarithmic.",
+        lambda: size.size_against_accuracy(found),
+    )
+    yield _Wanted(
+        "Compression",
+        "compression",
+        "Bytes of all values, BatchNorm's statistics included, and their share of the teacher's.",
+        lambda: size.compression(found),
+    )
+    yield _Wanted(
+        "Speed",
+        "speed",
+        "Compiled predictions, each waited for; networks take turns.",
+        lambda: size.throughput(found),
+    )
+    for place, (name, trials) in enumerate(_grids(found, directories).items()):
+        split, cells = trials
+        yield _Wanted(
+            f"Alpha and temperature: {name}",
+            f"grid-{place}",
+            "Each cell is a run, or the mean of several seeds.",
+            functools.partial(grid.alpha_temperature, cells, split=split),
+        )
+    if len(examined) > 1:
+        yield _Wanted(
+            "Agreement between runs",
+            "agreement",
+            "The share of images on which two networks predict the same.",
+            lambda: fidelity.agreement(_together(examined)),
+        )
+
+
+def _of_one(
+    one: Examined, directory: Path, images: int, layers: Sequence[str]
+) -> Iterator[_Wanted]:
+    record = one.record
+    yield _Wanted(
+        "Before and after",
+        "before-and-after",
+        "Networks that several stages train, as each stage left them.",
+        lambda: accuracy.before_and_after(record),
+    )
+    yield _Wanted(
+        "Likeness to the teacher, before and after",
+        "likeness",
+        "Divergence from the teacher's predictions, cross-entropy with the labels, and cosine.",
+        lambda: fidelity.before_and_after(record),
+    )
+    yield _Wanted(
+        "Agreement",
+        "agreement",
+        "The share of images on which two networks predict the same.",
+        lambda: fidelity.agreement(record),
+    )
+    yield _Wanted(
+        "Training",
+        "training",
+        "From metrics.jsonl: terms of the loss before their weights, accuracy, and what is "
+        "scheduled.",
+        lambda: curves.training(_metrics(directory)),
+    )
+    if record["multi_label"]:
+        yield _Wanted(
+            "Attributes",
+            "attributes",
+            "Accuracy on each attribute, beside always giving the more frequent answer.",
+            lambda: attributes.dots(record),
+        )
+    else:
+        final = [row for row in record["networks"] if " after " not in row]
+        for row in final[:_CONFUSIONS]:
+            yield _Wanted(
+                f"Confusion of {row}",
+                f"confusion-{row}",
+                "Counts of images; shade is the share of the true class.",
+                functools.partial(confusion.matrix, record, row),
+            )
+    yield _Wanted(
+        "Calibration",
+        "calibration",
+        "Accuracy against confidence; on the diagonal a network is as often right as it says.",
+        lambda: calibration.reliability(record),
+    )
+    if images:
+        yield _Wanted(
+            "Where networks look",
+            "attention",
+            "Attention maps (the mean over channels of squared activations) over the same images; "
+            "the last ones are images on which networks disagree, where there are any.",
+            lambda: _attention(one, images, layers),
+        )
+
+
+def _metrics(directory: Path) -> list[dict[str, Any]]:
+    path = directory / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _attention(one: Examined, count: int, layers: Sequence[str]) -> Figure | None:
+    # Ensembles have no activations of their own.
+    shown = [r for r in one.record["networks"] if " after " not in r and "+" not in r]
+    made = maps.make(one, shown, layers, maps.telling(one, shown, count))
+    names = one.record["class_names"]
+    labels = one.split.label[made.rows]
+    if one.record["multi_label"]:
+        truth = [f"{len(names)} of {len(names)} right"] * len(labels)
+        answers = {r: _right(one.outputs[r], made.rows, labels) for r in shown}
+    else:
+        truth = [names[label] for label in labels]
+        answers = {r: _classes(one.outputs[r], made.rows, names) for r in shown}
+    return attention.side_by_side(made.images, made.of, answers, truth)
+
+
+def _classes(
+    outputs: Predictions, rows: np.ndarray, names: Sequence[str]
+) -> list[tuple[str, float]]:
+    p = np.exp(numeric.log_softmax(np.asarray(outputs.logits[rows], np.float64)))
+    return [(names[one.argmax()], float(one.max())) for one in p]
+
+
+def _right(outputs: Predictions, rows: np.ndarray, labels: np.ndarray) -> list[tuple[str, float]]:
+    """How many attributes are right, and the mean probability that they were given."""
+    logits = np.asarray(outputs.logits[rows], np.float64)
+    right = ((logits > 0) == (labels > 0.5)).sum(axis=1)
+    sure = np.exp(numeric.log_sigmoid(np.abs(logits))).mean(axis=1)
+    count = logits.shape[1]
+    return [(f"{n} of {count} right", float(p)) for n, p in zip(right, sure, strict=True)]
+
+
+def _grids(
+    found: Sequence[dict[str, Any]], directories: Sequence[Path]
+) -> dict[str, tuple[str, list[dict[str, float]]]]:
+    """Of each method and data set whose runs differ in both alpha and temperature, the student's
+    accuracy in every run, on validation where all runs have it."""
+    groups: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+    for record, directory in zip(found, directories, strict=True):
+        result = workdir.load_result(directory)
+        if result and "student" in result["networks"]:
+            name = f"{record['method']} on {record['dataset']}"
+            groups.setdefault(name, []).append((record, result["networks"]["student"]))
+    grids = {}
+    for name, runs in groups.items():
+        validated = all(student["validation"] for _, student in runs)
+        split = "validation" if validated else "test"
+        cells = [
+            {key: record[key] for key in ("alpha", "temperature")}
+            | {"accuracy": student[split]["accuracy"]}
+            for record, student in runs
+        ]
+        if all(len({cell[key] for cell in cells}) > 1 for key in ("alpha", "temperature")):
+            grids[name] = (split, cells)
+    return grids
+
+
+def _together(examined: Sequence[Examined]) -> dict[str, Any]:
+    """The agreement of all networks of runs that were evaluated on the same images."""
+    first = examined[0]
+    same = [
+        one
+        for one in examined
+        if one.plan.data.content == first.plan.data.content
+        and one.plan.data.source == first.plan.data.source
+        and np.array_equal(one.split.id, first.split.id)
+    ]
+    every = records.run_labels([one.record for one in examined])
+    logits = {
+        f"{label}: {row}": one.outputs[row].logits
+        for label, one in zip(every, examined, strict=True)
+        if any(one is other for other in same)
+        for row in one.record["networks"]
+        if " after " not in row
+    }
+    several = first.record["multi_label"]
+    matrix = pairs.matrix(list(logits.values()), attributes=several)
+    return first.record | {"agreement": {"networks": list(logits), "matrix": matrix}}
