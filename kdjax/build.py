@@ -21,8 +21,8 @@ class Stage(NamedTuple):
 
     name: str
     program: Program
-    hyper: Hyper | Mapping[str, Hyper]
-    """By label, where there are several members."""
+    hyper: Any
+    """`Hyper`; where there are several members (`kdjax.members`), theirs by label."""
     epochs: int
     batch_size: int
     patience: int

@@ -1,7 +1,7 @@
 """The members of a sweep: which stages they differ in, and what each of them is."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -51,7 +51,9 @@ def read(config: ConfigDict) -> list[Member]:
 
 
 def expand(
-    stages: Sequence[Any], found: Sequence[Member], build: Callable[[ConfigDict, str], Any],
+    stages: Sequence[Any],
+    found: Sequence[Member],
+    build: Callable[[ConfigDict, str], Any],
     config: ConfigDict,
 ) -> tuple[Any, ...]:
     """The stages, each with all its members where they differ.
@@ -85,7 +87,9 @@ def expand(
         needed = bool(read_later & set(stage.program.trained))
         swept[stage.name] = reached[stage.name] or not needed
         read_later |= {*stage.program.frozen, *stage.init_from.values()}
-    made, names = [], {}
+    made: list[Any] = []
+    # For a network that members have their own of, each member's label.
+    names: dict[str, list[str]] = {}
     for stage in stages:
         varied = {start for start in stage.init_from.values() if start in names}
         if not (swept[stage.name] or varied):
@@ -155,5 +159,3 @@ def _labels(found: Sequence[Member], of: Sequence[int]) -> list[str]:
         axes = common.setdefault(group, list(member.axes))
         common[group] = [axis for axis in axes if axis in member.axes]
     return ["@".join(common[group]) or "all" for group in of]
-
-

@@ -19,8 +19,11 @@ from kdjax.parallel import Parallel
 from kdjax.program import Program
 from kdjax.progress import Bar
 from kdjax.selection import Selection
-from kdjax.types import Array, Hyper, NetState, TrainState
+from kdjax.types import NetState, TrainState
 from kdjax.writers import Metrics
+
+_NAMED = 4
+"""So many networks' accuracies stand beside the bar; of more, the range."""
 
 
 class Interrupted(Exception):
@@ -147,7 +150,7 @@ def fit(
     return Outcome(networks, best, first_step + done, epoch, seconds)
 
 
-def initial_networks(program: Program, hyper: Hyper | members.Hypers) -> dict[str, NetState]:
+def initial_networks(program: Program, hyper: Any) -> dict[str, NetState]:
     """The trained networks before the first update; of several members, `hyper` is by label."""
     if program.swept:
         return members.initial_networks(program.swept, hyper)
@@ -234,10 +237,14 @@ class _Log:
         }
         self._write(done, named)
         accuracies = "  ".join(f"{name} {score['accuracy']:.2%}" for name, score in scores.items())
+        if len(scores) > _NAMED:
+            every = [score["accuracy"] for score in scores.values()]
+            accuracies = f"{len(every)} networks, {min(every):.2%} to {max(every):.2%}"
         bar.to(done)
         bar.note(
             f"epoch {epoch}/{self._stage.epochs}, validation: {accuracies}",
-            short="val " + " ".join(f"{score['accuracy']:.1%}" for score in scores.values()),
+            short="val "
+            + " ".join(f"{score['accuracy']:.1%}" for score in [*scores.values()][:_NAMED]),
         )
 
     def _write(self, done: int, named: dict[str, float]) -> None:

@@ -33,9 +33,7 @@ def named(name: str, label: str) -> str:
     return f"{first}@{label}{slash}{rest}"
 
 
-def program(
-    base: Program, labels: Sequence[str], *, vmap: bool, together: int
-) -> Program:
+def program(base: Program, labels: Sequence[str], *, vmap: bool, together: int) -> Program:
     """One program of all members.
 
     Args:
@@ -126,8 +124,7 @@ def make_learn(swept: Swept) -> Callable[..., Learned]:
         owns: Sequence[Own], count: Array, observed: Observed, hypers: Sequence[Hyper], *at: Array
     ) -> Learned:
         made = [
-            one(own, count, observed, hyper, *at)
-            for own, hyper in zip(owns, hypers, strict=True)
+            one(own, count, observed, hyper, *at) for own, hyper in zip(owns, hypers, strict=True)
         ]
         return tuple(own for own, _ in made), tuple(metrics for _, metrics in made)
 
@@ -235,7 +232,7 @@ class _Pruned:
     ) -> tuple[Observed, Array]:
         if self._compiled is None:
             observed, view = jax.eval_shape(self._observe, frozen, hypers[0], *batch)
-            read = _read(self._learn, owns, count, observed, hypers, view, batch[-1])
+            read = read_features(self._learn, owns, count, observed, hypers, view, batch[-1])
 
             def observe(*arguments: Any) -> tuple[Observed, Array]:
                 made, view = self._observe(*arguments)
@@ -251,7 +248,7 @@ class _Pruned:
         return self._compiled(frozen, hypers[0], *batch)
 
 
-def _read(
+def read_features(
     learn: Callable[..., Learned],
     owns: PyTree,
     count: Array,
@@ -284,11 +281,7 @@ def _read(
         *(features[key] for key in order)
     ).jaxpr
     used = {id(variable) for equation in traced.eqns for variable in equation.invars}
-    return {
-        key
-        for key, variable in zip(order, traced.invars, strict=True)
-        if id(variable) in used
-    }
+    return {key for key, variable in zip(order, traced.invars, strict=True) if id(variable) in used}
 
 
 def make_eval_step(
@@ -298,7 +291,7 @@ def make_eval_step(
     evaluate = jit(step.make_eval_step(swept.base, fetch))
 
     def eval_step(networks: Mapping[str, NetState], *batch: Any) -> dict[str, Any]:
-        found = {}
+        found: dict[str, Any] = {}
         for label in swept.labels:
             names = [n for n in swept.base.trained if named(n, label) in networks]
             sums = evaluate({name: networks[named(name, label)] for name in names}, *batch)

@@ -3,10 +3,10 @@
     python -m kdjax.sweep --config=configs/kd.py:mnist --workdir=runs/grid \\
         --axis=temperature=1,2,4,8 --axis=alpha=0.1,0.5,0.9 --seeds=3
 
-Members differ in `seed` (initialisation, dropout) and in whatever weights, temperatures and learning
-rates the axes reach; they share images, augmentation and one pinned teacher. Running the command
-again resumes. Prints a table and writes `sweep.json` and `sweep.csv`, and with matplotlib the heat
-map of an alpha-temperature grid.
+Members differ in `seed` (initialisation, dropout) and in whatever weights, temperatures and
+learning rates the axes reach; they share images, augmentation and one pinned teacher. Running the
+command again resumes. Prints a table and writes `sweep.json` and `sweep.csv`, and with matplotlib
+the heat map of a grid over alpha and temperature.
 """
 
 import itertools

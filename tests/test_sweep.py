@@ -1,0 +1,159 @@
+"""Sweeps: which stages are shared, what is refused, whole runs, tables."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from configs import assistants, dml, kd, two_phase
+from kdjax import build, statistics, sweep, sweep_tables, train
+from kdjax.errors import UserError
+from kdjax.fit import Interrupted
+from tests.helpers import assert_identical, evaluated, small
+from tests.test_run import assert_same_run, values
+
+pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
+
+
+def plan(make, axes, seeds=1, argument="digits"):
+    config = sweep.grid(small(make, argument), axes, seeds)
+    return {stage.name: stage for stage in build.plan(config, devices=1).stages}
+
+
+def test_the_teacher_is_shared_and_a_baseline_is_one_for_each_seed():
+    found = plan(kd, [("alpha", [0.1, 0.9]), ("temperature", [1.0, 4.0])], seeds=2)
+    assert found["teacher"].program.swept is None
+    assert found["baseline"].program.swept.labels == ("seed=0", "seed=1")
+    labels = found["student"].program.swept.labels
+    assert len(labels) == 8
+    hyper = found["student"].hyper["alpha=0.9@temperature=4@seed=1"]
+    assert hyper.seed == 1
+    assert float(hyper.terms["ce"]["weight"].at(np.float32(0))) == pytest.approx(0.1)
+    assert float(hyper.terms["soft"]["temperature"].at(np.float32(0))) == 4.0
+
+
+def test_peers_start_where_the_same_members_earlier_stage_left_them():
+    found = plan(two_phase, [("alpha", [0.1, 0.9]), ("gamma", [0.2, 1.0])])
+    # gamma reaches the second phase alone.
+    assert found["peer_0"].program.swept.labels == ("alpha=0.1@seed=0", "alpha=0.9@seed=0")
+    assert found["mutual"].init_from == {
+        f"{peer}@alpha={alpha}@gamma={gamma}@seed=0": f"{peer}@alpha={alpha}@seed=0"
+        for peer in ("peer_0", "peer_1")
+        for alpha in (0.1, 0.9)
+        for gamma in (0.2, 1)
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "axes", "message"),
+    [
+        (kd, [("epochs", [1.0, 2.0])], r"config.stages.\w+.epochs; members can differ in seed"),
+        (kd, [("data.fraction", [0.1, 0.2])], "the sweep changes config.data.fraction"),
+        (kd, [("weight_decay", [0.0, 0.1])], "optimiser.weight_decay; members"),
+        (kd, [("alpha", [0.1, 2.0])], "config.alpha is 2.0"),
+        (kd, [("alhpa", [0.1, 0.2])], "the config has no key 'alhpa'"),
+        (kd, [("method", [1.0])], "which is no number"),
+        (kd, [("epochs", [1.5])], "takes whole numbers, not 1.5"),
+        (dml, [("alpha", [0.1, 0.1])], "the same member twice"),
+        (dml, [("patience", [0.0, 1.0])], r"stages.\w+.patience"),
+        (assistants, [("alpha", [0.1, 0.2])], "which the sweep's members differ in"),
+        (kd, [("log_every", [3.0, 4.0])], "axes reach no stage"),
+    ],
+    ids=str,
+)
+def test_refused_in_one_line(make, axes, message):
+    with pytest.raises(UserError, match=message) as error:
+        plan(make, axes)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["alpha", "alpha=", "alpha=a", "=1", "alpha=1,1", "seed=0,1"])
+def test_axes_that_are_none(text):
+    with pytest.raises(UserError, match="--axis=") as error:
+        sweep.parse_axis(text)
+    assert "\n" not in str(error.value)
+
+
+def config():
+    made = small(kd)
+    made.epochs = 2
+    return sweep.grid(made, [("alpha", [0.1, 0.9])], seeds=2)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    import jax
+
+    directory = tmp_path_factory.mktemp("sweep") / "whole"
+    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
+        first = jax.local_devices()[:1]
+        patch.setattr(jax, "local_devices", lambda: first)
+        return directory, train.run(config(), directory)
+
+
+def test_a_sweep_resumes_bit_for_bit(whole, tmp_path):
+    for stop in (11, 14):
+        with pytest.raises(Interrupted):
+            train.run(config(), tmp_path, lambda step, stop=stop: step == stop)
+    train.run(config(), tmp_path)
+    assert_same_run(whole[0], tmp_path)
+
+
+def test_a_member_is_the_run_of_its_settings(whole, tmp_path):
+    """With the sweep's teacher, on the CPU: bit for bit."""
+    one = small(kd, "digits,train=0,baseline=0")
+    one.epochs, one.alpha, one.seed = 2, 0.9, 1
+    one.networks.teacher.workdir = str(whole[0])
+    result = train.run(one, tmp_path)
+    label = "student@alpha=0.9@seed=1"
+    assert (
+        result["networks"]["student"]["last"]["test"]
+        == (whole[1]["networks"][label]["last"]["test"])
+    )
+    mine = next(tree for path, tree in values(tmp_path).items() if path.endswith("/networks"))
+    theirs = {p: t for p, t in values(whole[0]).items() if p.startswith("student")}
+    tree = next(tree for path, tree in theirs.items() if path.endswith("/networks"))
+    assert_identical(mine["student"], tree[label])
+
+
+def test_evaluation_of_a_member(whole):
+    label = "student@alpha=0.1@seed=0"
+    found = evaluated(whole[0], networks=(label, "teacher"))["networks"]
+    assert list(found) == ["teacher", label]
+    assert found[label]["accuracy"] == whole[1]["networks"][label]["test"]["accuracy"]
+
+
+def test_tables_hold_every_member(whole, tmp_path, capsys):
+    sweep_tables.write(whole[1], tmp_path)
+    with (tmp_path / "sweep.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 1 + 4 + 2
+    line = next(row for row in lines if (row["alpha"], row["seed"]) == ("0.9", "1"))
+    recorded = whole[1]["networks"]["student@alpha=0.9@seed=1"]
+    assert float(line["test_accuracy"]) == recorded["test"]["accuracy"]
+    assert float(line["validation_accuracy"]) == recorded["validation"]["accuracy"]
+    record = json.loads((tmp_path / "sweep.json").read_text())
+    students = [one for one in record["settings"] if one["network"] == "student"]
+    assert [one["axes"] for one in students] == [{"alpha": 0.1}, {"alpha": 0.9}]
+    alone = next(one for one in record["settings"] if one["network"] == "baseline")
+    for one in students:
+        expected = statistics.paired(one["test"], alone["test"])
+        assert one["against_baseline"]["mean"] == expected.mean
+    means = [np.mean(one["validation"]) for one in students]
+    assert record["best"] == students[int(np.argmax(means))]
+    printed = capsys.readouterr().out
+    assert "student *" in printed
+    assert "detectable" in printed
+
+
+def test_a_grid_over_alpha_and_temperature_is_drawn(tmp_path, capsys):
+    found = [
+        {"network": "student", "axes": {"alpha": a, "temperature": t}, "validation": [90.0 + a]}
+        for a in (0.1, 0.9)
+        for t in (1.0, 4.0)
+    ]
+    sweep_tables.picture(found, tmp_path)
+    assert (tmp_path / "alpha-temperature.png").stat().st_size > 5000
+    sweep_tables.picture(found[:0], tmp_path / "none")
+    assert not (tmp_path / "none").exists()
