@@ -65,7 +65,7 @@ def timing(
     done = itertools.count(1)
     alone, many = (
         in_turns(
-            {name: _call(*one, image_shape, size) for name, one in networks.items()},
+            {name: prediction(*one, image_shape, size) for name, one in networks.items()},
             seconds=seconds,
             each=lambda: each(next(done)),
         )
@@ -105,9 +105,10 @@ def in_turns(
     return found
 
 
-def _call(
+def prediction(
     network: Network, state: NetState, image_shape: tuple[int, int, int], size: int
 ) -> Callable[[], Array]:
+    """A compiled prediction of `size` images of noise, which are on one device already."""
     lowered, arguments = _lower(network, state, image_shape, size)
     compiled = lowered.compile()
     return lambda: compiled(*arguments)

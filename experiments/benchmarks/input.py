@@ -109,7 +109,7 @@ def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int]
 
     @jax.jit
     def initialise(hyper: Any) -> Any:
-        networks = fit.initial_networks(stage.program, hyper.seed)
+        networks = fit.initial_networks(stage.program, hyper)
         return step.init_state(stage.program, hyper, networks, {}, plan.data.image_shape)
 
     state, hyper = layout.spread(initialise(stage.hyper)), layout.replicate(stage.hyper)

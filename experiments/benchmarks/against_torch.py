@@ -1,0 +1,264 @@
+"""The same work in kdjax and in plain PyTorch, side by side.
+
+    python -m experiments.benchmarks.against_torch --cases=soft,large,mutual,grid,inference
+
+soft: a step of soft targets, ResNet-18 (stem for small images) teaching six convolutions, batch
+128. large: ResNet-50 teaching ResNet-18. mutual: epochs of two MNIST peers, batch 128, with input.
+grid: eight members of a sweep over alpha and temperature with one teacher, against eight PyTorch
+steps of `soft`. inference: predictions of teacher and student. parts: the teacher's forward pass
+and the student's step, alone, which say what sharing allows.
+
+Images are noise. Everything takes turns in every round, and ratios are taken within a round.
+PyTorch runs eager and, with a C++ compiler, compiled; the faster one counts.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from kdjax import cli, discover, progress, writers
+
+Steps = Callable[[int], None]
+BATCH = 128
+ALPHA, TEMPERATURE = 0.5, 4.0
+CASES = ("soft", "large", "mutual", "grid", "inference", "parts")
+
+
+def define() -> None:
+    """The command's flags."""
+    flags.DEFINE_list("cases", list(CASES), "Which ones.")
+    flags.DEFINE_integer("rounds", 5, "Rounds; medians are taken over them.", 1)
+    flags.DEFINE_float("seconds", 2.0, "About how long each side runs in a round.")
+    flags.DEFINE_bool("compiled", True, "Try torch.compile too.")
+    flags.DEFINE_string("name", "against-torch-cpu", "Name of the record.")
+    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+
+
+def main() -> None:
+    """Measures, prints and records."""
+    import torch
+
+    from kdjax import runtime
+
+    runtime.use_compilation_cache()
+    given = flags.FLAGS
+    for case in given.cases:
+        if case not in CASES:
+            raise discover.unknown("case", case, CASES)
+    found = {}
+    for case in given.cases:
+        sides = kdjax_sides(case) | torch_sides(case, compiled=given.compiled)
+        seconds = take_turns(case, sides, rounds=given.rounds, seconds=given.seconds)
+        found |= {f"{case} {name}": each for name, each in summarise(case, seconds).items()}
+    record = {
+        "command": "python -m experiments.benchmarks.against_torch " + " ".join(sys.argv[1:]),
+        "results": found,
+        "batch": BATCH,
+        "torch": torch.__version__,
+        "torch_threads": torch.get_num_threads(),
+        **runtime.environment(),
+    }
+    folder = Path(given.results)
+    folder.mkdir(parents=True, exist_ok=True)
+    writers.write_json(folder / f"{given.name}.json", record)
+    progress.table(
+        f"{given.name}: kdjax and PyTorch {torch.__version__}",
+        ["work", "kdjax, ms", "PyTorch, ms", "kind", "times as fast", "in single rounds"],
+        [
+            [
+                name,
+                f"{1e3 * one['kdjax']:.1f}",
+                f"{1e3 * one['torch']:.1f}" if one["torch"] else "",
+                one["kind"],
+                f"{one['ratio']:.2f}" if one["torch"] else "",
+                " to ".join(f"{end:.2f}" for end in one["range"]) if one["torch"] else "",
+            ]
+            for name, one in found.items()
+        ],
+        f"Medians over {given.rounds} rounds.",
+    )
+
+
+def take_turns(
+    case: str, sides: dict[str, Steps], *, rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """Seconds a step of every side in every round, after warming up."""
+    counts = {}
+    for name, steps in sides.items():
+        steps(2)
+        began = time.perf_counter()
+        steps(1)
+        counts[name] = max(1, round(seconds / (time.perf_counter() - began)))
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    names = list(sides)
+    total = rounds * len(names)
+    turns = ((number, place) for number in range(rounds) for place in range(len(names)))
+    for number, place in progress.track(turns, total, case):
+        # Different sides come first in different rounds.
+        name = names[(place + number) % len(names)]
+        sides[name](1)
+        began = time.perf_counter()
+        sides[name](counts[name])
+        found[name].append((time.perf_counter() - began) / counts[name])
+    return found
+
+
+def summarise(case: str, seconds: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
+    """For every piece of work medians, and how many times as fast kdjax is, within a round."""
+    ours = {name for name in seconds if name.startswith("kdjax")}
+    found = {}
+    for name in sorted(ours):
+        work = name.removeprefix("kdjax").strip() or case
+        theirs = {
+            kind: seconds[f"{kind} {work}".removesuffix(f" {case}")]
+            for kind in ("eager", "compiled")
+            if f"{kind} {work}".removesuffix(f" {case}") in seconds
+        }
+        kind = min(theirs, key=lambda kind: statistics.median(theirs[kind]), default="")
+        # A grid's step trains eight members, PyTorch's one.
+        times = 8 if case == "grid" else 1
+        ratios = [times * t / k for t, k in zip(theirs.get(kind, []), seconds[name], strict=False)]
+        found[work] = {
+            "kdjax": statistics.median(seconds[name]),
+            "torch": times * statistics.median(theirs[kind]) if kind else None,
+            "kind": kind,
+            "ratio": statistics.median(ratios) if ratios else None,
+            "range": [min(ratios), max(ratios)] if ratios else [],
+            "seconds": {key: value for key, value in seconds.items() if work in key or key == name},
+        }
+    return found
+
+
+MODELS = {
+    "soft": ("resnet.resnet18_cifar", "six_conv.student"),
+    "large": ("resnet.resnet50_cifar", "resnet.resnet18_cifar"),
+    "grid": ("resnet.resnet18_cifar", "six_conv.student"),
+    "parts": ("resnet.resnet18_cifar", "six_conv.student"),
+    "inference": ("resnet.resnet18_cifar", "six_conv.student"),
+}
+
+
+def kdjax_sides(case: str) -> dict[str, Steps]:
+    """Every piece of work of a case in kdjax, by name."""
+    from configs import ce, dml, kd
+    from kdjax import sweep
+
+    if case == "mutual":
+        config = dml.get_config("mnist,baseline=0")
+        config.ramp_begin = config.ramp_finish = 0.0
+        return {"kdjax": training(config, epochs=True)}
+    teacher, student = MODELS[case]
+    if case == "inference":
+        return {f"kdjax {model}": predicting(model) for model in (teacher, student)}
+    config = kd.get_config("cifar10,baseline=0")
+    config.networks.teacher.model, config.networks.student.model = teacher, student
+    config.alpha, config.temperature = ALPHA, TEMPERATURE
+    if case == "grid":
+        axes = [("alpha", [0.1, 0.9]), ("temperature", [1.0, 2.0, 4.0, 8.0])]
+        config = sweep.grid(config, axes, 1)
+    if case == "parts":
+        alone = ce.get_config("cifar10")
+        alone.networks.student.model = student
+        return {"kdjax student": training(alone), "kdjax teacher": predicting(teacher)}
+    return {"kdjax": training(config)}
+
+
+def _plan(config: Any) -> Any:
+    from kdjax import build
+
+    config.data.name = "experiments.benchmarks.noise"
+    config.batch_size = BATCH
+    config.data.validation = 0.0
+    config.data.input = "resident"
+    return build.plan(config, 1)
+
+
+def training(config: Any, *, epochs: bool = False) -> Steps:
+    """Steps of a config's last stage, or whole epochs; images are varied only in the latter."""
+    import jax
+
+    from kdjax import fit, members, parallel, step
+
+    if not epochs:
+        config.data.augment.pad, config.data.augment.flip = 0, False
+    plan = _plan(config)
+    stage = plan.stages[-1]
+    layout = parallel.make("jit", jax.local_devices()[:1])
+    program = stage.program
+    frozen = layout.replicate(
+        {n: jax.jit(program.networks[n].init)(jax.random.key(0)) for n in program.frozen}
+    )
+
+    @jax.jit
+    def initialise(hyper: Any, frozen: Any) -> Any:
+        networks = fit.initial_networks(program, hyper)
+        if program.swept:
+            shape = plan.data.image_shape
+            return members.init_state(program.swept, hyper, networks, frozen, shape)
+        return step.init_state(program, hyper, networks, frozen, plan.data.image_shape)
+
+    state = layout.spread(initialise(stage.hyper, frozen))
+    hyper, update = layout.replicate(stage.hyper), layout.train_step(program)
+    split = plan.data.splits["train"]
+    batches = layout.feed(split).training(batch_size=BATCH, seed=0, epochs=10**6, first=0)
+    each = len(split.id) // BATCH if epochs else 1
+
+    def steps(count: int) -> None:
+        nonlocal state
+        for _ in range(count * each):
+            state, _ = update(state, frozen, hyper, *next(batches))
+        jax.block_until_ready(state)
+
+    return steps
+
+
+def predicting(model: str) -> Steps:
+    """Predictions of one batch of 32 x 32 images."""
+    import jax
+
+    from kdjax import cost
+    from kdjax.models import linen
+
+    shape = (32, 32, 3)
+    module = discover.model(model)(classes=10, dropout=0.0)
+    network = linen.network(module, image_shape=shape, key_name="network")
+    call = cost.prediction(network, jax.jit(network.init)(jax.random.key(0)), shape, BATCH)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            made = call()
+        jax.block_until_ready(made)
+
+    return steps
+
+
+def torch_sides(case: str, *, compiled: bool) -> dict[str, Steps]:
+    """The same work in PyTorch, eager and, if asked for, compiled."""
+    from experiments.benchmarks import noise, torch_steps
+    from kdjax.data.types import Request
+
+    found: dict[str, Steps] = {}
+    for kind in ("eager", "compiled") if compiled else ("eager",):
+        setting = torch_steps.Setting(compiled=kind == "compiled")
+        if case == "mutual":
+            split = noise.read(Request("", "", 28, 1, False)).parts["train"]
+            images = np.ascontiguousarray(split.image.read()[..., 0])
+            found[kind] = torch_steps.mutual(setting, "mnist.student", BATCH, images, split.label)
+        elif case == "inference":
+            for model in MODELS[case]:
+                found[f"{kind} {model}"] = torch_steps.inference(setting, model, BATCH)
+        elif case != "parts":
+            found[kind] = torch_steps.soft_targets(
+                setting, *MODELS[case], BATCH, alpha=ALPHA, temperature=TEMPERATURE
+            )
+    return found
+
+
+if __name__ == "__main__":
+    cli.launch(main, define)
