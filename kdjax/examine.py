@@ -16,6 +16,7 @@ from kdjax.figures import attributes, classes, pairs
 from kdjax.parallel import Parallel
 from kdjax.progress import Bar
 from kdjax.restore import Found
+from kdjax.types import NetState, Network, Outputs
 
 FEATURES = 10_000
 """Features are compared on so many examples at most, predictions on all."""
@@ -204,12 +205,20 @@ def _check_layer(found: dict[str, Found], plan: Plan, layer: str) -> None:
 def _predict(
     found: dict[str, Found], plan: Plan, layout: Parallel, split: Split, layer: str
 ) -> dict[str, Predictions]:
-    """One program with all networks, so that images are read once."""
-    program = plan.stages[0].program._replace(
-        networks={row: one.network for row, one in found.items()}
-    )
+    """Every batch is read once; rows of one network, as members of a sweep, share its program."""
+    base, name = plan.stages[0].program, "network"
+    steps = {
+        network: layout.predict_step(base._replace(networks={name: network}, swept=None), layer)
+        for network in {one.network for one in found.values()}
+    }
+
+    def step(states: dict[str, NetState], *batch: Any) -> dict[str, Outputs]:
+        return {
+            row: steps[found[row].network]({name: state}, *batch)[name]
+            for row, state in states.items()
+        }
+
     states = {row: one.state for row, one in found.items()}
-    step = layout.predict_step(program, layer)
     size, feed = plan.eval_batch_size, layout.feed(split)
     with Bar("predicting", math.ceil(len(split.id) / size)) as bar:
         return evaluation.predictions(
@@ -239,21 +248,24 @@ def _against(
 def _costs(
     found: dict[str, Found], shown: dict[str, Found], teacher: str, plan: Plan, choice: Choice
 ) -> dict[str, dict[str, Any]]:
-    """By row; what several stages left of one network costs the same."""
-    one_each = {one.name: (one.network, one.state) for one in shown.values()}
+    """By row; what stages and members left of one network costs the same."""
+    first: dict[Network, str] = {}
+    for row, one in shown.items():
+        first.setdefault(one.network, row)
+    one_each = {row: (network, shown[row].state) for network, row in first.items()}
     shape = plan.data.image_shape
     whole = cost.size(found[teacher].state)["megabytes"] if teacher else None
     costs: dict[str, dict[str, Any]] = {}
-    for name, (network, state) in one_each.items():
+    for row, (network, state) in one_each.items():
         size = cost.size(state)
         share = size["megabytes"] / whole if whole else None
         arithmetic = cost.flops(network, state, shape)
-        costs[name] = {**size, "of_teacher": share, "flops": arithmetic, **cost.UNTIMED}
+        costs[row] = {**size, "of_teacher": share, "flops": arithmetic, **cost.UNTIMED}
     if choice.timing:
         with Bar("timing", cost.turns(one_each)) as bar:
             timed = cost.timing(one_each, shape, choice.throughput_batch, each=bar.to)
-        costs = {name: costs[name] | timed[name] for name in costs}
-    return {row: costs[one.name] for row, one in shown.items()}
+        costs = {row: costs[row] | timed[row] for row in costs}
+    return {row: costs[first[one.network]] for row, one in shown.items()}
 
 
 def _device() -> str:

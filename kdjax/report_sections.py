@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from kdjax import maps, workdir
+from kdjax import maps, sweep_tables, workdir
 from kdjax.charts import (
     accuracy,
     attention,
@@ -230,25 +230,24 @@ def _right(outputs: Predictions, rows: np.ndarray, labels: np.ndarray) -> list[t
 def _grids(
     found: Sequence[dict[str, Any]], directories: Sequence[Path]
 ) -> dict[str, tuple[str, list[dict[str, float]]]]:
-    """Of each method and data set whose runs differ in both alpha and temperature, the student's
-    accuracy in every run, on validation where all runs have it."""
-    groups: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+    """Of each method and data set whose students differ in both alpha and temperature, in several
+    runs or as members of a sweep, their accuracies, on validation where all have it."""
+    groups: dict[str, list[tuple[dict[str, float], dict[str, Any]]]] = {}
     for record, directory in zip(found, directories, strict=True):
-        result = workdir.load_result(directory)
-        if result and "student" in result["networks"]:
-            name = f"{record['method']} on {record['dataset']}"
-            groups.setdefault(name, []).append((record, result["networks"]["student"]))
+        result = workdir.load_result(directory) or {"networks": {}}
+        own = {key: record[key] for key in ("alpha", "temperature")}
+        for key, figures in result["networks"].items():
+            name, axes = sweep_tables.parse(key)
+            if name == "student":
+                label = f"{record['method']} on {record['dataset']}"
+                cell = {axis: axes.get(axis, value) for axis, value in own.items()}
+                groups.setdefault(label, []).append((cell, figures))
     grids = {}
-    for name, runs in groups.items():
-        validated = all(student["validation"] for _, student in runs)
-        split = "validation" if validated else "test"
-        cells = [
-            {key: record[key] for key in ("alpha", "temperature")}
-            | {"accuracy": student[split]["accuracy"]}
-            for record, student in runs
-        ]
+    for label, students in groups.items():
+        split = "validation" if all(one["validation"] for _, one in students) else "test"
+        cells = [cell | {"accuracy": one[split]["accuracy"]} for cell, one in students]
         if all(len({cell[key] for cell in cells}) > 1 for key in ("alpha", "temperature")):
-            grids[name] = (split, cells)
+            grids[label] = (split, cells)
     return grids
 
 

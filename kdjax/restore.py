@@ -88,13 +88,15 @@ def rows(
         raise discover.unknown("stage", stage, stages)
     wanted = list(stages.values()) if stage is None else [stages[stage]]
     left: dict[str, list[Found]] = {}
+    # One object for each name, so that what stages left of it is run by one program.
+    networks: dict[str, Network] = {}
     for one in wanted:
         try:
             restored = stage_networks(directory, one, layout, step)
         except UserError as error:
             raise UserError(f"{error}. Checkpoints: {_there(directory, stages)}") from error
         for name, (state, at) in restored.items():
-            network = one.program.networks[name]
+            network = networks.setdefault(name, one.program.networks[name])
             left.setdefault(name, []).append(Found(name, one.name, at, network, state))
     if not left:
         what = "no checkpoint" if step is None else f"no checkpoint of step {step}"
