@@ -36,13 +36,13 @@ def run(
         UserError: something that the user can mend.
         Interrupted: `should_stop` said so.
     """
+    workdir.require_same(config, directory)
+    before = workdir.load_result(directory)
+    if before and before["finished"]:
+        return before
     clock, began = runtime.CompileClock(), time.perf_counter()
     plan = build.plan(config, len(jax.local_devices()))
-    workdir.require_same(config, directory)
-    result = workdir.load_result(directory) or _empty(config, plan)
-    if result["finished"]:
-        return result
-
+    result = before or _empty(config, plan)
     layout = parallel.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
     others = restore.others(plan, layout)
     result["restored"] = {name: other.origin for name, other in others.items()}
