@@ -96,9 +96,6 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
                 workers=1,
                 augment=augment(**data["augment"]),
             ),
-            # The members of `python -m kdjax.sweep`, and how they are trained: "separate", one
-            # call for each; "unrolled" or "vmap", `together` of them in one call (0: all); "auto".
-            sweep=dict(members=(), mode="auto", together=0),
             networks={},
             # The stages in the order in which they run.
             stage_order=(),

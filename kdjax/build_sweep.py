@@ -29,12 +29,14 @@ class Member(NamedTuple):
 
 
 def read(config: ConfigDict) -> list[Member]:
-    """The members of a config's sweep; none where there is no sweep.
+    """The members of a config's sweep; none where it has no `sweep`, which `kdjax.sweep` adds.
 
     Raises:
         UserError: they differ in more than values that are traced, or not at all.
     """
-    found = []
+    found: list[Member] = []
+    if "sweep" not in config:
+        return found
     for axes, changes in config.sweep.members:
         for key, _ in changes:
             shared = key.startswith(_SHARED) or key.startswith("stages.")

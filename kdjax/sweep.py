@@ -35,8 +35,13 @@ def main() -> None:
     """Trains, prints and writes."""
     config = cli.config_value()
     axes = [parse_axis(text) for text in flags.FLAGS.axis]
-    swept = grid(config, axes, flags.FLAGS.seeds)
-    swept.sweep.mode, swept.sweep.together = flags.FLAGS.mode, flags.FLAGS.together
+    swept = grid(
+        config,
+        axes,
+        flags.FLAGS.seeds,
+        mode=flags.FLAGS.mode,
+        together=flags.FLAGS.together,
+    )
     from kdjax import runtime, sweep_tables, train, workdir
 
     runtime.use_compilation_cache()
@@ -69,8 +74,23 @@ def parse_axis(text: str) -> tuple[str, list[Any]]:
     return key, numbers
 
 
-def grid(config: ConfigDict, axes: list[tuple[str, list[Any]]], seeds: int) -> ConfigDict:
+def grid(
+    config: ConfigDict,
+    axes: list[tuple[str, list[Any]]],
+    seeds: int,
+    *,
+    mode: str = "auto",
+    together: int = 0,
+) -> ConfigDict:
     """A config with every combination of the axes' values, each with every seed, as its members.
+
+    Args:
+        config: of one run.
+        axes: keys and their values.
+        seeds: how many, from the config's on.
+        mode: "separate" (a call of the compiled step for each member), "unrolled" or "vmap", or
+            "auto", which chooses by device.
+        together: how many members one call trains where it is not "separate"; 0 for all.
 
     Raises:
         UserError: the config has no such key, or takes no such value.
@@ -91,7 +111,7 @@ def grid(config: ConfigDict, axes: list[tuple[str, list[Any]]], seeds: int) -> C
             members.append((labels, changes))
     swept = ConfigDict(config)
     with swept.unlocked():
-        swept.sweep.members = tuple(members)
+        swept.sweep = ConfigDict(dict(members=tuple(members), mode=mode, together=together))
     return swept
 
 

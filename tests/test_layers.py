@@ -44,6 +44,7 @@ PURE = [
         for name in (
             "program",
             "objective",
+            "members",
             "step",
             "ensembles",
             "types",
@@ -82,12 +83,14 @@ def test_who_imports_what():
         f"models/{n}"
         for n in ("linen.py", "mnist.py", "plain.py", "resnet.py", "cifar_resnet.py", "six_conv.py")
     }
-    assert relative(where("kdjax.train")) == {"main.py"}
+    assert relative(where("kdjax.train")) == {"main.py", "sweep.py"}
     assert relative(where("ml_collections")) == {
         "build.py",
         "build_data.py",
+        "build_sweep.py",
         "checks.py",
         "main.py",
+        "sweep.py",
         "train.py",
         "workdir.py",
     }
@@ -97,6 +100,7 @@ def test_who_imports_what():
         "evaluate.py",
         "prepare.py",
         "report.py",
+        "sweep.py",
     }
     assert {Path(path).parts[0] for path in relative(where("matplotlib"))} == {
         "charts",
