@@ -236,7 +236,7 @@ def _like(directory):
     from kdjax.fit import initial_networks
 
     plan = build.plan(workdir.load_config(directory), 1)
-    return jax.jit(lambda: initial_networks(plan.stages[1].program, np.uint32(0)))()
+    return jax.jit(lambda: initial_networks(plan.stages[1].program, plan.stages[1].hyper))()
 
 
 def test_baseline_shares_the_students_initialisation_and_order(tmp_path):
