@@ -124,8 +124,8 @@ def expand(
 def _way(config: ConfigDict) -> tuple[bool, int]:
     """Whether members are one computation, and how many one call trains (0: all).
 
-    Measured (`experiments/results/sweep-*.json`): on a CPU convolutions over a further axis are
-    several times slower than one after another, and one call for each member compiles once.
+    On a CPU XLA runs convolutions over a further axis several times slower than one after another,
+    and one call for each member compiles one program however many they are.
     """
     mode, together = config.sweep.mode, config.sweep.together
     if mode not in MODES:

@@ -52,8 +52,8 @@ def main() -> None:
     runtime.use_compilation_cache()
     choice = chosen()
     output = Path(flags.FLAGS.output or directories[0])
-    output.mkdir(parents=True, exist_ok=True)
     records = [examine.run(directory, choice).record for directory in directories]
+    writers.make_folder(output)
     written = records[0] if len(records) == 1 else {"runs": records}
     writers.write_json(output / "evaluation.json", written)
     writers.write_csv(output / "evaluation.csv", evaluation_tables.lines(records))

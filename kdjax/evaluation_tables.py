@@ -1,6 +1,6 @@
 """What `kdjax.evaluate` prints and writes of its records, and reports repeat."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from kdjax import progress
@@ -21,12 +21,30 @@ class Table(NamedTuple):
     caption: str = ""
 
 
-def rows(records: Sequence[Record]) -> Iterator[tuple[str, Record, Line]]:
-    """Every network of every run: its label, the run's record and its own figures."""
-    names = _labels(records)
-    for name, record in zip(names, records, strict=True):
-        for row, figures in record["networks"].items():
-            yield f"{name}{row}", record, figures
+class Row(NamedTuple):
+    """One network of one run."""
+
+    label: str
+    """Its name, behind its run's where there are several."""
+    last: bool
+    """Whether it is what the run ends with, and not what an earlier stage left."""
+    figures: Line
+    record: Record
+
+
+def rows(records: Sequence[Record]) -> list[Row]:
+    """Every network of every run."""
+    return [
+        Row(f"{name}{row}", row in final(record), figures, record)
+        for name, record in zip(_labels(records), records, strict=True)
+        for row, figures in record["networks"].items()
+    ]
+
+
+def final(record: Record) -> list[str]:
+    """The rows that a run ends with; all, where only earlier stages were evaluated."""
+    found = [row for row in record["networks"] if " after " not in row]
+    return found or list(record["networks"])
 
 
 def _labels(records: Sequence[Record]) -> list[str]:
@@ -39,7 +57,7 @@ def _labels(records: Sequence[Record]) -> list[str]:
 def lines(records: Sequence[Record]) -> list[Line]:
     """A flat line for each network of each run; what a run does not have is empty."""
     found = []
-    for _, record, figures in rows(records):
+    for _, _, figures, record in rows(records):
         line = {key: record[key] for key in ("workdir", "method", "dataset", "seed", "split")}
         line |= {"examples": record["examples"], "device": record["device"]}
         line |= {"from_workdir": figures["workdir"]}
@@ -55,7 +73,7 @@ def class_lines(records: Sequence[Record]) -> list[Line]:
     """A flat line for each network and class or attribute."""
     return [
         {"workdir": record["workdir"], "network": label, "class": name, **each}
-        for label, record, figures in rows(records)
+        for label, _, figures, record in rows(records)
         for name, each in _each(record, figures).items()
     ]
 
@@ -85,9 +103,7 @@ def tables(records: Sequence[Record]) -> list[Table]:
     """Quality, likeness to the teacher, cost, and for one run the figures of each class."""
     found = []
     for multi_label in (False, True):
-        chosen = [record for record in records if record["multi_label"] == multi_label]
-        if chosen:
-            found.append(_quality(chosen, _ATTRIBUTES if multi_label else _CLASSES))
+        found.append(_quality(records, multi_label))
     found += [_likeness(records), _cost(records)]
     if len(records) == 1:
         found.append(_by_class(records[0]))
@@ -118,25 +134,28 @@ _ATTRIBUTES = {
 _REFERENCES = {"ceiling": "perfect ranking", "prevalence": "ranked by prevalence"}
 
 
-def _quality(records: Sequence[Record], columns: dict[str, str]) -> Table:
+def _quality(records: Sequence[Record], multi_label: bool) -> Table:
+    columns = _ATTRIBUTES if multi_label else _CLASSES
     shown = [
         [label, figures["stage"] or "-", f"{figures['step']:,}"]
         + [_number(figures.get(key), key) for key in columns.values()]
-        for label, _, figures in rows(records)
+        for label, _, figures, record in rows(records)
+        if record["multi_label"] == multi_label
     ]
     for label, record in zip(_labels(records), records, strict=True):
         for kind, values in record.get("precision_at", {}).items():
             given = [_number(values.get(key), key) for key in columns.values()]
-            shown.append([f"{label}({_REFERENCES[kind]})", "", "", *given])
-    first = records[0]
-    where = first["workdir"] if len(records) == 1 else f"{len(records)} runs"
-    means = "attributes" if first["multi_label"] else "classes"
+            if multi_label and values:
+                shown.append([f"{label}({_REFERENCES[kind]})", "", "", *given])
+    where = records[0]["workdir"] if len(records) == 1 else f"{len(records)} runs"
+    parts = {(record["split"], record["examples"]) for record in records}
+    images = "; ".join(f"{split} split, {count:,} images" for split, count in sorted(parts))
     return Table(
-        f"{where}: {first['split']} split, {first['examples']:,} images",
+        f"{where}: {images}",
         ["network", "stage", "step", *columns],
         shown,
-        f"Precision, recall and F1: means over {means}; cross-entropy in nats; ECE: expected "
-        "calibration error.",
+        f"Precision, recall and F1: means over {'attributes' if multi_label else 'classes'}; "
+        "cross-entropy in nats; ECE: expected calibration error.",
     )
 
 
@@ -144,7 +163,7 @@ def _likeness(records: Sequence[Record]) -> Table:
     keys = ("kl", "agreement", "logit_cosine", "cosine", "cka")
     shown = [
         [label, *(_number(like[key], key) for key in keys)]
-        for label, _, figures in rows(records)
+        for label, _, figures, _ in rows(records)
         if (like := figures["teacher"])
     ]
     layers = ", ".join(sorted({record["layer"] for record in records}))
@@ -152,7 +171,8 @@ def _likeness(records: Sequence[Record]) -> Table:
         "Against the teacher",
         ["network", "KL, nats", "agreement", "cosine of logits", "of features", "CKA"],
         shown,
-        f"Features: {layers}; their cosine needs equal widths. KL of predictions at T = 1.",
+        f"Features: {layers}, of a map its mean over positions; their cosine needs equal widths. "
+        "KL of predictions at T = 1.",
     )
 
 
@@ -167,10 +187,10 @@ def _cost(records: Sequence[Record]) -> Table:
             "-" if one["flops"] is None else f"{one['flops'] / 1e6:,.1f}",
             *_times(one),
         ]
-        for label, _, figures in rows(records)
-        if (one := figures["cost"]) and " after " not in label
+        for label, last, figures, _ in rows(records)
+        if (one := figures["cost"]) and last
     ]
-    timed = [figures["cost"] for _, _, figures in rows(records) if figures["cost"]["throughput"]]
+    timed = [row.figures["cost"] for row in rows(records) if row.figures["cost"]["throughput"]]
     caption = "MB: 10^6 bytes. MFLOP of one image; a multiplication and an addition are two."
     if timed:
         batch, device = timed[0]["throughput_batch"], records[0]["device"]
@@ -187,11 +207,7 @@ def _times(one: Line) -> list[str]:
 
 
 def _by_class(record: Record) -> Table:
-    networks = {
-        row: _each(record, figures)
-        for row, figures in record["networks"].items()
-        if " after " not in row
-    }
+    networks = {row: _each(record, record["networks"][row]) for row in final(record)}
     names = record["class_names"]
     if record["multi_label"]:
         shares = record["attribute_shares"]

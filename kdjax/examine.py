@@ -91,13 +91,12 @@ def run(directory: Path, choice: Choice) -> Examined:
     split = plan.data.splits[choice.split]
     layout = parallel.make(plan.parallel, streaming=plan.streaming)
 
-    found, teacher, missing = _found(directory, plan, layout, choice)
+    found, rows, teacher, missing = _choose(directory, plan, layout, choice)
     layer = choice.layer or "pooled"
     if choice.layer:
         _check_layer(found, plan, layer)
     outputs = _predict(found, plan, layout, split, layer)
-    rows = {*(choice.networks or found), "+".join(choice.ensemble)}
-    shown = {row: one for row, one in found.items() if row in rows}
+    shown = {row: found[row] for row in rows}
     costs = _costs(found, shown, teacher, plan, choice)
     multi_label = bool(plan.data.attributes)
     record = {
@@ -143,12 +142,23 @@ def run(directory: Path, choice: Choice) -> Examined:
     return Examined(record, plan, found, outputs, split)
 
 
-def _found(
-    directory: Path, plan: Plan, layout: Parallel, choice: Choice
-) -> tuple[dict[str, Found], str, dict[str, str]]:
-    """What is predicted with, by row; the teacher's row; what other runs do not give, and why."""
+class _Chosen(NamedTuple):
+    """What is predicted with."""
+
+    found: dict[str, Found]
+    """By row, with the teacher."""
+    shown: list[str]
+    """The rows of the result."""
+    teacher: str
+    """Its row, or nothing."""
+    missing: dict[str, str]
+    """What other runs do not give, and why."""
+
+
+def _choose(directory: Path, plan: Plan, layout: Parallel, choice: Choice) -> _Chosen:
     own = restore.rows(directory, plan, layout, step=choice.step, stage=choice.stage)
-    known = {*own, *plan.restored}
+    compared = _compared(directory, plan, layout, own, choice.teacher or "teacher")
+    known = {*own, *compared, *plan.restored}
     named = {*choice.networks, *choice.ensemble, choice.teacher} - {""}
     for name in sorted(named - known):
         raise discover.unknown("network", name, known)
@@ -164,14 +174,25 @@ def _found(
             if name in named:
                 raise
             missing[name] = str(error)
-    if teacher in missing:
-        teacher = ""
-    found = {**others, **own}
-    chosen = {row: one for row, one in found.items() if row in wanted}
+    every = {**others, **compared, **own}
+    found = {row: one for row, one in every.items() if row in wanted}
+    shown = [row for row in found if row in (choice.networks or {*others, *own})]
     if choice.ensemble:
-        together = _ensemble({row: found[row] for row in choice.ensemble}, plan)
-        chosen[together.name] = together
-    return chosen, teacher, missing
+        together = _ensemble({row: every[row] for row in choice.ensemble}, plan)
+        found[together.name] = together
+        shown.append(together.name)
+    return _Chosen(found, shown, "" if teacher in missing else teacher, missing)
+
+
+def _compared(
+    directory: Path, plan: Plan, layout: Parallel, own: dict[str, Found], teacher: str
+) -> dict[str, Found]:
+    """This run's teacher, where a stage or a step was chosen that has none."""
+    trained = any(teacher in stage.program.trained for stage in plan.stages)
+    if teacher in own or not trained:
+        return {}
+    every = restore.rows(directory, plan, layout, step=None, stage=None)
+    return {teacher: every[teacher]} if teacher in every else {}
 
 
 def _of_another_run(plan: Plan, layout: Parallel, name: str) -> Found:

@@ -40,9 +40,9 @@ def main() -> None:
     runtime.use_compilation_cache()
     given = flags.FLAGS
     output = Path(given.output or directories[0] / "report")
-    output.mkdir(parents=True, exist_ok=True)
     examined = [examine.run(directory, choice) for directory in directories]
     records = [one.record for one in examined]
+    writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
     sections = report_sections.make(
         examined, directories, images=given.images, layers=given.layers, folder=output / "figures"

@@ -1,7 +1,6 @@
 """Which figures a report has, in order, and what is said below each."""
 
 import functools
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from kdjax import maps, sweep_tables, workdir
+from kdjax import evaluation_tables, maps, sweep_tables, workdir, writers
 from kdjax.charts import (
     accuracy,
     attention,
@@ -134,6 +133,13 @@ def _of_one(
     one: Examined, directory: Path, images: int, layers: Sequence[str]
 ) -> Iterator[_Wanted]:
     record = one.record
+    axes = _best_member(directory)
+    shown = [row for row in evaluation_tables.final(record) if _is_of(row, axes)]
+    if axes:
+        about = ", ".join(f"{key} {value:g}" for key, value in axes.items())
+        about = f" Of the member that was best on validation: {about}."
+    else:
+        about = ""
     yield _Wanted(
         "Before and after",
         "before-and-after",
@@ -156,8 +162,8 @@ def _of_one(
         "Training",
         "training",
         "From metrics.jsonl: terms of the loss before their weights, accuracy, and what is "
-        "scheduled.",
-        lambda: curves.training(_metrics(directory)),
+        f"scheduled.{about}",
+        lambda: curves.training(_of_member(writers.logged(directory), axes)),
     )
     if record["multi_label"]:
         yield _Wanted(
@@ -167,8 +173,7 @@ def _of_one(
             lambda: attributes.dots(record),
         )
     else:
-        final = [row for row in record["networks"] if " after " not in row]
-        for row in final[:_CONFUSIONS]:
+        for row in shown[:_CONFUSIONS]:
             yield _Wanted(
                 f"Confusion of {row}",
                 f"confusion-{row}",
@@ -187,18 +192,51 @@ def _of_one(
             "attention",
             "Attention maps (the mean over channels of squared activations) over the same images; "
             "the last ones are images on which networks disagree, where there are any.",
-            lambda: _attention(one, images, layers),
+            lambda: _attention(one, shown, images, layers),
         )
 
 
-def _metrics(directory: Path) -> list[dict[str, Any]]:
-    path = directory / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+def _best_member(directory: Path) -> dict[str, float]:
+    """The axes' values of a sweep's best network, on validation or else on test; none of others."""
+    result = workdir.load_result(directory) or {"networks": {}}
+    tried = [
+        ((figures["validation"] or figures["test"])["accuracy"], axes)
+        for key, figures in result["networks"].items()
+        if (axes := sweep_tables.parse(key)[1])
+    ]
+    most = max((len(axes) for _, axes in tried), default=0)
+    whole = [(score, axes) for score, axes in tried if len(axes) == most]
+    return max(whole, key=lambda one: one[0], default=(0.0, {}))[1]
 
 
-def _attention(one: Examined, count: int, layers: Sequence[str]) -> Figure | None:
+def _is_of(name: str, axes: dict[str, float]) -> bool:
+    """Whether a member's name agrees with these values; one without values always does."""
+    return sweep_tables.parse(name.split("/")[0])[1].items() <= axes.items()
+
+
+def _of_member(rows: list[dict[str, Any]], axes: dict[str, float]) -> list[dict[str, Any]]:
+    """A sweep's log as that of the run of one member; another run's stays as it is."""
+    if not axes:
+        return rows
+
+    def mine(row: dict[str, Any]) -> dict[str, Any]:
+        found = {}
+        for key, value in row.items():
+            parts = key.split("/")
+            if all(_is_of(part, axes) for part in parts):
+                found["/".join(part.split("@")[0] for part in parts)] = value
+        return found
+
+    return [mine(row) for row in rows]
+
+
+def _attention(
+    one: Examined, rows: Sequence[str], count: int, layers: Sequence[str]
+) -> Figure | None:
     # Ensembles have no activations of their own.
-    shown = [r for r in one.record["networks"] if " after " not in r and "+" not in r]
+    shown = [row for row in rows if "+" not in row]
+    if not shown:
+        return None
     made = maps.make(one, shown, layers, maps.telling(one, shown, count))
     names = one.record["class_names"]
     labels = one.split.label[made.rows]
@@ -239,7 +277,9 @@ def _grids(
         for key, figures in result["networks"].items():
             name, axes = sweep_tables.parse(key)
             if name == "student":
-                label = f"{record['method']} on {record['dataset']}"
+                rest = axes.keys() - own.keys() - {"seed"}
+                others = "".join(f", {axis} {axes[axis]:g}" for axis in sorted(rest))
+                label = f"{record['method']} on {record['dataset']}{others}"
                 cell = {axis: axes.get(axis, value) for axis, value in own.items()}
                 groups.setdefault(label, []).append((cell, figures))
     grids = {}

@@ -234,7 +234,8 @@ def make_predict_step(program: Program, fetch: Fetch, layer: str) -> Callable[..
     Args:
         program: the stage's code.
         fetch: how a batch is read.
-        layer: the only activation that comes along, from those networks that have it.
+        layer: the only activation that comes along, from those networks that have it; of a map
+            `[b, h, w, c]` its mean over positions.
     """
 
     def predict_step(
@@ -245,8 +246,12 @@ def make_predict_step(program: Program, fetch: Fetch, layer: str) -> Callable[..
         found = {}
         for name, state in networks.items():
             outputs, _ = program.networks[name].apply(state, image, train=False)
-            kept = {layer: outputs.features[layer]} if layer in outputs.features else {}
+            kept = {key: _pooled(x) for key, x in outputs.features.items() if key == layer}
             found[name] = outputs._replace(features=kept)
         return found
 
     return predict_step
+
+
+def _pooled(feature: Array) -> Array:
+    return jnp.mean(feature, axis=(1, 2)) if feature.ndim == 4 else feature

@@ -9,7 +9,9 @@ command again resumes. Prints a table and writes `sweep.json` and `sweep.csv`, a
 the heat map of a grid over alpha and temperature.
 """
 
+import copy
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,8 @@ def parse_axis(text: str) -> tuple[str, list[Any]]:
         numbers = [float(value) for value in values.split(",")]
     except ValueError:
         numbers = []
-    if not key or not numbers or len(set(numbers)) < len(numbers):
+    finite = all(map(math.isfinite, numbers))
+    if not key or not numbers or not finite or len(set(numbers)) < len(numbers):
         raise UserError(f"--axis={text}: it takes KEY=VALUE,VALUE,... of different numbers")
     if key == "seed":
         raise UserError("--axis=seed=...: seeds are what --seeds is for")
@@ -98,21 +101,41 @@ def grid(
     from kdjax import workdir
 
     plain = workdir.flatten(workdir.plain(config))
+
+    def changes(values: list[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
+        """What differs from the config where these keys have these values, by dotted key."""
+        # Deep, or they would share the references through which a key reaches others.
+        one = copy.deepcopy(config)
+        for key, value in values:
+            set_value(one, key, value)
+        theirs = workdir.flatten(workdir.plain(one))
+        return tuple((key, value) for key, value in theirs.items() if plain.get(key) != value)
+
+    keys = [key for key, _ in axes]
+    if len(set(keys)) < len(keys):
+        raise UserError(f"--axis: {', '.join(keys)}: every key once, with all its values")
+    for key, values in axes:
+        for value in values:
+            changed = changes([(key, value)])
+            if changed and not any(name.startswith("stages.") for name, _ in changed):
+                raise UserError(
+                    f"--axis={key}=...: it reaches no weight, temperature or learning rate"
+                )
     members = []
-    for values in itertools.product(*(values for _, values in axes)):
+    for point in itertools.product(*(values for _, values in axes)):
         for seed in range(config.seed, config.seed + seeds):
-            named = [(key, value) for (key, _), value in zip(axes, values, strict=True)]
-            one = ConfigDict(config)
-            for key, value in [*named, ("seed", seed)]:
-                set_value(one, key, value)
-            theirs = workdir.flatten(workdir.plain(one))
-            changes = tuple((k, v) for k, v in theirs.items() if plain.get(k) != v)
-            labels = tuple(f"{key}={value:g}" for key, value in [*named, ("seed", seed)])
-            members.append((labels, changes))
-    swept = ConfigDict(config)
+            named = [*zip(keys, point, strict=True), ("seed", seed)]
+            labels = tuple(f"{key}={_short(value)}" for key, value in named)
+            members.append((labels, changes(named)))
+    swept = copy.deepcopy(config)
     with swept.unlocked():
         swept.sweep = ConfigDict(dict(members=tuple(members), mode=mode, together=together))
     return swept
+
+
+def _short(value: float) -> str:
+    """A number that reads back as itself, without a fraction where it has none."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def set_value(config: ConfigDict, key: str, value: float) -> None:
@@ -130,7 +153,8 @@ def set_value(config: ConfigDict, key: str, value: float) -> None:
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"--axis={key}=...: the config has no key {key!r}") from error
     if not isinstance(present, int | float) or isinstance(present, bool):
-        raise UserError(f"--axis={key}=...: config.{key} is {present!r}, which is no number")
+        kind = type(present).__name__
+        raise UserError(f"--axis={key}=...: config.{key} is of type {kind}, which is no number")
     if isinstance(present, int) and value != int(value):
         raise UserError(f"--axis={key}=...: config.{key} takes whole numbers, not {value:g}")
     holder[last] = type(present)(value)

@@ -56,13 +56,12 @@ def settings(result: Figures) -> list[Figures]:
         name, axes = parse(key)
         seed = axes.pop("seed", result["seed"])
         grouped.setdefault((name, tuple(axes.items())), {})[int(seed)] = figures
-    alone = next((seeds for (name, _), seeds in grouped.items() if name == "baseline"), {})
     found = []
     for (name, values), seeds in grouped.items():
         test = [100 * one["test"]["accuracy"] for one in seeds.values()]
         held = [one["validation"] for one in seeds.values()]
         validation = [100 * score["accuracy"] for score in held if score]
-        paired = None
+        paired, alone = None, _baseline(grouped, dict(values))
         if name != "baseline" and seeds.keys() == alone.keys():
             pairs = statistics.paired(
                 test, [100 * alone[seed]["test"]["accuracy"] for seed in seeds]
@@ -81,6 +80,16 @@ def settings(result: Figures) -> list[Figures]:
             }
         )
     return found
+
+
+def _baseline(
+    grouped: dict[tuple[str, tuple[Any, ...]], dict[int, Figures]], axes: dict[str, float]
+) -> dict[int, Figures]:
+    """By seed, the baseline of a setting: the axes that reach it have the setting's values."""
+    for (name, values), seeds in grouped.items():
+        if name == "baseline" and dict(values).items() <= axes.items():
+            return seeds
+    return {}
 
 
 def best(found: list[Figures]) -> Figures | None:
@@ -122,21 +131,22 @@ def show(found: list[Figures], chosen: Figures | None, directory: Path) -> None:
 
 
 def picture(found: list[Figures], directory: Path) -> None:
-    """The heat map of a grid over alpha and temperature, or a line that says what it needs."""
-    cells = [
-        {**{key: one["axes"][key] for key in ("alpha", "temperature")}, "accuracy": value / 100}
-        for one in found
-        if {"alpha", "temperature"} == one["axes"].keys()
-        for value in one["validation"] or one["test"]
-    ]
-    if not cells:
+    """A heat map for each network of a grid over alpha and temperature alone, or a line that says
+    what it needs."""
+    of: dict[str, list[Figures]] = {}
+    for one in found:
+        if one["axes"].keys() == {"alpha", "temperature"}:
+            of.setdefault(one["network"], []).append(one)
+    if not of:
         return
     try:
         from kdjax.charts import grid, style
     except ImportError:
         print("for the heat map: pip install -r requirements/report.txt")
         return
-    split = "validation" if found[-1]["validation"] else "test"
-    drawn = grid.alpha_temperature(cells, split=split)
-    if drawn is not None:
-        print(style.save(drawn, directory, "alpha-temperature"))
+    for network, mine in of.items():
+        split = "validation" if all(one["validation"] for one in mine) else "test"
+        cells = [one["axes"] | {"accuracy": value / 100} for one in mine for value in one[split]]
+        drawn = grid.alpha_temperature(cells, split=split)
+        if drawn is not None:
+            print(style.save(drawn, directory, f"alpha-temperature-{network}"))

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from kdjax.data.types import DataSet
 from kdjax.errors import UserError
-from kdjax.writers import write_json
+from kdjax.writers import make_folder, write_json
 
 _WITHOUT_EFFECT = tuple(f"data.{key} is " for key in ("data_dir", "path", "input", "workers"))
 """Where images are and how they are read: what they are is checked by `check_split`."""
@@ -36,10 +36,7 @@ def open_for(config: ConfigDict, workdir: Path) -> None:
     """Makes the folder, where there is none."""
     path = workdir / "config.json"
     if not path.exists():
-        try:
-            workdir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot make workdir {workdir}: {error.strerror}") from error
+        make_folder(workdir)
         write_json(path, plain(config))
 
 

@@ -10,6 +10,18 @@ from typing import Any
 from kdjax.errors import UserError
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder, where there is none.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {path}: {error.strerror}") from error
+
+
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
     """Writes all of it or nothing."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -61,6 +73,20 @@ class Metrics:
         self._file.close()
         if self._events is not None:
             self._events.close()
+
+
+def logged(directory: Path) -> list[dict[str, Any]]:
+    """What `metrics.jsonl` holds; nothing where there is none.
+
+    Raises:
+        UserError: a line that is not its last is damaged.
+    """
+    path = directory / "metrics.jsonl"
+    found = []
+    for number, line in _lines(path):
+        _step(path, number, line)
+        found.append(json.loads(line))
+    return found
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

@@ -55,6 +55,15 @@ def test_wrong_input_is_one_line(tmp_path, arguments, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("module", ["evaluate", "report"])
+def test_a_mistyped_workdir_is_not_made(tmp_path, module):
+    done = call(module, f"--workdir={tmp_path / 'nowhere'}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("kdjax: ")
+    assert "is not a workdir" in done.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.parametrize("module", ["evaluate", "prepare"])
 def test_other_commands_say_which_flag_they_need(module):
     done = call(module)

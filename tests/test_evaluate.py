@@ -47,9 +47,12 @@ def test_the_last_step_and_one_stage(two_phases):
     assert list(found["networks"]) == ["peer_1"]
     recorded = result["networks"]["peer_1"]["last"]["test"]["accuracy"]
     assert found["networks"]["peer_1"]["accuracy"] == recorded
-    # The teacher has no checkpoint of that step.
-    assert found["teacher"] is None
-    assert list(evaluated(directory, stage="peer_0")["networks"]) == ["peer_0"]
+    # The teacher has no checkpoint of that step; it is compared with as its own stage left it.
+    assert found["networks"]["peer_1"]["teacher"]["kl"] > 0
+    of_stage = evaluated(directory, stage="peer_0")["networks"]
+    assert list(of_stage) == ["peer_0"]
+    everything = evaluated(directory)["networks"]
+    assert of_stage["peer_0"]["teacher"] == everything["peer_0 after peer_0"]["teacher"]
 
 
 def test_likeness_is_that_of_predictions_and_features(two_phases):
@@ -69,6 +72,20 @@ def test_likeness_is_that_of_predictions_and_features(two_phases):
     np.testing.assert_array_equal(np.diag(matrix), 1.0)
     pair = matrix[names.index("peer_0"), names.index("teacher")]
     assert pair == against["agreement"]
+
+
+def test_maps_are_compared_by_their_mean_over_positions(two_phases):
+    found = evaluated(two_phases[0], layer="stage1_last", networks=("peer_0",), teacher="peer_1")[
+        "networks"
+    ]["peer_0"]["teacher"]
+    assert 0 < found["cosine"] <= 1
+    assert 0 < found["cka"] <= 1
+
+
+def test_what_an_earlier_stage_left_alone_can_be_shown(two_phases, capsys):
+    record = evaluated(two_phases[0], networks=("peer_0 after peer_0",))
+    evaluation_tables.show([record])
+    assert "peer_0 after peer_0" in capsys.readouterr().out
 
 
 def test_cost_counts_the_networks(two_phases):

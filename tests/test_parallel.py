@@ -77,9 +77,8 @@ def test_predictions_are_in_the_splits_order_without_padding(streaming):
         for name, state in networks.items():
             outputs = made.networks[name].apply(state, image, train=False)[0]
             np.testing.assert_allclose(found[name].logits, outputs.logits, atol=1e-5)
-            np.testing.assert_allclose(
-                found[name].features["stem"], outputs.features["stem"], atol=1e-5
-            )
+            pooled = outputs.features["stem"].mean(axis=(1, 2))
+            np.testing.assert_allclose(found[name].features["stem"], pooled, atol=1e-5)
 
 
 @pytest.mark.parametrize("streaming", [False, True])

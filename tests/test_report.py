@@ -107,6 +107,32 @@ def test_a_grid_needs_runs_that_differ_in_alpha_and_temperature(tmp_path):
     assert workdir.load_result(tmp_path / "nothing") is None
 
 
+def test_a_sweeps_report_is_of_its_best_member(tmp_path):
+    def network(accuracy):
+        return {"validation": {"accuracy": accuracy}, "test": {"accuracy": 0.0}}
+
+    names = ("student@alpha=0.1@seed=0", "student@alpha=0.9@seed=0")
+    networks = {"teacher": network(0.99), names[0]: network(0.7), names[1]: network(0.8)}
+    networks["baseline@seed=0"] = network(0.95)
+    writers.write_json(tmp_path / "result.json", {"networks": networks})
+    axes = report_sections._best_member(tmp_path)
+    assert axes == {"alpha": 0.9, "seed": 0}
+    rows = [
+        {"step": 1, "stage": "teacher", "train/loss": 3.0},
+        {
+            **{"step": 2, "stage": "student", "train/loss@alpha=0.1@seed=0": 1.0},
+            "train/loss@alpha=0.9@seed=0": 2.0,
+            "val/student@alpha=0.9@seed=0/accuracy": 0.8,
+        },
+        {"step": 3, "stage": "baseline", "train/ce@seed=0": 4.0},
+    ]
+    assert report_sections._of_member(rows, axes) == [
+        rows[0],
+        {"step": 2, "stage": "student", "train/loss": 2.0, "val/student/accuracy": 0.8},
+        {"step": 3, "stage": "baseline", "train/ce": 4.0},
+    ]
+
+
 def test_maps_are_of_the_images_that_are_shown(examined):
     rows = np.array([5, 0, 7])
     made = maps.make(examined, ["teacher", "peer_0"], ["stage2_last"], rows)

@@ -13,7 +13,7 @@ from kdjax import runtime, train, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
-from kdjax.writers import Metrics
+from kdjax.writers import Metrics, logged
 from tests.helpers import assert_identical, evaluated, small
 
 pytestmark = [
@@ -325,6 +325,8 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
     with pytest.raises(UserError, match=r"metrics.jsonl, line 2 is damaged"):
         Metrics(tmp_path, step=5, tensorboard=False)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2')
+    assert logged(tmp_path) == [{"step": 1}]
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="is damaged: it has no data"):
         evaluated(tmp_path)

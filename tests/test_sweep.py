@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import assistants, dml, kd, two_phase
-from kdjax import build, statistics, sweep, sweep_tables, train
+from kdjax import build, statistics, sweep, sweep_tables, train, workdir
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
 from tests.helpers import assert_identical, evaluated, small
@@ -33,6 +33,30 @@ def test_the_teacher_is_shared_and_a_baseline_is_one_for_each_seed():
     assert float(hyper.terms["soft"]["temperature"].at(np.float32(0))) == 4.0
 
 
+@pytest.mark.parametrize("order", [(4.0, 1.0, 8.0), (1.0, 4.0, 8.0), (1.0, 8.0, 4.0)])
+def test_members_have_the_values_of_their_labels_also_the_configs_own(order):
+    """The config's own temperature is 4, wherever it stands; grids do not touch the config."""
+    config = small(kd, "digits,baseline=0")
+    before = workdir.plain(config)
+    axes = [("alpha", [0.5, 0.9]), ("temperature", list(order))]
+    found = build.plan(sweep.grid(config, axes, 2), devices=1).stages[1]
+    assert workdir.plain(config) == before
+    assert len(found.hyper) == 12
+    for label, hyper in found.hyper.items():
+        axes = sweep_tables.parse(f"student@{label}")[1]
+        soft = {part: float(value.at(np.float32(0))) for part, value in hyper.terms["soft"].items()}
+        assert soft == pytest.approx({"weight": axes["alpha"], "temperature": axes["temperature"]})
+        assert int(hyper.seed) == axes["seed"]
+
+
+def test_labels_read_back_as_what_they_were():
+    config = small(kd, "digits,baseline=0")
+    config.seed = 1_234_567
+    swept = sweep.grid(config, [("alpha", [0.123456789, 0.5])], 1)
+    axes = [sweep_tables.parse("student@" + "@".join(one))[1] for one, _ in swept.sweep.members]
+    assert axes == [{"alpha": alpha, "seed": 1_234_567} for alpha in (0.123456789, 0.5)]
+
+
 def test_peers_start_where_the_same_members_earlier_stage_left_them():
     found = plan(two_phase, [("alpha", [0.1, 0.9]), ("gamma", [0.2, 1.0])])
     # gamma reaches the second phase alone.
@@ -49,16 +73,18 @@ def test_peers_start_where_the_same_members_earlier_stage_left_them():
     ("make", "axes", "message"),
     [
         (kd, [("epochs", [1.0, 2.0])], r"config.stages.\w+.epochs; members can differ in seed"),
-        (kd, [("data.fraction", [0.1, 0.2])], "the sweep changes config.data.fraction"),
+        (kd, [("data.fraction", [0.1, 0.2])], "data.fraction=...: it reaches no"),
         (kd, [("weight_decay", [0.0, 0.1])], "optimiser.weight_decay; members"),
         (kd, [("alpha", [0.1, 2.0])], "config.alpha is 2.0"),
         (kd, [("alhpa", [0.1, 0.2])], "the config has no key 'alhpa'"),
-        (kd, [("method", [1.0])], "which is no number"),
+        (kd, [("method", [1.0])], "of type str, which is no number"),
         (kd, [("epochs", [1.5])], "takes whole numbers, not 1.5"),
-        (dml, [("alpha", [0.1, 0.1])], "the same member twice"),
+        (dml, [("alpha", [0.1]), ("alpha", [0.3])], "every key once"),
+        (kd, [("alpha", [0.1, 0.3]), ("log_every", [3.0, 4.0])], "log_every=...: it reaches no"),
+        (kd, [("stages", [1.0])], "is of type ConfigDict, which is no number"),
         (dml, [("patience", [0.0, 1.0])], r"stages.\w+.patience"),
         (assistants, [("alpha", [0.1, 0.2])], "which the sweep's members differ in"),
-        (kd, [("log_every", [3.0, 4.0])], "axes reach no stage"),
+        (kd, [("log_every", [3.0, 4.0])], "it reaches no weight"),
     ],
     ids=str,
 )
@@ -68,7 +94,9 @@ def test_refused_in_one_line(make, axes, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["alpha", "alpha=", "alpha=a", "=1", "alpha=1,1", "seed=0,1"])
+@pytest.mark.parametrize(
+    "text", ["alpha", "alpha=", "alpha=a", "=1", "alpha=1,1", "seed=0,1", "epochs=inf"]
+)
 def test_axes_that_are_none(text):
     with pytest.raises(UserError, match="--axis=") as error:
         sweep.parse_axis(text)
@@ -147,13 +175,35 @@ def test_tables_hold_every_member(whole, tmp_path, capsys):
     assert "detectable" in printed
 
 
-def test_a_grid_over_alpha_and_temperature_is_drawn(tmp_path, capsys):
+def test_differences_are_from_the_baseline_of_the_same_values():
+    def network(accuracy):
+        score = {"accuracy": accuracy, "loss": 1.0}
+        return {"step": 1, "validation": score, "test": score}
+
+    networks = {
+        f"{name}@learning_rate={rate}@seed={seed}": network(base + gain + seed / 100)
+        for rate, base in ((0.1, 0.5), (0.01, 0.8))
+        for seed in (0, 1)
+        for name, gain in (("baseline", 0.0), ("peer_0", rate))
+    }
+    found = sweep_tables.settings({"networks": networks, "seed": 0})
+    gains = {
+        one["axes"]["learning_rate"]: one["against_baseline"]["mean"]
+        for one in found
+        if one["network"] == "peer_0"
+    }
+    assert gains == pytest.approx({0.1: 10.0, 0.01: 1.0})
+
+
+def test_a_grid_over_alpha_and_temperature_is_drawn_for_each_network(tmp_path, capsys):
     found = [
-        {"network": "student", "axes": {"alpha": a, "temperature": t}, "validation": [90.0 + a]}
+        {"network": name, "axes": {"alpha": a, "temperature": t}, "validation": [90.0 + a]}
+        for name in ("peer_0", "peer_1")
         for a in (0.1, 0.9)
         for t in (1.0, 4.0)
     ]
     sweep_tables.picture(found, tmp_path)
-    assert (tmp_path / "alpha-temperature.png").stat().st_size > 5000
+    for name in ("peer_0", "peer_1"):
+        assert (tmp_path / f"alpha-temperature-{name}.png").stat().st_size > 5000
     sweep_tables.picture(found[:0], tmp_path / "none")
     assert not (tmp_path / "none").exists()
