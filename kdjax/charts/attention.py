@@ -1,5 +1,6 @@
 """Where networks look, beside what they answer."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,8 +14,8 @@ from kdjax.charts import labels, style
 
 _LARGEST = 1.3
 """Inches, the width of an image."""
-_MOST = 5
-"""Maps beside an image; more go on in the next block, beside the same images again."""
+_MOST = 6
+"""Maps beside an image; more are shared out over several blocks, beside the same images again."""
 _LUMA = np.asarray([0.299, 0.587, 0.114])
 """Shares of red, green and blue in grey, by ITU-R BT.601."""
 
@@ -55,7 +56,8 @@ def side_by_side(
         return None
     _require(len(images), maps, predictions, truth)
     columns = [_Column(*key, np.asarray(found)) for key, found in maps.items()]
-    blocks = [columns[first : first + _MOST] for first in range(0, len(columns), _MOST)]
+    each = math.ceil(len(columns) / math.ceil(len(columns) / _MOST))
+    blocks = [columns[first : first + each] for first in range(0, len(columns), each)]
     across = 1 + len(blocks[0])
     wide = min(_LARGEST, style.WIDTH / across)
     tall = wide * images.shape[1] / images.shape[2] + 0.32
