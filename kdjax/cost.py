@@ -44,7 +44,7 @@ def timing(
     image_shape: tuple[int, int, int],
     batch_size: int,
     *,
-    seconds: float = 0.6,
+    seconds: float = 0.3,
     each: Callable[[int], None] = lambda done: None,
 ) -> dict[str, dict[str, Any]]:
     """Time of compiled predictions of images that are on one device, each waited for.
