@@ -43,7 +43,7 @@ def rows(records: Sequence[Record]) -> list[Row]:
 
 def final(record: Record) -> list[str]:
     """The rows that a run ends with; all, where only earlier stages were evaluated."""
-    found = [row for row in record["networks"] if " after " not in row]
+    found = [row for row, figures in record["networks"].items() if row == figures["network"]]
     return found or list(record["networks"])
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from kdjax import build, cost, discover, ensembles, evaluation, parallel, restore, workdir
+from kdjax import build, cost, discover, ensembles, evaluation, parallel, restore, runtime, workdir
 from kdjax.build import Plan
 from kdjax.data.types import Split
 from kdjax.errors import UserError
@@ -110,7 +110,7 @@ def run(directory: Path, choice: Choice) -> Examined:
         "examples": len(split.id),
         "class_names": list(plan.data.class_names),
         "multi_label": multi_label,
-        "device": _device(),
+        "device": runtime.devices(),
         "teacher": teacher or None,
         "missing": missing,
         "layer": layer,
@@ -287,8 +287,3 @@ def _costs(
             timed = cost.timing(one_each, shape, choice.throughput_batch, each=bar.to)
         costs = {row: costs[row] | timed[row] for row in costs}
     return {row: costs[first[one.network]] for row, one in shown.items()}
-
-
-def _device() -> str:
-    devices = jax.local_devices()
-    return f"{len(devices)} x {devices[0].device_kind}"

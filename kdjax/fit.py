@@ -4,6 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -157,6 +158,28 @@ def initial_networks(program: Program, hyper: Any) -> dict[str, NetState]:
     return {name: step.init_network(program.networks[name], hyper.seed) for name in program.trained}
 
 
+def initial_state(
+    program: Program,
+    hyper: Any,
+    frozen: Mapping[str, NetState],
+    image_shape: tuple[int, int, int],
+    starts: Mapping[str, NetState] = MappingProxyType({}),
+) -> TrainState:
+    """The state before the first update, of a stage of one member or of several.
+
+    Args:
+        program: the stage's code.
+        hyper: its hyper-parameters; of several members, by label.
+        frozen: variables of the networks that it does not train.
+        image_shape: `(h, w, c)`.
+        starts: what trained networks start from, for those that do not start afresh.
+    """
+    networks = {**initial_networks(program, hyper), **starts}
+    if program.swept:
+        return members.init_state(program.swept, hyper, networks, frozen, image_shape)
+    return step.init_state(program, hyper, networks, frozen, image_shape)
+
+
 def _patience_over(stage: Stage, best: Selection, epoch: int) -> bool:
     return bool(stage.patience and best.records and selection.stale(best, epoch) >= stage.patience)
 
@@ -175,10 +198,7 @@ def _start(
     def initialise(
         hyper: Any, frozen: dict[str, NetState], starts: dict[str, NetState]
     ) -> TrainState:
-        networks = initial_networks(stage.program, hyper) | starts
-        if stage.program.swept:
-            return members.init_state(stage.program.swept, hyper, networks, frozen, shape)
-        return step.init_state(stage.program, hyper, networks, frozen, shape)
+        return initial_state(stage.program, hyper, frozen, shape, starts)
 
     fresh = parallel.spread(initialise(stage.hyper, frozen, dict(starts)))
     newest = checkpoints.latest()

@@ -4,9 +4,10 @@ python -m kdjax.main --config=configs/dml.py:mnist --workdir=runs/first --config
 """
 
 from pathlib import Path
+from typing import Any
 
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from kdjax import cli
 
@@ -26,18 +27,28 @@ def define() -> None:
 def main() -> None:
     """Runs, and prints the table of results."""
     config = cli.config_value()
-    from kdjax import results, runtime, train, workdir
+    from kdjax import results
+
+    results.show(*run(config))
+
+
+def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
+    """The result of a config in the folder of `--workdir` or its own, and that folder.
+
+    Raises:
+        SystemExit: it was interrupted; says how to go on.
+    """
+    from kdjax import runtime, train, workdir
 
     runtime.use_compilation_cache()
     directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(config)
     try:
         with runtime.Interrupt() as interrupt:
-            result = train.run(config, directory, interrupt)
+            return train.run(config, directory, interrupt), directory
     except train.Interrupted as stopped:
         raise SystemExit(
             f"kdjax: stopped and saved at step {stopped}; run the same command again to go on"
         ) from None
-    results.show(result, directory)
 
 
 if __name__ == "__main__":

@@ -294,20 +294,18 @@ def _grids(
 def _together(examined: Sequence[Examined]) -> dict[str, Any]:
     """The agreement of all networks of runs that were evaluated on the same images."""
     first = examined[0]
-    same = [
-        one
-        for one in examined
-        if one.plan.data.content == first.plan.data.content
-        and one.plan.data.source == first.plan.data.source
-        and np.array_equal(one.split.id, first.split.id)
-    ]
+
+    def same(one: Examined) -> bool:
+        data, other = one.plan.data, first.plan.data
+        of_one_set = (data.content, data.source) == (other.content, other.source)
+        return of_one_set and np.array_equal(one.split.id, first.split.id)
+
     every = records.run_labels([one.record for one in examined])
     logits = {
         f"{label}: {row}": one.outputs[row].logits
         for label, one in zip(every, examined, strict=True)
-        if any(one is other for other in same)
-        for row in one.record["networks"]
-        if " after " not in row
+        if same(one)
+        for row in evaluation_tables.final(one.record)
     }
     several = first.record["multi_label"]
     matrix = pairs.matrix(list(logits.values()), attributes=several)

@@ -92,17 +92,22 @@ class Interrupt:
         return self._asked
 
 
+def devices() -> str:
+    """How many there are, and of what kind."""
+    found = jax.local_devices()
+    return f"{len(found)} x {found[0].device_kind}"
+
+
 def environment() -> dict[str, Any]:
     """Versions, devices and commit, for the record."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     here = Path(__file__).parent
-    devices = jax.local_devices()
     return {
         "versions": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in packages},
         },
-        "devices": f"{len(devices)} x {devices[0].device_kind}",
+        "devices": devices(),
         "git_commit": _git(here, "rev-parse", "HEAD"),
         "git_clean": _git(here, "status", "--porcelain", "--untracked-files=no") == "",
     }

@@ -12,20 +12,19 @@ the heat map of a grid over alpha and temperature.
 import copy
 import itertools
 import math
-from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from kdjax import cli
+from kdjax import main as kdjax_main
 from kdjax.errors import UserError
 
 
 def define() -> None:
     """The command's flags."""
-    config_flags.DEFINE_config_file("config", None, "As for kdjax.main.")
-    flags.DEFINE_string("workdir", None, "As for kdjax.main.")
+    kdjax_main.define()
     flags.DEFINE_multi_string("axis", [], "KEY=VALUE,VALUE,...: a key of the config, as alpha.")
     flags.DEFINE_integer("seeds", 1, "Seeds of every setting, from config.seed on.", 1)
     modes = ["auto", "separate", "unrolled", "vmap"]
@@ -44,18 +43,9 @@ def main() -> None:
         mode=flags.FLAGS.mode,
         together=flags.FLAGS.together,
     )
-    from kdjax import runtime, sweep_tables, train, workdir
+    from kdjax import sweep_tables
 
-    runtime.use_compilation_cache()
-    directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(swept)
-    try:
-        with runtime.Interrupt() as interrupt:
-            result = train.run(swept, directory, interrupt)
-    except train.Interrupted as stopped:
-        raise SystemExit(
-            f"kdjax: stopped and saved at step {stopped}; run the same command again to go on"
-        ) from None
-    sweep_tables.write(result, directory)
+    sweep_tables.write(*kdjax_main.run(swept))
 
 
 def parse_axis(text: str) -> tuple[str, list[Any]]:

@@ -83,7 +83,7 @@ def test_who_imports_what():
         f"models/{n}"
         for n in ("linen.py", "mnist.py", "plain.py", "resnet.py", "cifar_resnet.py", "six_conv.py")
     }
-    assert relative(where("kdjax.train")) == {"main.py", "sweep.py"}
+    assert relative(where("kdjax.train")) == {"main.py"}
     assert relative(where("ml_collections")) == {
         "build.py",
         "build_data.py",

@@ -183,7 +183,7 @@ def training(config: Any, *, epochs: bool = False) -> Steps:
     """Steps of a config's last stage, or whole epochs; images are varied only in the latter."""
     import jax
 
-    from kdjax import fit, members, parallel, step
+    from kdjax import fit, parallel
 
     if not epochs:
         config.data.augment.pad, config.data.augment.flip = 0, False
@@ -197,11 +197,7 @@ def training(config: Any, *, epochs: bool = False) -> Steps:
 
     @jax.jit
     def initialise(hyper: Any, frozen: Any) -> Any:
-        networks = fit.initial_networks(program, hyper)
-        if program.swept:
-            shape = plan.data.image_shape
-            return members.init_state(program.swept, hyper, networks, frozen, shape)
-        return step.init_state(program, hyper, networks, frozen, plan.data.image_shape)
+        return fit.initial_state(program, hyper, frozen, plan.data.image_shape)
 
     state = layout.spread(initialise(stage.hyper, frozen))
     hyper, update = layout.replicate(stage.hyper), layout.train_step(program)

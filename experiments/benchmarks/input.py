@@ -94,7 +94,7 @@ def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int]
     """A function that trains for some steps and gives the seconds that each took."""
     import jax
 
-    from kdjax import fit, parallel, step
+    from kdjax import fit, parallel
 
     stage, split = plan.stages[-1], plan.data.splits["train"]
     layout = parallel.make(plan.parallel, streaming=kind != "resident", workers=plan.workers)
@@ -109,8 +109,7 @@ def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int]
 
     @jax.jit
     def initialise(hyper: Any) -> Any:
-        networks = fit.initial_networks(stage.program, hyper)
-        return step.init_state(stage.program, hyper, networks, {}, plan.data.image_shape)
+        return fit.initial_state(stage.program, hyper, {}, plan.data.image_shape)
 
     state, hyper = layout.spread(initialise(stage.hyper)), layout.replicate(stage.hyper)
 
