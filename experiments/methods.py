@@ -46,7 +46,7 @@ def main() -> None:
     """Tunes or compares, prints and records."""
     from kdjax import runtime
 
-    runtime.use_compilation_cache()
+    runtime.prepare()
     given = flags.FLAGS
     name = given.name or f"methods-{given.dataset}" + "-tuning" * given.tune
     default = ("100",) if given.tune else tuple(map(str, range(10)))

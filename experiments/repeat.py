@@ -33,7 +33,7 @@ def main() -> None:
 
     config = cli.config_value()
     name = flags.FLAGS.name or f"{config.method}-{config.data.name}"
-    runtime.use_compilation_cache()
+    runtime.prepare()
     results = []
     seeds = parse_seeds(flags.FLAGS.seeds)
     with runtime.Interrupt() as interrupt:

@@ -49,7 +49,7 @@ def main() -> None:
     directories = workdirs()
     from kdjax import evaluation_tables, examine, runtime, writers
 
-    runtime.use_compilation_cache()
+    runtime.prepare()
     choice = chosen()
     output = Path(flags.FLAGS.output or directories[0])
     records = [examine.run(directory, choice).record for directory in directories]

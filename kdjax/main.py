@@ -40,7 +40,7 @@ def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
     """
     from kdjax import runtime, train, workdir
 
-    runtime.use_compilation_cache()
+    runtime.prepare()
     directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(config)
     try:
         with runtime.Interrupt() as interrupt:

@@ -37,7 +37,7 @@ def main() -> None:
     from kdjax import evaluation_tables, examine, report_page, report_sections, runtime, writers
 
     choice = evaluate.chosen()
-    runtime.use_compilation_cache()
+    runtime.prepare()
     given = flags.FLAGS
     output = Path(given.output or directories[0] / "report")
     examined = [examine.run(directory, choice) for directory in directories]

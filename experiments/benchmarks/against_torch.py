@@ -46,7 +46,7 @@ def main() -> None:
 
     from kdjax import runtime
 
-    runtime.use_compilation_cache()
+    runtime.prepare()
     given = flags.FLAGS
     for case in given.cases:
         if case not in CASES:

@@ -40,7 +40,7 @@ def main() -> None:
     from kdjax import runtime, workdir
 
     config = cli.config_value()
-    runtime.use_compilation_cache()
+    runtime.prepare()
     rounds = measure(config, rounds=flags.FLAGS.rounds, steps=flags.FLAGS.steps)
     summary = summarise(rounds)
     name = flags.FLAGS.name or f"input-{config.data.name}"

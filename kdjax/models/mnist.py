@@ -2,7 +2,7 @@
 
 from flax import linen as nn
 
-from kdjax.models.linen import max_pool, uniform_init
+from kdjax.models.linen import Conv, max_pool, uniform_init
 from kdjax.types import Array
 
 
@@ -16,7 +16,7 @@ class ConvDense(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> tuple[Array, dict[str, Array]]:
         features: dict[str, Array] = {}
-        features["stem_pre"] = x = nn.Conv(32, (3, 3), padding="VALID", kernel_init=uniform_init)(x)
+        features["stem_pre"] = x = Conv(32, (3, 3), padding="VALID", kernel_init=uniform_init)(x)
         features["stem"] = x = nn.relu(x)
         x = max_pool(x)
         x = x.reshape(x.shape[0], -1)

@@ -7,7 +7,7 @@ from the flattened map.
 
 from flax import linen as nn
 
-from kdjax.models.linen import batch_norm, max_pool, uniform_init
+from kdjax.models.linen import Conv, batch_norm, max_pool, uniform_init
 from kdjax.types import Array
 
 
@@ -24,7 +24,7 @@ class Plain(nn.Module):
         features: dict[str, Array] = {}
         for stage, widths in enumerate(self.stages, start=1):
             for index, width in enumerate(widths):
-                x = nn.Conv(width, (3, 3), use_bias=False, kernel_init=uniform_init)(x)
+                x = Conv(width, (3, 3), use_bias=False, kernel_init=uniform_init)(x)
                 before = x = batch_norm(train)(x)
                 x = nn.relu(x)
                 if index == 0:

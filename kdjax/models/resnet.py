@@ -7,7 +7,7 @@ early downsampling.
 
 from flax import linen as nn
 
-from kdjax.models.linen import batch_norm, global_pool, uniform_init
+from kdjax.models.linen import Conv, batch_norm, global_pool, uniform_init
 from kdjax.types import Array
 
 _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -15,7 +15,7 @@ _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 def conv(width: int, size: int, stride: int = 1, name: str | None = None) -> nn.Conv:
     pad = size // 2
-    return nn.Conv(
+    return Conv(
         width,
         (size, size),
         (stride, stride),

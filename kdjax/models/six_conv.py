@@ -2,7 +2,7 @@
 
 from flax import linen as nn
 
-from kdjax.models.linen import batch_norm, max_pool, uniform_init
+from kdjax.models.linen import Conv, batch_norm, max_pool, uniform_init
 from kdjax.types import Array
 
 
@@ -17,7 +17,7 @@ class SixConv(nn.Module):
         features: dict[str, Array] = {}
         for stage, width in enumerate((32, 64, 128), start=1):
             for place in ("first", "last"):
-                x = nn.Conv(width, (3, 3), kernel_init=uniform_init)(x)
+                x = Conv(width, (3, 3), kernel_init=uniform_init)(x)
                 features[f"stage{stage}_{place}_pre"] = x = batch_norm(train)(x)
                 features[f"stage{stage}_{place}"] = x = nn.relu(x)
             x = max_pool(x)
