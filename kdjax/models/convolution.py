@@ -98,7 +98,7 @@ def _taps(x: Array, kernel: Array, padding: Padding) -> Array:
         for j in range(columns):
             part = x[:, i : i + height, j : j + width]
             for channel in range(channels):
-                total += part[..., channel, None] * kernel[i, j, channel]
+                total += part[..., channel, None] * kernel[None, i : i + 1, j : j + 1, channel]
     return total
 
 
