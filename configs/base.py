@@ -62,6 +62,9 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
             # "jit" over a mesh of all local devices, or "pmap" (BatchNorm by device).
             parallel="jit",
             eval_batch_size=1000,
+            # Compute what frozen networks answer to every training image once and keep it on disk,
+            # in half precision, in place of running them in every step.
+            teacher_cache=False,
             # In optimiser updates.
             log_every=50,
             # After every so many epochs, and after a stage's last.
@@ -94,6 +97,9 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
                 # `workers` processes, "auto" chooses by size; the batches are the same.
                 input="auto",
                 workers=1,
+                # So many views of every image take turns, one in each epoch; 0: every epoch has a
+                # view of its own.
+                views=0,
                 augment=augment(**data["augment"]),
             ),
             networks={},

@@ -54,6 +54,9 @@ class Plan(NamedTuple):
     streaming: bool
     """Whether batches are read from disk as they are needed; else all images are on the devices."""
     workers: int
+    teacher_cache: bool
+    """Whether frozen networks' answers are computed once (`kdjax.teacher_cache`)."""
+    data_dir: str
     parallel: str
     eval_batch_size: int
     log_every: int
@@ -92,6 +95,8 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         config.data.seed,
         _streaming(config, data),
         config.data.workers,
+        config.teacher_cache,
+        config.data.data_dir,
         config.parallel,
         config.eval_batch_size,
         config.log_every,
@@ -227,6 +232,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         mean=mean,
         std=std,
         only=_values(stage.only),
+        views=_views(config),
     )
     for term_name, values in weights.items():
         for part, moving in values.items():
@@ -249,6 +255,26 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         dict(stage.init_from),
         stage.select,
     )
+
+
+def _views(config: ConfigDict) -> int:
+    """How many views of an image take turns; 0: every epoch has its own."""
+    if not config.teacher_cache:
+        return config.data.views
+    values = config.data.augment
+    if values.mixup or values.cutmix:
+        raise UserError(
+            "config.teacher_cache: mixed images depend on the batch, so that answers to them "
+            "cannot be kept; set config.data.augment.mixup and cutmix to 0"
+        )
+    if not augment.varies(**_values(values)):
+        return 1
+    if not config.data.views:
+        raise UserError(
+            "config.teacher_cache needs views that come again: set config.data.views, as 4, or "
+            "switch off what config.data.augment has on"
+        )
+    return config.data.views
 
 
 def _values(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def check_data(data: ConfigDict) -> None:
     ):
         _require(data[key] in known, f"data.{key}", repr(data[key]), " or ".join(known))
     _within("data.workers", data.workers, 0, math.inf, open_end=True)
+    _within("data.views", data.views, 0, math.inf, open_end=True)
     _check_augment(data)
 
 

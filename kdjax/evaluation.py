@@ -43,7 +43,7 @@ def make(
     """
 
     def evaluate(networks: Mapping[str, NetState], feed: Feed) -> dict[str, Score]:
-        pieces = [eval_step(dict(networks), *a) for a in _batches(feed, batch_size, parallel)]
+        pieces = [eval_step(dict(networks), *a) for a in batches(feed, batch_size, parallel)]
         totals = jax.tree.map(_sum, *pieces)
         return {name: metrics.means(total, attributes) for name, total in totals.items()}
 
@@ -73,7 +73,7 @@ def predictions(
     """
     wanted = feed.count if features is None else min(features, feed.count)
     logits, kept, seen = [], [], 0
-    for done, arguments in enumerate(_batches(feed, batch_size, parallel), start=1):
+    for done, arguments in enumerate(batches(feed, batch_size, parallel), start=1):
         outputs = predict_step(dict(networks), *arguments)
         logits.append(jax.device_get({name: one.logits for name, one in outputs.items()}))
         if seen < wanted:
@@ -85,7 +85,8 @@ def predictions(
     return {name: Predictions(all_logits[name], all_kept[name]) for name in all_logits}
 
 
-def _batches(feed: Feed, batch_size: int, parallel: Parallel) -> Any:
+def batches(feed: Feed, batch_size: int, parallel: Parallel) -> Any:
+    """A split's batches in its order, of a size that the devices can share."""
     size = min(batch_size, feed.count)
     return feed.evaluation(-(-size // parallel.devices) * parallel.devices)
 

@@ -73,7 +73,7 @@ class _Progress(NamedTuple):
 def fit(
     session: Session,
     stage: Stage,
-    frozen: Mapping[str, NetState],
+    frozen: Mapping[str, step.Frozen],
     starts: Mapping[str, NetState],
     checkpoints: Checkpoints,
     evaluate: Evaluate,
@@ -161,7 +161,7 @@ def initial_networks(program: Program, hyper: Any) -> dict[str, NetState]:
 def initial_state(
     program: Program,
     hyper: Any,
-    frozen: Mapping[str, NetState],
+    frozen: Mapping[str, step.Frozen],
     image_shape: tuple[int, int, int],
     starts: Mapping[str, NetState] = MappingProxyType({}),
 ) -> TrainState:
@@ -187,7 +187,7 @@ def _patience_over(stage: Stage, best: Selection, epoch: int) -> bool:
 def _start(
     session: Session,
     stage: Stage,
-    frozen: dict[str, NetState],
+    frozen: dict[str, step.Frozen],
     starts: Mapping[str, NetState],
     checkpoints: Checkpoints,
 ) -> _Progress:
@@ -196,7 +196,7 @@ def _start(
 
     @jax.jit
     def initialise(
-        hyper: Any, frozen: dict[str, NetState], starts: dict[str, NetState]
+        hyper: Any, frozen: dict[str, step.Frozen], starts: dict[str, NetState]
     ) -> TrainState:
         return initial_state(stage.program, hyper, frozen, shape, starts)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from kdjax import step
+from kdjax import reads, step
 from kdjax.program import Observed, Program, Swept
 from kdjax.types import Array, Hyper, NetState, PyTree, TermState, TrainState
 
@@ -66,7 +66,7 @@ def init_state(
     swept: Swept,
     hypers: Hypers,
     networks: Mapping[str, NetState],
-    frozen: Mapping[str, NetState],
+    frozen: Mapping[str, step.Frozen],
     image_shape: tuple[int, int, int],
 ) -> TrainState:
     """The state of all members before the first update."""
@@ -232,56 +232,18 @@ class _Pruned:
     ) -> tuple[Observed, Array]:
         if self._compiled is None:
             observed, view = jax.eval_shape(self._observe, frozen, hypers[0], *batch)
-            read = read_features(self._learn, owns, count, observed, hypers, view, batch[-1])
+
+            def use(observed: Observed, view: Array) -> Learned:
+                return self._learn(owns, count, observed, hypers, view, batch[-1])
+
+            read = reads.features(use, observed, view)
 
             def observe(*arguments: Any) -> tuple[Observed, Array]:
                 made, view = self._observe(*arguments)
-                kept = {
-                    name: one._replace(
-                        features={k: v for k, v in one.features.items() if (name, k) in read}
-                    )
-                    for name, one in made.outputs.items()
-                }
-                return made._replace(outputs=kept), view
+                return made._replace(outputs=reads.keep(made.outputs, read)), view
 
             self._compiled = self._jit(observe)
         return self._compiled(frozen, hypers[0], *batch)
-
-
-def read_features(
-    learn: Callable[..., Learned],
-    owns: PyTree,
-    count: Array,
-    observed: Observed,
-    hypers: PyTree,
-    view: PyTree,
-    position: Array,
-) -> set[tuple[str, str]]:
-    """Network and name of the features of frozen networks that `learn` computes with."""
-    features = {
-        (name, key): value
-        for name, one in observed.outputs.items()
-        for key, value in one.features.items()
-    }
-
-    def from_features(features: Mapping[tuple[str, str], Any]) -> Learned:
-        outputs = {
-            name: one._replace(features={key: features[name, key] for key in one.features})
-            for name, one in observed.outputs.items()
-        }
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), (observed.batch, view))
-        logits = {
-            name: one._replace(logits=jnp.zeros(one.logits.shape, one.logits.dtype))
-            for name, one in outputs.items()
-        }
-        return learn(owns, count, Observed(zeros[0], logits), hypers, zeros[1], position)
-
-    order = sorted(features)
-    traced = jax.make_jaxpr(lambda *values: from_features(dict(zip(order, values, strict=True))))(
-        *(features[key] for key in order)
-    ).jaxpr
-    used = {id(variable) for equation in traced.eqns for variable in equation.invars}
-    return {key for key, variable in zip(order, traced.invars, strict=True) if id(variable) in used}
 
 
 def make_eval_step(

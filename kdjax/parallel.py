@@ -17,7 +17,7 @@ from kdjax import feed, members, runtime
 from kdjax.data.types import Split
 from kdjax.errors import UserError
 from kdjax.program import Program
-from kdjax.step import make_eval_step, make_predict_step, make_train_step
+from kdjax.step import make_answer_step, make_eval_step, make_predict_step, make_train_step
 from kdjax.types import NetState, PyTree
 
 AXIS = "data"
@@ -38,6 +38,7 @@ class Parallel(NamedTuple):
     train_step: Callable[[Program], Callable[..., Any]]
     eval_step: Callable[[Program], Callable[..., Any]]
     predict_step: Callable[[Program, str], Callable[..., Any]]
+    answer_step: Callable[[Program], Any]
     collect: Callable[[dict[str, NetState]], dict[str, NetState]]
     """Networks of a training state as one replicated copy, for evaluation."""
 
@@ -100,6 +101,9 @@ def make(
     def predict_step(program: Program, layer: str) -> Callable[..., Any]:
         return compiled(make_predict_step(program, fetch, layer))
 
+    def answer_step(program: Program) -> Any:
+        return compiled(make_answer_step(program, fetch), static_argnums=1)
+
     def jit_step(program: Program) -> Callable[..., Any]:
         if program.swept:
             return members.make_train_step(program.swept, fetch, compiled)
@@ -115,6 +119,7 @@ def make(
             jit_step,
             eval_step,
             predict_step,
+            answer_step,
             lambda networks: networks,
         )
 
@@ -138,5 +143,14 @@ def make(
 
     layout = f"pmap on {count} devices"
     return Parallel(
-        layout, count, feed_of, replicate, spread, pmap_step, eval_step, predict_step, collect
+        layout,
+        count,
+        feed_of,
+        replicate,
+        spread,
+        pmap_step,
+        eval_step,
+        predict_step,
+        answer_step,
+        collect,
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import optax
+from jax.typing import ArrayLike
 
 from kdjax.augment import Augment
 from kdjax.types import Batch, Network, Outputs, Task, Term
@@ -29,6 +30,8 @@ class Program(NamedTuple):
     std: tuple[float, ...]
     only: Mapping[str, tuple[str, ...]] = {}
     """For networks that learn in part, the names of the layers that do."""
+    views: int = 0
+    """So many views of every image take turns, one in each epoch; 0: every epoch has its own."""
     swept: "Swept | None" = None
     """Where several members are trained at once: what each of them is."""
 
@@ -49,6 +52,18 @@ class Swept(NamedTuple):
     another in its program."""
     together: int
     """How many members one call trains."""
+
+
+class Answers(NamedTuple):
+    """What a frozen network puts out on every training image, computed beforehand.
+
+    It stands in the place of the network's variables.
+    """
+
+    row: ArrayLike
+    """int32 `[largest id + 1]`: where an example's answers are."""
+    outputs: Outputs
+    """float16: logits `[views, n, k]`, and features `[views, n, ..]`, those that are read."""
 
 
 class Observed(NamedTuple):

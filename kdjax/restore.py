@@ -177,12 +177,13 @@ def other(plan: Plan, layout: Parallel, name: str, wanted: Restored) -> Other:
         "network": wanted.source,
         **{key: record[key] for key in ("stage", "step", "parameters", "validation", "test")},
         "validation_images_seen": seen.get("validation", 0),
-        "digest": _digest(state),
+        "digest": digest(state),
     }
     return Other(state, origin)
 
 
-def _digest(state: NetState) -> str:
+def digest(state: NetState) -> str:
+    """Depends on all of a network's variables."""
     found = hashlib.sha256()
     for leaf in jax.tree.leaves(jax.device_get(state)):
         found.update(np.ascontiguousarray(leaf).tobytes())

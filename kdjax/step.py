@@ -2,8 +2,8 @@
 
 `observe` augments the batch and runs the frozen networks, outside the differentiated function.
 `learn` runs the trained networks, sums the weighted terms, differentiates once and updates every
-network at the same time. A teacher cache would replace the second part of `observe`; a sweep
-would map `learn` over its members.
+network at the same time. Answers that were computed beforehand replace the second part of
+`observe` (`kdjax.teacher_cache`); a sweep maps `learn` over its members (`kdjax.members`).
 """
 
 import functools
@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 
-from kdjax import metrics, schedules
+from kdjax import metrics, reads, schedules
 from kdjax.objective import named_key, objective, over_devices
-from kdjax.program import TERMS, Observed, Program
+from kdjax.program import TERMS, Answers, Observed, Program
 from kdjax.types import (
     Array,
     Batch,
@@ -27,6 +27,9 @@ from kdjax.types import (
     TrainState,
 )
 
+Frozen = NetState | Answers
+"""A frozen network's variables, or what it answers."""
+
 
 def init_network(network: Network, seed: Array) -> NetState:
     """Fresh variables, from the seed and the network's key name."""
@@ -37,7 +40,7 @@ def init_state(
     program: Program,
     hyper: Hyper,
     networks: Mapping[str, NetState],
-    frozen: Mapping[str, NetState],
+    frozen: Mapping[str, Frozen],
     image_shape: tuple[int, int, int],
 ) -> TrainState:
     """The state before the first update of a stage.
@@ -46,14 +49,15 @@ def init_state(
         program: the stage's code.
         hyper: its hyper-parameters; the seed keys the terms' initialisation.
         networks: variables of the trained networks.
-        frozen: variables of the others.
+        frozen: variables of the others, or their answers.
         image_shape: `(h, w, c)`.
     """
-    image = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
-    outputs = {}
-    for name, state in {**networks, **frozen}.items():
-        apply = program.networks[name].apply
-        outputs[name] = jax.eval_shape(lambda s, x, f=apply: f(s, x, train=False)[0], state, image)
+    image = jnp.zeros((2, *image_shape), jnp.float32)
+    two = Batch(image, *(jnp.zeros(2, kind) for kind in (jnp.int32, jnp.int32, jnp.float32)))
+    outputs = {
+        name: jax.eval_shape(functools.partial(_outputs, program, name), state, two, jnp.int32(0))
+        for name, state in {**networks, **frozen}.items()
+    }
     key = jax.random.key(hyper.seed)
     terms = {name: term.init(named_key(key, name), outputs) for name, term in program.terms.items()}
     opt = {name: program.optimiser.init(state.params) for name, state in networks.items()}
@@ -71,25 +75,31 @@ def normalise(program: Program, image: Array) -> Array:
 
 
 def observe(
-    program: Program, frozen: Mapping[str, NetState], batch: Batch, view: Array, data_seed: Array
+    program: Program, frozen: Mapping[str, Frozen], batch: Batch, view: Array, data_seed: Array
 ) -> Observed:
     """Augments uint8 images and runs the frozen networks on the result.
 
     Args:
         program: the stage's code.
-        frozen: variables of the frozen networks.
+        frozen: variables of the frozen networks, or what these answer.
         batch: `image` is `[b, h, w, c]` uint8.
         view: int32; a new view is a new draw of the augmentation.
         data_seed: uint32.
     """
+    view = view % program.views if program.views else view
     batch = batch._replace(image=batch.image.astype(jnp.float32) / 255.0)
     batch = program.augment(batch, view, data_seed)
     batch = batch._replace(image=normalise(program, batch.image))
-    outputs = {
-        name: program.networks[name].apply(frozen[name], batch.image, train=False)[0]
-        for name in program.frozen
-    }
+    outputs = {name: _outputs(program, name, frozen[name], batch, view) for name in program.frozen}
     return Observed(batch, jax.lax.stop_gradient(outputs))
+
+
+def _outputs(program: Program, name: str, state: Frozen, batch: Batch, view: Array) -> Outputs:
+    """What a network puts out, in prediction; of answers those that belong to the batch."""
+    if not isinstance(state, Answers):
+        return program.networks[name].apply(state, batch.image, train=False)[0]
+    row = jnp.asarray(state.row)[batch.id]
+    return jax.tree.map(lambda kept: kept[view, row].astype(jnp.float32), state.outputs)
 
 
 def learn(
@@ -191,7 +201,7 @@ def make_train_step(
 
     def train_step(
         state: TrainState,
-        frozen: dict[str, NetState],
+        frozen: dict[str, Frozen],
         hyper: Hyper,
         source: PyTree,
         epoch: PyTree,
@@ -205,6 +215,29 @@ def make_train_step(
         return learn(program, state, observed, hyper, key, axis)
 
     return train_step
+
+
+def make_answer_step(program: Program, fetch: Fetch) -> Callable[..., dict[str, Outputs]]:
+    """`step(frozen, read, data_seed, view, source, epoch, position)`: frozen networks' answers.
+
+    `read` holds the names of the features that are kept of each network, and is static.
+    """
+
+    def answer_step(
+        frozen: dict[str, NetState],
+        read: tuple[tuple[str, str], ...],
+        data_seed: Array,
+        view: Array,
+        source: PyTree,
+        epoch: PyTree,
+        position: Array,
+    ) -> dict[str, Outputs]:
+        batch, _ = fetch(source, epoch, position)
+        outputs = observe(program, frozen, batch, view, data_seed).outputs
+        kept = reads.keep(outputs, read)
+        return jax.tree.map(lambda x: x.astype(jnp.float16), kept)
+
+    return answer_step
 
 
 def make_eval_step(program: Program, fetch: Fetch) -> Callable[..., dict[str, metrics.Sums]]:

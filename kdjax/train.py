@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from kdjax import build, evaluation, parallel, restore, runtime, workdir
+from kdjax import build, evaluation, parallel, restore, runtime, teacher_cache, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted, Outcome, Session, fit
@@ -58,7 +58,9 @@ def run(
     step = 0
     try:
         for stage, checkpoints in zip(plan.stages, folders, strict=True):
-            frozen = {name: there[name] for name in stage.program.frozen}
+            frozen: dict[str, Any] = {name: there[name] for name in stage.program.frozen}
+            if frozen and plan.teacher_cache:
+                frozen = teacher_cache.answers(plan, layout, feeds["train"], stage, frozen)
             starts = {name: there[start] for name, start in stage.init_from.items()}
             eval_step = layout.eval_step(stage.program)
             evaluate = evaluation.make(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import members, parallel, step, tasks
+from kdjax import members, parallel, reads, step, tasks
 from kdjax.data.store import Images
 from kdjax.data.types import Split
 from kdjax.terms import attention, ce, soft
@@ -135,7 +135,12 @@ def read(swept):
     )
     own = members.Own(made.networks, made.terms, made.opt)
     at = jnp.int32(0)
-    return members.read_features(members.make_learn(swept), (own,), at, observed, (hyper,), at, at)
+    learn = members.make_learn(swept)
+
+    def use(observed):
+        return learn((own,), at, observed, (hyper,), at, at)
+
+    return reads.features(use, observed)
 
 
 def test_groups_of_one_size_share_a_program():

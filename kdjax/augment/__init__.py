@@ -29,6 +29,17 @@ def transform_key(key: Array, name: str) -> Array:
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
+def varies(
+    *,
+    crop_scale: tuple[float, float],
+    crop_ratio: tuple[float, float],
+    pad_mode: str,
+    **amounts: float,
+) -> bool:
+    """Whether any transform is on; arguments as for `make`."""
+    return (*crop_scale, *crop_ratio) != (1.0, 1.0, 1.0, 1.0) or any(amounts.values())
+
+
 def make(
     *,
     classes: int,

@@ -37,36 +37,55 @@ def folder(request: Request, name: str) -> Path:
     return root(request.data_dir) / "kdjax" / _VERSION / f"{name}-{request.key}"
 
 
+def whole(path: Path, write: Callable[[Path], None], what: str) -> None:
+    """Makes the folder `path` if it is missing: `write` fills a fresh one, which is then renamed.
+
+    It appears all at once or not at all, also when several processes start together: each writes a
+    folder of its own; who comes second keeps the first one's.
+
+    Args:
+        path: the folder.
+        write: writes its files into another one.
+        what: that is kept there, for messages.
+
+    Raises:
+        UserError: the disk is full, or nothing can be written there.
+    """
+    if path.exists():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    except OSError as error:
+        raise UserError(f"cannot cache {what} in {path.parent}: {error.strerror}") from error
+    try:
+        write(fresh)
+        for file in fresh.iterdir():
+            _flush(file)
+        fresh.chmod(path.parent.stat().st_mode)
+        os.rename(fresh, path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise UserError(f"no space left in {path.parent} to cache {path.name}") from error
+        if not path.exists():
+            raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
 def cached(path: Path, write: Callable[[Path], None]) -> Split:
     """The arrays at `path`; where they are missing, `write` makes them in a fresh folder first.
-
-    They appear all at once or not at all, also when several processes start together: each
-    writes a folder of its own and renames it; who comes second keeps the first one's.
 
     Raises:
         UserError: the disk is full, or the cache is damaged.
     """
-    if not path.exists():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _remove_leftovers(path)
-            fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        except OSError as error:
-            raise UserError(f"cannot cache images in {path.parent}: {error.strerror}") from error
-        try:
-            write(fresh)
-            (fresh / _DIGEST).write_text(_digest(fresh))
-            for file in fresh.iterdir():
-                _flush(file)
-            fresh.chmod(path.parent.stat().st_mode)
-            os.rename(fresh, path)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise UserError(f"no space left in {path.parent} to cache {path.name}") from error
-            if not path.exists():
-                raise
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+
+    def with_digest(fresh: Path) -> None:
+        write(fresh)
+        (fresh / _DIGEST).write_text(_digest(fresh))
+
+    whole(path, with_digest, "images")
     try:
         stored = Images([path / "image.npy"])
         label, index = np.load(path / "label.npy"), np.load(path / "id.npy")

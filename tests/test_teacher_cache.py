@@ -1,0 +1,117 @@
+"""Answers that are computed once are what the teacher answers in every step, half-rounded."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import at, kd
+from kdjax import build, step, sweep, teacher_cache, train
+from kdjax.errors import UserError
+from tests.helpers import differ, small
+from tests.test_run import values
+
+pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def config(method=kd, *, cached=True, pad=0, views=0):
+    made = small(method, "digits,baseline=0")
+    with made.unlocked():
+        made.teacher_cache, made.data.views, made.data.augment.pad = cached, views, pad
+        made.epochs, made.stages.teacher.epochs = 2, 1
+    return made
+
+
+def student(directory):
+    found = values(directory)
+    last = max(
+        (path for path in found if path.startswith("student") and "networks" in path),
+        key=lambda path: int(path.split("/")[1]),
+    )
+    return found[last]["student"]
+
+
+def rounded(monkeypatch):
+    """Lets frozen networks run in every step, and rounds what they put out."""
+    outputs = step._outputs
+
+    def half(program, name, state, batch, view):
+        made = outputs(program, name, state, batch, view)
+        return jax.tree.map(lambda x: x.astype(jnp.float16).astype(jnp.float32), made)
+
+    monkeypatch.setattr(step, "_outputs", half)
+
+
+@pytest.mark.parametrize(
+    ("method", "pad", "views"), [(kd, 0, 0), (kd, 1, 2), (at, 0, 0)], ids=["plain", "views", "maps"]
+)
+def test_training_is_that_of_rounded_answers(method, pad, views, tmp_path, monkeypatch, data_dir):
+    train.run(config(method, pad=pad, views=views), tmp_path / "cached")
+    (folder,) = (data_dir / "kdjax" / "answers-1").iterdir()
+    arrays = [np.load(one) for one in sorted(folder.iterdir())]
+    assert len(arrays) == (1 if method is kd else 2)  # Logits, and the one map that is read.
+    assert {(one.dtype, len(one)) for one in arrays} == {(np.dtype(np.float16), views or 1)}
+    assert views < 2 or differ(arrays[0][0], arrays[0][1])
+    rounded(monkeypatch)
+    train.run(config(method, pad=pad, views=views, cached=False), tmp_path / "rounded")
+    same = zip(
+        jax.tree.leaves(student(tmp_path / "cached")["params"]),
+        jax.tree.leaves(student(tmp_path / "rounded")["params"]),
+        strict=True,
+    )
+    for a, b in same:
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_answers_are_computed_once_for_one_teacher(tmp_path, monkeypatch, data_dir):
+    kept = data_dir / "kdjax" / "answers-1"
+    first = train.run(config(), tmp_path / "first")
+    (folder,) = kept.iterdir()
+
+    def never(*arguments):
+        raise AssertionError("computed again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(teacher_cache, "Bar", never)
+        second = train.run(config(), tmp_path / "second")
+    assert first["networks"] == second["networks"]
+    another = config()
+    another.stages.teacher.optimiser.learning_rate.start = 0.01
+    train.run(another, tmp_path / "another")
+    assert len(list(kept.iterdir())) == 2
+    (folder / "0.npy").write_bytes(b"broken")
+    with pytest.raises(UserError, match="damaged: remove it"):
+        train.run(config(), tmp_path / "third")
+
+
+def test_a_cut_run_and_a_sweep_read_them_too(tmp_path):
+    train.run(config(), tmp_path / "whole")
+    for stop in (6, 9):
+        with pytest.raises(train.Interrupted):
+            train.run(config(), tmp_path / "cut", lambda at, stop=stop: at == stop)
+    train.run(config(), tmp_path / "cut")
+    assert not differ(student(tmp_path / "whole"), student(tmp_path / "cut"))
+    swept = sweep.grid(config(), [("alpha", [0.5, 0.9])], 1, mode="separate")
+    train.run(swept, tmp_path / "grid")
+    found = values(tmp_path / "grid")
+    last = max(path for path in found if path.startswith("student") and "networks" in path)
+    member = next(one for name, one in found[last].items() if "alpha=0.5" in name)
+    assert not differ(student(tmp_path / "whole"), member)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"pad": 1}, "set config.data.views"), ({"mixup": 0.2}, "mixed images depend on the batch")],
+)
+def test_views_that_do_not_come_again_are_refused(change, message):
+    made = config()
+    with made.unlocked():
+        made.data.augment.update(change)
+    with pytest.raises(UserError, match=message):
+        build.plan(made, 1)
