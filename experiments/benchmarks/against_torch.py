@@ -14,18 +14,16 @@ PyTorch runs eager and, with a C++ compiler, compiled; the faster one counts.
 
 import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from absl import flags
 
+from experiments.benchmarks.ours import BATCH, predicting, training
+from experiments.benchmarks.turns import Steps, take_turns
 from kdjax import cli, discover, progress, writers
 
-Steps = Callable[[int], None]
-BATCH = 128
 ALPHA, TEMPERATURE = 0.5, 4.0
 CASES = ("soft", "large", "mutual", "grid", "inference", "parts")
 
@@ -83,30 +81,6 @@ def main() -> None:
         ],
         f"Medians over {given.rounds} rounds.",
     )
-
-
-def take_turns(
-    case: str, sides: dict[str, Steps], *, rounds: int, seconds: float
-) -> dict[str, list[float]]:
-    """Seconds a step of every side in every round, after warming up."""
-    counts = {}
-    for name, steps in sides.items():
-        steps(2)
-        began = time.perf_counter()
-        steps(1)
-        counts[name] = max(1, round(seconds / (time.perf_counter() - began)))
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    names = list(sides)
-    total = rounds * len(names)
-    turns = ((number, place) for number in range(rounds) for place in range(len(names)))
-    for number, place in progress.track(turns, total, case):
-        # Different sides come first in different rounds.
-        name = names[(place + number) % len(names)]
-        sides[name](1)
-        began = time.perf_counter()
-        sides[name](counts[name])
-        found[name].append((time.perf_counter() - began) / counts[name])
-    return found
 
 
 def summarise(case: str, seconds: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
@@ -167,71 +141,6 @@ def kdjax_sides(case: str) -> dict[str, Steps]:
         alone.networks.student.model = student
         return {"kdjax student": training(alone), "kdjax teacher": predicting(teacher)}
     return {"kdjax": training(config)}
-
-
-def _plan(config: Any) -> Any:
-    from kdjax import build
-
-    config.data.name = "experiments.benchmarks.noise"
-    config.batch_size = BATCH
-    config.data.validation = 0.0
-    config.data.input = "resident"
-    return build.plan(config, 1)
-
-
-def training(config: Any, *, epochs: bool = False) -> Steps:
-    """Steps of a config's last stage, or whole epochs; images are varied only in the latter."""
-    import jax
-
-    from kdjax import fit, parallel
-
-    if not epochs:
-        config.data.augment.pad, config.data.augment.flip = 0, False
-    plan = _plan(config)
-    stage = plan.stages[-1]
-    layout = parallel.make("jit", jax.local_devices()[:1])
-    program = stage.program
-    frozen = layout.replicate(
-        {n: jax.jit(program.networks[n].init)(jax.random.key(0)) for n in program.frozen}
-    )
-
-    @jax.jit
-    def initialise(hyper: Any, frozen: Any) -> Any:
-        return fit.initial_state(program, hyper, frozen, plan.data.image_shape)
-
-    state = layout.spread(initialise(stage.hyper, frozen))
-    hyper, update = layout.replicate(stage.hyper), layout.train_step(program)
-    split = plan.data.splits["train"]
-    batches = layout.feed(split).training(batch_size=BATCH, seed=0, epochs=10**6, first=0)
-    each = len(split.id) // BATCH if epochs else 1
-
-    def steps(count: int) -> None:
-        nonlocal state
-        for _ in range(count * each):
-            state, _ = update(state, frozen, hyper, *next(batches))
-        jax.block_until_ready(state)
-
-    return steps
-
-
-def predicting(model: str) -> Steps:
-    """Predictions of one batch of 32 x 32 images."""
-    import jax
-
-    from kdjax import cost
-    from kdjax.models import linen
-
-    shape = (32, 32, 3)
-    module = discover.model(model)(classes=10, dropout=0.0)
-    network = linen.network(module, image_shape=shape, key_name="network")
-    call = cost.prediction(network, jax.jit(network.init)(jax.random.key(0)), shape, BATCH)
-
-    def steps(count: int) -> None:
-        for _ in range(count):
-            made = call()
-        jax.block_until_ready(made)
-
-    return steps
 
 
 def torch_sides(case: str, *, compiled: bool) -> dict[str, Steps]:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from kdjax.models.convolution import convolution
+from kdjax.convolution import convolution
 from kdjax.types import Array, NetState, Network, Outputs, PyTree
 
 uniform_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
