@@ -62,6 +62,9 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
             # "jit" over a mesh of all local devices, or "pmap" (BatchNorm by device).
             parallel="jit",
             eval_batch_size=1000,
+            # What networks compute in, "float32" or "bfloat16"; parameters, losses and statistics
+            # are float32 either way.
+            precision="float32",
             # Compute what frozen networks answer to every training image once and keep it on disk,
             # in half precision, in place of running them in every step.
             teacher_cache=False,

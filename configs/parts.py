@@ -8,7 +8,13 @@ from configs import datasets
 
 
 def network(
-    *, model: Any, dropout: Any = 0.0, pair: str = "", workdir: str = "", source: str = ""
+    *,
+    model: Any,
+    dropout: Any = 0.0,
+    pair: str = "",
+    workdir: str = "",
+    source: str = "",
+    remat: bool = False,
 ) -> ConfigDict:
     """A network.
 
@@ -19,8 +25,11 @@ def network(
         workdir: of a finished run, from which the network is restored; stages then read it, or
             train it on from there.
         source: its name in that run, if another.
+        remat: compute activations again for the gradient: less memory, more time.
     """
-    return ConfigDict(dict(model=model, dropout=dropout, pair=pair, workdir=workdir, source=source))
+    return ConfigDict(
+        dict(model=model, dropout=dropout, pair=pair, workdir=workdir, source=source, remat=remat)
+    )
 
 
 def schedule(start: Any, **changes: Any) -> ConfigDict:

@@ -141,7 +141,13 @@ def network(config: ConfigDict, name: str, data: DataSet) -> Network:
         )
     make = discover.model(chosen.model)
     module = make(classes=len(data.class_names), dropout=chosen.dropout)
-    return linen.network(module, image_shape=data.image_shape, key_name=chosen.pair or name)
+    return linen.network(
+        module,
+        image_shape=data.image_shape,
+        key_name=chosen.pair or name,
+        precision=config.precision,
+        remat=chosen.remat,
+    )
 
 
 def schedule(config: ConfigDict, steps_per_epoch: int, key: str) -> schedules.Schedule:

@@ -37,6 +37,7 @@ def check(config: ConfigDict) -> None:
     for key, value, known in (
         ("select", config.select, ("best", "last")),
         ("parallel", config.parallel, ("jit", "pmap")),
+        ("precision", config.precision, ("float32", "bfloat16")),
     ):
         _require(value in known, key, repr(value), " or ".join(known))
     check_data(config.data)

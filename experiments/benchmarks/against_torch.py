@@ -126,7 +126,7 @@ def kdjax_sides(case: str) -> dict[str, Steps]:
     if case == "mutual":
         config = dml.get_config("mnist,baseline=0")
         config.ramp_begin = config.ramp_finish = 0.0
-        return {"kdjax": training(config, epochs=True)}
+        return {"kdjax": training(config, epochs=True).steps}
     teacher, student = MODELS[case]
     if case == "inference":
         return {f"kdjax {model}": predicting(model) for model in (teacher, student)}
@@ -139,8 +139,8 @@ def kdjax_sides(case: str) -> dict[str, Steps]:
     if case == "parts":
         alone = ce.get_config("cifar10")
         alone.networks.student.model = student
-        return {"kdjax student": training(alone), "kdjax teacher": predicting(teacher)}
-    return {"kdjax": training(config)}
+        return {"kdjax student": training(alone).steps, "kdjax teacher": predicting(teacher)}
+    return {"kdjax": training(config).steps}
 
 
 def torch_sides(case: str, *, compiled: bool) -> dict[str, Steps]:

@@ -1,7 +1,10 @@
 """Steps and predictions of kdjax on one device, for benchmarks."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from experiments.benchmarks.noise import CLASSES
 from experiments.benchmarks.turns import Steps
 from kdjax import discover
 
@@ -18,7 +21,15 @@ def _plan(config: Any) -> Any:
     return build.plan(config, 1)
 
 
-def training(config: Any, *, epochs: bool = False) -> Steps:
+class Training(NamedTuple):
+    """Steps of a stage, and what one takes."""
+
+    steps: Steps
+    memory: int
+    """Bytes beside the arguments, as XLA plans them; 0 where a step is several programs."""
+
+
+def training(config: Any, *, epochs: bool = False) -> Training:
     """Steps of a config's last stage, or whole epochs; images are varied only in the latter."""
     import jax
 
@@ -30,9 +41,12 @@ def training(config: Any, *, epochs: bool = False) -> Steps:
     stage = plan.stages[-1]
     layout = parallel.make("jit", jax.local_devices()[:1])
     program = stage.program
-    frozen = layout.replicate(
-        {n: jax.jit(program.networks[n].init)(jax.random.key(0)) for n in program.frozen}
-    )
+    frozen = {n: jax.jit(program.networks[n].init)(jax.random.key(0)) for n in program.frozen}
+    images = layout.feed(plan.data.splits["train"])
+    if plan.teacher_cache:
+        # Random answers: what they are does not matter to the time.
+        frozen = {name: _answers(len(plan.data.splits["train"].id)) for name in frozen}
+    frozen = layout.replicate(frozen)
 
     @jax.jit
     def initialise(hyper: Any, frozen: Any) -> Any:
@@ -40,9 +54,8 @@ def training(config: Any, *, epochs: bool = False) -> Steps:
 
     state = layout.spread(initialise(stage.hyper, frozen))
     hyper, update = layout.replicate(stage.hyper), layout.train_step(program)
-    split = plan.data.splits["train"]
-    batches = layout.feed(split).training(batch_size=BATCH, seed=0, epochs=10**6, first=0)
-    each = len(split.id) // BATCH if epochs else 1
+    batches = images.training(batch_size=BATCH, seed=0, epochs=10**6, first=0)
+    each = images.count // BATCH if epochs else 1
 
     def steps(count: int) -> None:
         nonlocal state
@@ -50,7 +63,19 @@ def training(config: Any, *, epochs: bool = False) -> Steps:
             state, _ = update(state, frozen, hyper, *next(batches))
         jax.block_until_ready(state)
 
-    return steps
+    memory = 0
+    if hasattr(update, "lower"):
+        compiled = update.lower(state, frozen, hyper, *next(batches)).compile()
+        memory = compiled.memory_analysis().temp_size_in_bytes
+    return Training(steps, memory)
+
+
+def _answers(count: int) -> Any:
+    from kdjax.program import Answers
+    from kdjax.types import Outputs
+
+    logits = np.random.default_rng(0).normal(size=(1, count, CLASSES)).astype(np.float16)
+    return Answers(np.arange(count, dtype=np.int32), Outputs(logits, {}))
 
 
 def predicting(model: str) -> Steps:

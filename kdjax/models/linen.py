@@ -1,5 +1,6 @@
 """The adapter between Flax Linen modules and `Network`, and the layers that families share."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -20,32 +21,62 @@ Conv = functools.partial(nn.Conv, conv_general_dilated=convolution)
 """`flax.linen.Conv`, computed as this backend does it fastest."""
 
 
-def network(module: nn.Module, *, image_shape: tuple[int, int, int], key_name: str) -> Network:
+def network(
+    module: nn.Module,
+    *,
+    image_shape: tuple[int, int, int],
+    key_name: str,
+    precision: str = "float32",
+    remat: bool = False,
+) -> Network:
     """`module` as a pair of pure functions.
 
     Args:
         module: maps `[b, h, w, c]` and `train` to `(logits, features)`.
         image_shape: `(h, w, c)`.
         key_name: the name that keys initialisation and dropout.
+        precision: what it computes in, "float32" or "bfloat16". Parameters, statistics and all that
+            it puts out are float32 either way.
+        remat: computes activations again for the gradient in place of keeping them: block by block
+            where the module has a field `remat`, else all of the network's.
     """
+    in_blocks = remat and "remat" in {field.name for field in dataclasses.fields(module)}
+    if in_blocks:
+        module = module.clone(remat=True)
 
     def init(key: Array) -> NetState:
         variables = module.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False)
         return NetState(variables["params"], variables.get("batch_stats", {}))
 
-    def apply(
-        state: NetState, image: Array, *, train: bool, key: Array | None = None
+    def predict(params: PyTree, stats: PyTree, image: Array) -> tuple[Outputs, PyTree]:
+        variables = {"params": params, "batch_stats": stats}
+        result: Any = module.apply(variables, image, train=False)
+        return Outputs(*result), stats
+
+    def learn(
+        params: PyTree, stats: PyTree, image: Array, key: Array | None
     ) -> tuple[Outputs, PyTree]:
-        variables = {"params": state.params, "batch_stats": state.batch_stats}
-        result: Any
-        if not train:
-            result = module.apply(variables, image, train=False)
-            logits, features = result
-            return Outputs(logits, features), state.batch_stats
+        variables = {"params": params, "batch_stats": stats}
         rngs = {} if key is None else {"dropout": key}
+        result: Any
         result = module.apply(variables, image, train=True, rngs=rngs, mutable=["batch_stats"])
         (logits, features), updated = result
         return Outputs(logits, features), updated.get("batch_stats", {})
+
+    if remat and not in_blocks:
+        learn = jax.checkpoint(learn)
+
+    def apply(
+        state: NetState, image: Array, *, train: bool, key: Array | None = None
+    ) -> tuple[Outputs, PyTree]:
+        params, stats = state
+        if precision == "float32":
+            return learn(params, stats, image, key) if train else predict(params, stats, image)
+        low, image = jax.tree.map(lambda x: x.astype(precision), (params, image))
+        # BatchNorm computes statistics in float32 and returns what it was given.
+        with jax.numpy_dtype_promotion("standard"):
+            made, stats = learn(low, stats, image, key) if train else predict(low, stats, image)
+        return jax.tree.map(lambda x: x.astype(jnp.float32), made), stats
 
     return Network(init, apply, key_name)
 

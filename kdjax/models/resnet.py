@@ -58,9 +58,14 @@ class ResNet(nn.Module):
     small_images: bool
     dropout: float = 0.0
     width: int = 64
+    remat: bool = False
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> tuple[Array, dict[str, Array]]:
+        def run(block: Block, x: Array) -> tuple[Array, Array]:
+            return block(x, train=train)
+
+        run = nn.remat(run) if self.remat else run
         features: dict[str, Array] = {}
         x = conv(self.width, 3)(x) if self.small_images else conv(self.width, 7, 2)(x)
         features["stem_pre"] = x = batch_norm(train)(x)
@@ -71,7 +76,7 @@ class ResNet(nn.Module):
             for index in range(blocks):
                 stride = 2 if stage > 1 and index == 0 else 1
                 block = Block(self.width * 2 ** (stage - 1), stride, self.bottleneck)
-                before, x = block(x, train=train)
+                before, x = run(block, x)
                 if index == 0:
                     features[f"stage{stage}_first_pre"] = before
                     features[f"stage{stage}_first"] = x
