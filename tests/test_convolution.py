@@ -92,8 +92,9 @@ def test_what_is_not_plain_is_left_to_lax():
     x, kernel = arrays(3, (4, 4), 6)
     for rest in ({"rhs_dilation": (2, 2)}, {"lhs_dilation": (2, 2)}):
         given = rest | {"dimension_numbers": DIMENSIONS}
-        mine = convolution.convolution(x, kernel, (1, 1), "SAME", **given)
-        theirs = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", **given)
+        pads = ((2, 1), (1, 2))
+        mine = convolution.convolution(x, kernel, (1, 1), pads, **given)
+        theirs = lax.conv_general_dilated(x, kernel, (1, 1), pads, **given)
         np.testing.assert_array_equal(mine, theirs)
     grouped = kernel[:, :, :1]
     given = {"feature_group_count": 4, "dimension_numbers": DIMENSIONS}

@@ -23,7 +23,9 @@ def scheduled_peers():
     return config
 
 
-@pytest.mark.parametrize("make", [scheduled_grid, scheduled_peers])
+@pytest.mark.parametrize(
+    "make", [scheduled_grid, pytest.param(scheduled_peers, marks=pytest.mark.slow)]
+)
 def test_nothing_compiles_after_the_first_epoch_of_a_stage(make, tmp_path):
     clock = runtime.CompileClock()
     config = make()

@@ -33,7 +33,9 @@ def gradient(network):
     return differentiate(state.params), str(jax.make_jaxpr(differentiate)(state.params))
 
 
-@pytest.mark.parametrize("model", ["plain.plain2", "cifar_resnet.resnet8"])
+@pytest.mark.parametrize(
+    "model", ["plain.plain2", pytest.param("cifar_resnet.resnet8", marks=pytest.mark.slow)]
+)
 def test_activations_that_are_computed_again_are_the_same(model):
     (plain, (outputs, stats)), text = gradient(made(model))
     (again, (same, same_stats)), other = gradient(made(model, remat=True))
@@ -47,8 +49,8 @@ def test_activations_that_are_computed_again_are_the_same(model):
 
 
 def test_only_what_lies_between_is_bfloat16():
-    (_, (outputs, stats)), _ = gradient(made("cifar_resnet.resnet8"))
-    (half, (low, low_stats)), text = gradient(made("cifar_resnet.resnet8", precision="bfloat16"))
+    (_, (outputs, stats)), _ = gradient(made("plain.plain2"))
+    (half, (low, low_stats)), text = gradient(made("plain.plain2", precision="bfloat16"))
     assert "bf16[4,8,8,16] = conv_general_dilated" in text
     everything = (half, low, low_stats)
     assert {leaf.dtype for leaf in jax.tree.leaves(everything)} == {jnp.dtype(jnp.float32)}
@@ -58,12 +60,17 @@ def test_only_what_lies_between_is_bfloat16():
         np.testing.assert_allclose(a, b, rtol=0.05, atol=0.05 * float(jnp.abs(a).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_device", "standard")
 def test_a_run_in_bfloat16(tmp_path):
     config = small(kd, "digits,baseline=0")
     config.precision, config.networks.student.remat = "bfloat16", True
     result = train.run(config, tmp_path)
     assert result["networks"]["teacher"]["validation"]["accuracy"] > 0.2
+
+
+def test_another_precision_is_refused():
+    config = small(kd, "digits,baseline=0")
     config.precision = "float16"
     with pytest.raises(UserError, match="config.precision is 'float16'; it must be float32 or"):
         build.plan(config, 1)
