@@ -110,7 +110,9 @@ def test_selected_step_is_validations_best(distilled):
     assert seen[result["networks"]["student"]["step"]] == max(seen.values())
 
 
-@pytest.mark.parametrize("stops", [(3,), (8, 12), (13, 14, 30)], ids=str)
+@pytest.mark.parametrize(
+    "stops", [(3,), pytest.param((8, 12), marks=pytest.mark.slow), (13, 14, 30)], ids=str
+)
 def test_interrupted_runs_equal_the_uninterrupted_one(distilled, tmp_path, stops):
     """Stopped within an epoch, at an epoch's end, at a stage's end, and several times."""
     for stop in stops:

@@ -64,6 +64,7 @@ def initial_student(plan):
     return jax.jit(lambda: step.init_network(network, np.uint32(0)))()
 
 
+@pytest.mark.slow
 def test_a_stage_starts_where_the_earlier_one_was_best(tmp_path):
     """With a learning rate of nearly nothing, mutual learning leaves the peers as they came."""
     config = small(two_phase, "digits,baseline=0")

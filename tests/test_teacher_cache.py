@@ -49,7 +49,9 @@ def rounded(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("method", "pad", "views"), [(kd, 1, 2), (at, 0, 0)], ids=["views", "maps"]
+    ("method", "pad", "views"),
+    [(kd, 1, 2), pytest.param(at, 0, 0, marks=pytest.mark.slow)],
+    ids=["views", "maps"],
 )
 def test_training_is_that_of_rounded_answers(method, pad, views, tmp_path, monkeypatch, data_dir):
     train.run(config(method, pad=pad, views=views), tmp_path / "cached")

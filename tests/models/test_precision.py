@@ -33,9 +33,8 @@ def gradient(network):
     return differentiate(state.params), str(jax.make_jaxpr(differentiate)(state.params))
 
 
-@pytest.mark.parametrize(
-    "model", ["plain.plain2", pytest.param("cifar_resnet.resnet8", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["plain.plain2", "cifar_resnet.resnet8"])
 def test_activations_that_are_computed_again_are_the_same(model):
     (plain, (outputs, stats)), text = gradient(made(model))
     (again, (same, same_stats)), other = gradient(made(model, remat=True))

@@ -1,0 +1,97 @@
+"""From the command to the end of the first step, with empty and with filled caches.
+
+    python -m experiments.benchmarks.startup
+
+The step is that of soft targets, ResNet-18 teaching six convolutions, batch 128; each start is a
+process of its own. kdjax compiles; PyTorch runs eager and, with a C++ compiler, compiled.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from absl import flags
+
+from kdjax import cli, progress, writers
+
+SIDES = ("kdjax", "eager", "compiled")
+CACHES = ("JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
+
+
+def define() -> None:
+    """The command's flags."""
+    flags.DEFINE_enum("child", "", ("", *SIDES), "Starts this side and ends; for the parent's use.")
+    flags.DEFINE_list("sides", list(SIDES), "Which ones.")
+    flags.DEFINE_integer("rounds", 3, "Rounds; medians are taken over them.", 1)
+    flags.DEFINE_string("name", "startup-cpu", "Name of the record.")
+    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+
+
+def main() -> None:
+    """Measures, prints and records; or is one of the starts."""
+    given = flags.FLAGS
+    if given.child:
+        start(given.child)
+        return
+    from kdjax import runtime
+
+    seconds: dict[str, dict[str, list[float]]] = {
+        side: {"cold": [], "warm": []} for side in given.sides
+    }
+    turns = [(number, side) for number in range(given.rounds) for side in given.sides]
+    for _, side in progress.track(iter(turns), len(turns), "starting"):
+        with tempfile.TemporaryDirectory() as folder:
+            for cache in ("cold", "warm"):
+                seconds[side][cache].append(timed(side, Path(folder)))
+    record = {
+        "command": "python -m experiments.benchmarks.startup " + " ".join(sys.argv[1:]),
+        "seconds": seconds,
+        **runtime.environment(),
+    }
+    folder = Path(given.results)
+    folder.mkdir(parents=True, exist_ok=True)
+    writers.write_json(folder / f"{given.name}.json", record)
+    progress.table(
+        "From the command to the end of the first step",
+        ["", "empty cache, s", "filled cache, s"],
+        [
+            [side, *(f"{statistics.median(taken):.1f}" for taken in both.values())]
+            for side, both in seconds.items()
+        ],
+        f"Medians over {given.rounds} rounds.",
+    )
+
+
+def timed(side: str, folder: Path) -> float:
+    """Seconds that a start takes with its caches in a folder."""
+    command = [sys.executable, "-m", "experiments.benchmarks.startup", f"--child={side}"]
+    environment = os.environ | {name: str(folder / name) for name in CACHES}
+    began = time.perf_counter()
+    subprocess.run(command, env=environment, check=True)
+    return time.perf_counter() - began
+
+
+def start(side: str) -> None:
+    """One step of soft targets."""
+    from experiments.benchmarks import against_torch
+
+    if side == "kdjax":
+        from kdjax import runtime
+
+        runtime.prepare()
+        against_torch.kdjax_sides("soft")["kdjax"](1)
+    else:
+        from experiments.benchmarks import torch_steps
+
+        setting = torch_steps.Setting(compiled=side == "compiled")
+        values = {"alpha": against_torch.ALPHA, "temperature": against_torch.TEMPERATURE}
+        models = against_torch.MODELS["soft"]
+        torch_steps.soft_targets(setting, *models, against_torch.BATCH, **values)(1)
+
+
+if __name__ == "__main__":
+    cli.launch(main, define)
