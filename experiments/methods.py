@@ -13,17 +13,16 @@ all seeds.
 
 import itertools
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from absl import flags
 
-from experiments import methods_report, repeat
+from experiments import methods_report, records, repeat
 from experiments.methods_run import Runner, Settings
 from experiments.methods_table import BY_LABEL, METHODS, Method
-from kdjax import cli, discover, statistics, writers
+from kdjax import cli, discover, statistics
 from kdjax.errors import UserError
 
 
@@ -37,9 +36,8 @@ def define() -> None:
     flags.DEFINE_list("methods", None, "Labels of methods. Default: all.")
     flags.DEFINE_bool("tune", False, "Choose settings on validation images.")
     flags.DEFINE_list("settings", [], "Names of records of --tune. Default: configs as they are.")
-    flags.DEFINE_string("name", None, "Name of the record.")
     flags.DEFINE_string("workdir", "runs/methods", "Runs go to WORKDIR/NAME/METHOD-SEED.")
-    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+    records.define()
 
 
 def main() -> None:
@@ -60,8 +58,7 @@ def main() -> None:
         batch_size=given.batch_size,
         tuning=given.tune,
     )
-    folder = Path(given.results)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = records.folder()
     with runtime.Interrupt() as interrupt:
         run.should_stop = interrupt
         if given.tune:
@@ -70,7 +67,6 @@ def main() -> None:
             settings = tuned(folder, given.settings, given.dataset)
             figures = compare(run, methods, seeds, settings, given.dataset)
     record = {
-        "command": "python -m experiments.methods " + " ".join(sys.argv[1:]),
         "dataset": given.dataset,
         "fraction": given.fraction,
         "epochs": given.epochs,
@@ -79,7 +75,7 @@ def main() -> None:
         **figures,
         **runtime.environment(),
     }
-    writers.write_json(folder / f"{name}.json", record)
+    records.write("experiments.methods", name, record)
     (methods_report.show_tuning if given.tune else methods_report.show)(record)
 
 

@@ -6,7 +6,6 @@ Each seed is both `config.seed` and `config.data.seed`: initialisation, split, o
 augmentation. A network `baseline` is paired with every other one by seed.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from kdjax import cli, progress, statistics, writers
+from experiments import records
+from kdjax import cli, progress, statistics
 from kdjax.errors import UserError
 
 
@@ -22,9 +22,8 @@ def define() -> None:
     """The command's flags."""
     config_flags.DEFINE_config_file("config", None, "As for kdjax.main.")
     flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds, separated by commas.")
-    flags.DEFINE_string("name", None, "Name of the record.")
     flags.DEFINE_string("workdir", "runs/repeat", "Runs go to WORKDIR/NAME-SEED.")
-    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+    records.define()
 
 
 def main() -> None:
@@ -48,7 +47,6 @@ def main() -> None:
                     "command again to go on"
                 ) from None
     record = {
-        "command": "python -m experiments.repeat " + " ".join(sys.argv[1:]),
         "seeds": [result["seed"] for result in results],
         "summary": summarise(results),
         "training_seconds": [
@@ -58,9 +56,7 @@ def main() -> None:
         "config": workdir.plain(config),
         "runs": results,
     }
-    folder = Path(flags.FLAGS.results)
-    folder.mkdir(parents=True, exist_ok=True)
-    writers.write_json(folder / f"{name}.json", record)
+    records.write("experiments.repeat", name, record)
     show(name, record)
 
 

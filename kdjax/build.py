@@ -7,7 +7,17 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax import augment, build_sweep, checks, discover, feed, optim, schedules, tasks, wiring
+from kdjax import (
+    augment,
+    build_data,
+    build_sweep,
+    checks,
+    discover,
+    optim,
+    schedules,
+    tasks,
+    wiring,
+)
 from kdjax.build_data import appearance, load_data, normalisation
 from kdjax.data.types import DataSet
 from kdjax.errors import UserError
@@ -93,7 +103,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         restored,
         appearance(config.data),
         config.data.seed,
-        _streaming(config, data),
+        build_data.streaming(config, data),
         config.data.workers,
         config.teacher_cache,
         config.data.data_dir,
@@ -118,12 +128,6 @@ def _expanded(
         return _stage(member, name, data, devices)
 
     return build_sweep.expand(stages, found, build, config)
-
-
-def _streaming(config: ConfigDict, data: DataSet) -> bool:
-    if config.data.input != "auto":
-        return config.data.input == "streaming"
-    return not feed.fits(data.nbytes, jax.local_devices()[0])
 
 
 def network(config: ConfigDict, name: str, data: DataSet) -> Network:
@@ -238,7 +242,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         mean=mean,
         std=std,
         only=_values(stage.only),
-        views=_views(config),
+        views=build_data.views(config),
     )
     for term_name, values in weights.items():
         for part, moving in values.items():
@@ -261,26 +265,6 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         dict(stage.init_from),
         stage.select,
     )
-
-
-def _views(config: ConfigDict) -> int:
-    """How many views of an image take turns; 0: every epoch has its own."""
-    if not config.teacher_cache:
-        return config.data.views
-    values = config.data.augment
-    if values.mixup or values.cutmix:
-        raise UserError(
-            "config.teacher_cache: mixed images depend on the batch, so that answers to them "
-            "cannot be kept; set config.data.augment.mixup and cutmix to 0"
-        )
-    if not augment.varies(**_values(values)):
-        return 1
-    if not config.data.views:
-        raise UserError(
-            "config.teacher_cache needs views that come again: set config.data.views, as 4, or "
-            "switch off what config.data.augment has on"
-        )
-    return config.data.views
 
 
 def _values(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
-from kdjax import discover
+from kdjax import augment, discover, feed
 from kdjax.data import splits, tfds_source
 from kdjax.data.sources import folder
 from kdjax.data.types import DataSet, Raw, Request
+from kdjax.errors import UserError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of ImageNet's training images, by channel, in [0, 1]."""
@@ -67,3 +69,34 @@ def appearance(data: ConfigDict) -> dict[str, Any]:
     mean, std = normalisation(data)
     keys = ("name", "size", "crop")
     return {**{f"data.{k}": data[k] for k in keys}, "data.mean": mean, "data.std": std}
+
+
+def streaming(config: ConfigDict, data: DataSet) -> bool:
+    """Whether batches are read from disk as they are needed."""
+    if config.data.input != "auto":
+        return config.data.input == "streaming"
+    return not feed.fits(data.nbytes, jax.local_devices()[0])
+
+
+def views(config: ConfigDict) -> int:
+    """How many views of an image take turns; 0: every epoch has its own.
+
+    Raises:
+        UserError: teachers' answers are to be kept, and views do not come again.
+    """
+    if not config.teacher_cache:
+        return config.data.views
+    values = config.data.augment
+    if values.mixup or values.cutmix:
+        raise UserError(
+            "config.teacher_cache: mixed images depend on the batch, so that answers to them "
+            "cannot be kept; set config.data.augment.mixup and cutmix to 0"
+        )
+    if not augment.varies(**values):
+        return 1
+    if not config.data.views:
+        raise UserError(
+            "config.teacher_cache needs views that come again: set config.data.views, as 4, or "
+            "switch off what config.data.augment has on"
+        )
+    return config.data.views

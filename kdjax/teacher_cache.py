@@ -96,18 +96,12 @@ def answers(
     key = hashlib.sha256("\n".join(known).encode()).hexdigest()[:32]
     folder = cache.root(plan.data_dir) / "kdjax" / _VERSION / key
     cache.whole(folder, write, "teachers' answers")
-    loaded = [_load(folder / f"{n}.npy") for n in range(len(whole))]
+    with cache.reading(folder):
+        loaded = [np.load(folder / f"{n}.npy") for n in range(len(whole))]
     outputs = jax.tree.unflatten(jax.tree.structure(shapes), loaded)
     row = np.zeros(int(ids.max()) + 1, np.int32)
     row[ids] = np.arange(len(ids), dtype=np.int32)
     return layout.replicate({name: Answers(row, one) for name, one in outputs.items()})
-
-
-def _load(path: Path) -> np.ndarray:
-    try:
-        return np.load(path)
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"the cache {path.parent} is damaged: remove it ({error})") from error
 
 
 def _hyper(stage: Stage) -> Any:

@@ -13,29 +13,24 @@ PyTorch runs eager and, with a C++ compiler, compiled; the faster one counts.
 """
 
 import statistics
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from absl import flags
 
-from experiments.benchmarks.ours import BATCH, predicting, training
-from experiments.benchmarks.turns import Steps, take_turns
-from kdjax import cli, discover, progress, writers
+from experiments import records
+from experiments.benchmarks import ours, turns
+from experiments.benchmarks.turns import Steps
+from kdjax import cli, progress
 
-ALPHA, TEMPERATURE = 0.5, 4.0
 CASES = ("soft", "large", "mutual", "grid", "inference", "parts")
 
 
 def define() -> None:
     """The command's flags."""
-    flags.DEFINE_list("cases", list(CASES), "Which ones.")
-    flags.DEFINE_integer("rounds", 5, "Rounds; medians are taken over them.", 1)
-    flags.DEFINE_float("seconds", 2.0, "About how long each side runs in a round.")
+    turns.define(CASES)
     flags.DEFINE_bool("compiled", True, "Try torch.compile too.")
-    flags.DEFINE_string("name", "against-torch-cpu", "Name of the record.")
-    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+    records.define("against-torch-cpu")
 
 
 def main() -> None:
@@ -46,25 +41,19 @@ def main() -> None:
 
     runtime.prepare()
     given = flags.FLAGS
-    for case in given.cases:
-        if case not in CASES:
-            raise discover.unknown("case", case, CASES)
     found = {}
-    for case in given.cases:
+    for case in turns.cases(CASES):
         sides = kdjax_sides(case) | torch_sides(case, compiled=given.compiled)
-        seconds = take_turns(case, sides, rounds=given.rounds, seconds=given.seconds)
+        seconds = turns.take(case, sides)
         found |= {f"{case} {name}": each for name, each in summarise(case, seconds).items()}
     record = {
-        "command": "python -m experiments.benchmarks.against_torch " + " ".join(sys.argv[1:]),
         "results": found,
-        "batch": BATCH,
+        "batch": ours.BATCH,
         "torch": torch.__version__,
         "torch_threads": torch.get_num_threads(),
         **runtime.environment(),
     }
-    folder = Path(given.results)
-    folder.mkdir(parents=True, exist_ok=True)
-    writers.write_json(folder / f"{given.name}.json", record)
+    records.write("experiments.benchmarks.against_torch", given.name, record)
     progress.table(
         f"{given.name}: kdjax and PyTorch {torch.__version__}",
         ["work", "kdjax, ms", "PyTorch, ms", "kind", "times as fast", "in single rounds"],
@@ -85,9 +74,8 @@ def main() -> None:
 
 def summarise(case: str, seconds: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
     """For every piece of work medians, and how many times as fast kdjax is, within a round."""
-    ours = {name for name in seconds if name.startswith("kdjax")}
     found = {}
-    for name in sorted(ours):
+    for name in sorted(name for name in seconds if name.startswith("kdjax")):
         work = name.removeprefix("kdjax").strip() or case
         theirs = {
             kind: seconds[f"{kind} {work}".removesuffix(f" {case}")]
@@ -109,38 +97,35 @@ def summarise(case: str, seconds: dict[str, list[float]]) -> dict[str, dict[str,
     return found
 
 
+SOFT = (ours.TEACHER, ours.STUDENT)
 MODELS = {
-    "soft": ("resnet.resnet18_cifar", "six_conv.student"),
+    "soft": SOFT,
     "large": ("resnet.resnet50_cifar", "resnet.resnet18_cifar"),
-    "grid": ("resnet.resnet18_cifar", "six_conv.student"),
-    "parts": ("resnet.resnet18_cifar", "six_conv.student"),
-    "inference": ("resnet.resnet18_cifar", "six_conv.student"),
+    "grid": SOFT,
+    "parts": SOFT,
+    "inference": SOFT,
 }
 
 
 def kdjax_sides(case: str) -> dict[str, Steps]:
     """Every piece of work of a case in kdjax, by name."""
-    from configs import ce, dml, kd
+    from configs import dml
     from kdjax import sweep
 
     if case == "mutual":
         config = dml.get_config("mnist,baseline=0")
         config.ramp_begin = config.ramp_finish = 0.0
-        return {"kdjax": training(config, epochs=True).steps}
+        return {"kdjax": ours.training(config, epochs=True).steps}
     teacher, student = MODELS[case]
     if case == "inference":
-        return {f"kdjax {model}": predicting(model) for model in (teacher, student)}
-    config = kd.get_config("cifar10,baseline=0")
-    config.networks.teacher.model, config.networks.student.model = teacher, student
-    config.alpha, config.temperature = ALPHA, TEMPERATURE
-    if case == "grid":
-        axes = [("alpha", [0.1, 0.9]), ("temperature", [1.0, 2.0, 4.0, 8.0])]
-        config = sweep.grid(config, axes, 1)
+        return {f"kdjax {model}": ours.predicting(model) for model in (teacher, student)}
     if case == "parts":
-        alone = ce.get_config("cifar10")
-        alone.networks.student.model = student
-        return {"kdjax student": training(alone).steps, "kdjax teacher": predicting(teacher)}
-    return {"kdjax": training(config).steps}
+        step = ours.training(ours.alone(student)).steps
+        return {"kdjax student": step, "kdjax teacher": ours.predicting(teacher)}
+    config = ours.taught(teacher, student)
+    if case == "grid":
+        config = sweep.grid(config, ours.AXES, 1)
+    return {"kdjax": ours.training(config).steps}
 
 
 def torch_sides(case: str, *, compiled: bool) -> dict[str, Steps]:
@@ -154,13 +139,15 @@ def torch_sides(case: str, *, compiled: bool) -> dict[str, Steps]:
         if case == "mutual":
             split = noise.read(Request("", "", 28, 1, False)).parts["train"]
             images = np.ascontiguousarray(split.image.read()[..., 0])
-            found[kind] = torch_steps.mutual(setting, "mnist.student", BATCH, images, split.label)
+            found[kind] = torch_steps.mutual(
+                setting, "mnist.student", ours.BATCH, images, split.label
+            )
         elif case == "inference":
             for model in MODELS[case]:
-                found[f"{kind} {model}"] = torch_steps.inference(setting, model, BATCH)
+                found[f"{kind} {model}"] = torch_steps.inference(setting, model, ours.BATCH)
         elif case != "parts":
             found[kind] = torch_steps.soft_targets(
-                setting, *MODELS[case], BATCH, alpha=ALPHA, temperature=TEMPERATURE
+                setting, *MODELS[case], ours.BATCH, alpha=ours.ALPHA, temperature=ours.TEMPERATURE
             )
     return found
 

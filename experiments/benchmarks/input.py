@@ -11,17 +11,16 @@ ratio is taken within a round, so that a change of the machine's speed touches b
 import contextlib
 import itertools
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from kdjax import cli, progress, writers
+from experiments import records
+from kdjax import cli, progress
 
 KINDS = ("fixed", "resident", "streaming")
 
@@ -31,8 +30,7 @@ def define() -> None:
     config_flags.DEFINE_config_file("config", None, "As for kdjax.main.")
     flags.DEFINE_integer("rounds", 7, "Rounds; medians are taken over them.", lower_bound=1)
     flags.DEFINE_integer("steps", 10, "Steps of each kind in a round.", lower_bound=1)
-    flags.DEFINE_string("name", None, "Name of the record.")
-    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+    records.define()
 
 
 def main() -> None:
@@ -45,15 +43,12 @@ def main() -> None:
     summary = summarise(rounds)
     name = flags.FLAGS.name or f"input-{config.data.name}"
     record = {
-        "command": "python -m experiments.benchmarks.input " + " ".join(sys.argv[1:]),
         "summary": summary,
         "seconds_per_step": rounds,
         "config": workdir.plain(config),
         **runtime.environment(),
     }
-    folder = Path(flags.FLAGS.results)
-    folder.mkdir(parents=True, exist_ok=True)
-    writers.write_json(folder / f"{name}.json", record)
+    records.write("experiments.benchmarks.input", name, record)
     progress.table(
         f"{name}: a training step of {config.batch_size} images",
         ["input", "milliseconds", "of a fixed batch's", "in single rounds"],

@@ -9,6 +9,29 @@ from experiments.benchmarks.turns import Steps
 from kdjax import discover
 
 BATCH = 128
+TEACHER, STUDENT = "resnet.resnet18_cifar", "six_conv.student"
+ALPHA, TEMPERATURE = 0.5, 4.0
+AXES = [("alpha", [0.1, 0.9]), ("temperature", [1.0, 2.0, 4.0, 8.0])]
+"""Of a sweep of eight members."""
+
+
+def alone(student: str = STUDENT) -> Any:
+    """A config of the student without a teacher."""
+    from configs import ce
+
+    config = ce.get_config("cifar10")
+    config.networks.student.model = student
+    return config
+
+
+def taught(teacher: str = TEACHER, student: str = STUDENT) -> Any:
+    """A config of the student and its teacher."""
+    from configs import kd
+
+    config = kd.get_config("cifar10,baseline=0")
+    config.networks.teacher.model, config.networks.student.model = teacher, student
+    config.alpha, config.temperature = ALPHA, TEMPERATURE
+    return config
 
 
 def _plan(config: Any) -> Any:

@@ -11,28 +11,22 @@ Images are noise. Ratios are taken within a round.
 """
 
 import statistics
-import sys
-from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from experiments.benchmarks import ours
-from experiments.benchmarks.turns import take_turns
-from kdjax import cli, discover, progress, writers
+from experiments import records
+from experiments.benchmarks import ours, turns
+from kdjax import cli, progress
 
 CASES = ("cache", "peers", "members")
-TEACHER, STUDENT = "resnet.resnet18_cifar", "six_conv.student"
 PEERS = (2, 4, 8)
 
 
 def define() -> None:
     """The command's flags."""
-    flags.DEFINE_list("cases", list(CASES), "Which ones.")
-    flags.DEFINE_integer("rounds", 5, "Rounds; medians are taken over them.", 1)
-    flags.DEFINE_float("seconds", 2.0, "About how long each piece of work runs in a round.")
-    flags.DEFINE_string("name", "sharing-cpu", "Name of the record.")
-    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+    turns.define(CASES)
+    records.define("sharing-cpu")
 
 
 def main() -> None:
@@ -41,24 +35,18 @@ def main() -> None:
 
     runtime.prepare()
     given = flags.FLAGS
-    for case in given.cases:
-        if case not in CASES:
-            raise discover.unknown("case", case, CASES)
     found = {}
-    for case in given.cases:
+    for case in turns.cases(CASES):
         work = {"cache": cache, "peers": peers, "members": members}[case]()
         sides = {name: each.steps for name, each in work.items()}
-        seconds = take_turns(case, sides, rounds=given.rounds, seconds=given.seconds)
+        seconds = turns.take(case, sides)
         found[case] = summarise(work, seconds)
     record = {
-        "command": "python -m experiments.benchmarks.sharing " + " ".join(sys.argv[1:]),
         "results": found,
         "batch": ours.BATCH,
         **runtime.environment(),
     }
-    folder = Path(given.results)
-    folder.mkdir(parents=True, exist_ok=True)
-    writers.write_json(folder / f"{given.name}.json", record)
+    records.write("experiments.benchmarks.sharing", given.name, record)
     for case, rows in found.items():
         progress.table(
             f"{case}: a step of {ours.BATCH} images",
@@ -95,32 +83,14 @@ def summarise(
     return found
 
 
-def alone() -> Any:
-    """A config of the student without a teacher."""
-    from configs import ce
-
-    config = ce.get_config("cifar10")
-    config.networks.student.model = STUDENT
-    return config
-
-
-def taught() -> Any:
-    """A config of the student and its teacher."""
-    from configs import kd
-
-    config = kd.get_config("cifar10,baseline=0")
-    config.networks.teacher.model, config.networks.student.model = TEACHER, STUDENT
-    return config
-
-
 def cache() -> dict[str, ours.Training]:
     """The student's step alone, with the teacher's answers kept, and with the teacher."""
-    kept = taught()
+    kept = ours.taught()
     kept.teacher_cache = True
     return {
-        "student alone": ours.training(alone()),
+        "student alone": ours.training(ours.alone()),
         "answers kept": ours.training(kept),
-        "teacher runs": ours.training(taught()),
+        "teacher runs": ours.training(ours.taught()),
     }
 
 
@@ -128,11 +98,11 @@ def peers() -> dict[str, ours.Training]:
     """One network's step, and those of K peers."""
     from configs import dml
 
-    found = {"1": ours.training(alone())}
+    found = {"1": ours.training(ours.alone())}
     for count in PEERS:
         config = dml.get_config(f"cifar10,peers={count},baseline=0")
         for network in config.networks.values():
-            network.model = STUDENT
+            network.model = ours.STUDENT
         found[str(count)] = ours.training(config)
     return found
 
@@ -141,10 +111,9 @@ def members() -> dict[str, ours.Training]:
     """One member's step, and that of eight in every mode."""
     from kdjax import sweep
 
-    axes = [("alpha", [0.1, 0.9]), ("temperature", [1.0, 2.0, 4.0, 8.0])]
-    found = {"1": ours.training(taught())}
+    found = {"1": ours.training(ours.taught())}
     for mode in ("separate", "unrolled", "vmap"):
-        found[f"8 {mode}"] = ours.training(sweep.grid(taught(), axes, 1, mode=mode))
+        found[f"8 {mode}"] = ours.training(sweep.grid(ours.taught(), ours.AXES, 1, mode=mode))
     return found
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from absl import flags
 
-from kdjax import cli, progress, writers
+from experiments import records
+from kdjax import cli, progress
 
 SIDES = ("kdjax", "eager", "compiled")
 CACHES = ("JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
@@ -27,8 +28,7 @@ def define() -> None:
     flags.DEFINE_enum("child", "", ("", *SIDES), "Starts this side and ends; for the parent's use.")
     flags.DEFINE_list("sides", list(SIDES), "Which ones.")
     flags.DEFINE_integer("rounds", 3, "Rounds; medians are taken over them.", 1)
-    flags.DEFINE_string("name", "startup-cpu", "Name of the record.")
-    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+    records.define("startup-cpu")
 
 
 def main() -> None:
@@ -48,13 +48,10 @@ def main() -> None:
             for cache in ("cold", "warm"):
                 seconds[side][cache].append(timed(side, Path(folder)))
     record = {
-        "command": "python -m experiments.benchmarks.startup " + " ".join(sys.argv[1:]),
         "seconds": seconds,
         **runtime.environment(),
     }
-    folder = Path(given.results)
-    folder.mkdir(parents=True, exist_ok=True)
-    writers.write_json(folder / f"{given.name}.json", record)
+    records.write("experiments.benchmarks.startup", given.name, record)
     progress.table(
         "From the command to the end of the first step",
         ["", "empty cache, s", "filled cache, s"],
@@ -77,20 +74,20 @@ def timed(side: str, folder: Path) -> float:
 
 def start(side: str) -> None:
     """One step of soft targets."""
-    from experiments.benchmarks import against_torch
+    from experiments.benchmarks import ours
 
     if side == "kdjax":
         from kdjax import runtime
 
         runtime.prepare()
-        against_torch.kdjax_sides("soft")["kdjax"](1)
+        ours.training(ours.taught()).steps(1)
     else:
         from experiments.benchmarks import torch_steps
 
         setting = torch_steps.Setting(compiled=side == "compiled")
-        values = {"alpha": against_torch.ALPHA, "temperature": against_torch.TEMPERATURE}
-        models = against_torch.MODELS["soft"]
-        torch_steps.soft_targets(setting, *models, against_torch.BATCH, **values)(1)
+        values = {"alpha": ours.ALPHA, "temperature": ours.TEMPERATURE}
+        models = (ours.TEACHER, ours.STUDENT)
+        torch_steps.soft_targets(setting, *models, ours.BATCH, **values)(1)
 
 
 if __name__ == "__main__":

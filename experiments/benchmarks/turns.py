@@ -1,18 +1,38 @@
 """Pieces of work that take turns, so that a change of the machine's speed touches all of them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from kdjax import progress
+from absl import flags
+
+from kdjax import discover, progress
 
 Steps = Callable[[int], None]
 """Does so many steps and waits for them."""
 
 
-def take_turns(
-    case: str, sides: dict[str, Steps], *, rounds: int, seconds: float
-) -> dict[str, list[float]]:
+def define(known: Sequence[str]) -> None:
+    """The flags of a benchmark that has these cases."""
+    flags.DEFINE_list("cases", list(known), "Which ones.")
+    flags.DEFINE_integer("rounds", 5, "Rounds; medians are taken over them.", 1)
+    flags.DEFINE_float("seconds", 2.0, "About how long each side runs in a round.")
+
+
+def cases(known: Sequence[str]) -> list[str]:
+    """Those that `--cases` names.
+
+    Raises:
+        UserError: one of them is unknown.
+    """
+    for case in flags.FLAGS.cases:
+        if case not in known:
+            raise discover.unknown("case", case, known)
+    return flags.FLAGS.cases
+
+
+def take(case: str, sides: dict[str, Steps]) -> dict[str, list[float]]:
     """Seconds a step of every side in every round, after warming up."""
+    rounds, seconds = flags.FLAGS.rounds, flags.FLAGS.seconds
     counts = {}
     for name, steps in sides.items():
         steps(2)

@@ -37,7 +37,11 @@ def varies(
     **amounts: float,
 ) -> bool:
     """Whether any transform is on; arguments as for `make`."""
-    return (*crop_scale, *crop_ratio) != (1.0, 1.0, 1.0, 1.0) or any(amounts.values())
+    return _crops(crop_scale, crop_ratio) or any(amounts.values())
+
+
+def _crops(scale: tuple[float, float], ratio: tuple[float, float]) -> bool:
+    return (*scale, *ratio) != (1.0, 1.0, 1.0, 1.0)
 
 
 def make(
@@ -87,7 +91,7 @@ def make(
         raise ValueError(f"pad_mode is {pad_mode!r}; it must be {' or '.join(geometry.PAD_MODES)}")
     if (saturation or hue) and len(mean) != 3:
         raise ValueError(f"saturation and hue need images of 3 channels; these have {len(mean)}")
-    crops = (*crop_scale, *crop_ratio) != (1.0, 1.0, 1.0, 1.0)
+    crops = _crops(crop_scale, crop_ratio)
 
     def change(image: Array, key: Array) -> Array:
         def own(name: str) -> Array:

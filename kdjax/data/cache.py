@@ -74,6 +74,21 @@ def whole(path: Path, write: Callable[[Path], None], what: str) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Says in one line what is wrong with a folder's arrays.
+
+    Raises:
+        UserError: they are damaged, or cannot be read.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"the cache {path} is damaged: remove it ({error})") from error
+
+
 def cached(path: Path, write: Callable[[Path], None]) -> Split:
     """The arrays at `path`; where they are missing, `write` makes them in a fresh folder first.
 
@@ -86,13 +101,9 @@ def cached(path: Path, write: Callable[[Path], None]) -> Split:
         (fresh / _DIGEST).write_text(_digest(fresh))
 
     whole(path, with_digest, "images")
-    try:
+    with reading(path):
         stored = Images([path / "image.npy"])
         label, index = np.load(path / "label.npy"), np.load(path / "id.npy")
-    except PermissionError as error:
-        raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"the cache {path} is damaged: remove it ({error})") from error
     if not len(stored) == len(label) == len(index):
         raise UserError(f"the cache {path} is damaged: remove it (its arrays differ in length)")
     return Split(stored, label, index)
