@@ -68,6 +68,9 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
             # Compute what frozen networks answer to every training image once and keep it on disk,
             # in half precision, in place of running them in every step.
             teacher_cache=False,
+            # So many updates are one call, a loop on the device: 0 for 8 on accelerators and 1 on
+            # a CPU; always 1 where batches are streamed.
+            steps_per_call=0,
             # In optimiser updates.
             log_every=50,
             # After every so many epochs, and after a stage's last.

@@ -11,10 +11,10 @@ from kdjax import (
     augment,
     build_data,
     build_sweep,
+    build_terms,
     checks,
     discover,
     optim,
-    schedules,
     tasks,
     wiring,
 )
@@ -23,7 +23,10 @@ from kdjax.data.types import DataSet
 from kdjax.errors import UserError
 from kdjax.models import linen
 from kdjax.program import TERMS, Program
-from kdjax.types import Hyper, Network, Task, Term
+from kdjax.types import Hyper, Network, Term
+
+STEPS_PER_CALL = 8
+"""On accelerators, unless the config says otherwise."""
 
 
 class Stage(NamedTuple):
@@ -41,6 +44,8 @@ class Stage(NamedTuple):
     """For a trained network, the one whose weights it starts from."""
     select: str
     """Which networks teach later stages and head the result: "best" on validation, or "last"."""
+    steps_per_call: int = 1
+    """So many steps are one loop on the device."""
 
 
 class Restored(NamedTuple):
@@ -97,13 +102,18 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     label = data.splits["train"].label
     two = jax.ShapeDtypeStruct((2, *label.shape[1:]), label.dtype)
     wiring.check(stages, tuple(restored), models, data.image_shape, two)
+    streaming = build_data.streaming(config, data)
+    stages = tuple(
+        stage._replace(steps_per_call=_steps_per_call(config, stage.program, streaming))
+        for stage in _expanded(config, stages, data, devices)
+    )
     return Plan(
         data,
-        _expanded(config, stages, data, devices),
+        stages,
         restored,
         appearance(config.data),
         config.data.seed,
-        build_data.streaming(config, data),
+        streaming,
         config.data.workers,
         config.teacher_cache,
         config.data.data_dir,
@@ -130,6 +140,27 @@ def _expanded(
     return build_sweep.expand(stages, found, build, config)
 
 
+def _steps_per_call(config: ConfigDict, program: Program, streaming: bool) -> int:
+    """How many steps are one loop on the device.
+
+    On a CPU XLA runs convolutions in a loop many times slower than in a straight program.
+    """
+    swept = program.swept
+    in_groups = swept is not None and swept.together < len(swept.labels)
+    if not config.steps_per_call:
+        straight = streaming or in_groups or jax.default_backend() == "cpu"
+        return 1 if straight else STEPS_PER_CALL
+    for stands_against, what in (
+        (streaming, "input that is streamed (config.data.input)"),
+        (in_groups, "members of a sweep that are trained in groups (config.sweep.mode)"),
+    ):
+        if config.steps_per_call > 1 and stands_against:
+            raise UserError(
+                f"config.steps_per_call is {config.steps_per_call}; it must be 1 with {what}"
+            )
+    return config.steps_per_call
+
+
 def network(config: ConfigDict, name: str, data: DataSet) -> Network:
     """The network of one name.
 
@@ -154,42 +185,6 @@ def network(config: ConfigDict, name: str, data: DataSet) -> Network:
     )
 
 
-def schedule(config: ConfigDict, steps_per_epoch: int, key: str) -> schedules.Schedule:
-    """A schedule in steps, from one in epochs.
-
-    Raises:
-        UserError: an unknown kind.
-    """
-
-    def value(x: Any) -> Any:
-        return np.asarray(x, np.float32)
-
-    def steps(epochs: Any) -> Any:
-        return value(np.asarray(epochs, np.float64) * steps_per_epoch)
-
-    line = (value(config.start), value(config.end), steps(config.begin), steps(config.finish))
-    kinds: dict[str, Any] = {
-        "constant": lambda: schedules.Constant(value(config.start)),
-        "linear": lambda: schedules.Linear(*line),
-        "cosine": lambda: schedules.Cosine(*line),
-        "exponential": lambda: schedules.Exponential(
-            value(config.start), value(config.end), value(config.rate), steps(config.every)
-        ),
-        "steps": lambda: schedules.Steps(
-            value(config.start), value(config.rate), steps(config.boundaries)
-        ),
-    }
-    if config.kind in ("linear", "cosine") and config.finish < config.begin:
-        raise UserError(f"config.{key} finishes at epoch {config.finish}, before its begin")
-    if config.kind not in kinds:
-        raise discover.unknown(f"kind of schedule in config.{key}", config.kind, kinds)
-    made = kinds[config.kind]()
-    if config.warm_up:
-        made = schedules.WarmUp(steps(config.warm_up), made)
-    # Also where it changes nothing: members of a sweep need schedules of one structure.
-    return schedules.Affine(value(config.offset), value(config.factor), made)
-
-
 def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     stage, key = config.stages[name], f"stages.{name}"
     examples = len(data.splits["train"].id)
@@ -211,7 +206,9 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     # In sorted order, so that the order in a config file changes nothing.
     for term_name in sorted(stage.terms):
         given = dict(stage.terms[term_name])
-        terms[term_name], weights[term_name] = _term(given, task, steps_per_epoch, key, term_name)
+        terms[term_name], weights[term_name] = build_terms.term(
+            given, task, steps_per_epoch, key, term_name
+        )
 
     for reserved in {"loss", "learning_rate"} & terms.keys():
         raise UserError(f"config.{key}.terms: no term can have the name {reserved!r}")
@@ -237,11 +234,11 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         task=task,
         optimiser=direction,
         augment=augment.make(
-            classes=len(data.class_names), mean=fill, **_values(config.data.augment)
+            classes=len(data.class_names), mean=fill, **build_terms.values(config.data.augment)
         ),
         mean=mean,
         std=std,
-        only=_values(stage.only),
+        only=build_terms.values(stage.only),
         views=build_data.views(config),
     )
     for term_name, values in weights.items():
@@ -252,7 +249,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     hyper = Hyper(
         seed=np.uint32(config.seed),  # type: ignore[arg-type]
         data_seed=np.uint32(config.data.seed),  # type: ignore[arg-type]
-        learning_rate=schedule(rate, steps_per_epoch, f"{key}.optimiser.learning_rate"),
+        learning_rate=build_terms.schedule(rate, steps_per_epoch, f"{key}.optimiser.learning_rate"),
         terms=weights,
     )
     return Stage(
@@ -265,34 +262,3 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         dict(stage.init_from),
         stage.select,
     )
-
-
-def _values(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys and values; a config read back from JSON has lists in place of tuples."""
-    return {key: tuple(x) if isinstance(x, list) else x for key, x in config.items()}
-
-
-def _term(
-    given: dict[str, Any], task: Task, steps_per_epoch: int, key: str, name: str
-) -> tuple[Term, dict[str, Any]]:
-    where = f"config.{key}.terms.{name}"
-    for needed in ("kind", "weight"):
-        if needed not in given:
-            raise UserError(f"{where} has no {needed}")
-    kind = given.pop("kind")
-    values: dict[str, Any] = {
-        part: schedule(given.pop(part), steps_per_epoch, f"{key}.terms.{name}.{part}")
-        for part in ("weight", "temperature")
-        if part in given
-    }
-    found = discover.module("kdjax.terms", kind, f"kind of term in {where}")
-    try:
-        term = found.make(task=task, **_values(given))
-    except TypeError as error:
-        raise UserError(
-            f"{where}, a {kind}, does not fit: {' '.join(str(error).split())}"
-        ) from error
-    twice = sorted({one for one in term.reads if term.reads.count(one) > 1})
-    if twice:
-        raise UserError(f"{where} names {twice[0]!r} twice")
-    return term, values

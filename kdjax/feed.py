@@ -7,7 +7,7 @@ begin at any of them.
 import contextlib
 import gc
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -34,8 +34,8 @@ class Epoch(NamedTuple):
     """int32: the view, which keys augmentation and dropout."""
 
 
-Arguments = tuple[PyTree, Epoch, np.int32]
-"""A step's `source`, `epoch` and `position`."""
+Arguments = tuple[PyTree, Epoch, Any]
+"""A step's `source`, `epoch` and `position`: int32, or `[n]` of them for n steps of one call."""
 
 
 class Feed(Protocol):
@@ -45,9 +45,18 @@ class Feed(Protocol):
     """Examples."""
 
     def training(
-        self, *, batch_size: int, seed: int, epochs: int, first: int
+        self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
     ) -> Generator[Arguments, None, None]:
-        """The batches of a stage from number `first` on; to be closed."""
+        """The batches of a stage from number `first` on, for one call each; to be closed.
+
+        Args:
+            batch_size: examples.
+            seed: `data.seed`.
+            epochs: of the stage.
+            first: how many batches are left out.
+            per_call: so many for each call, or fewer to begin an epoch with; 1 where batches are
+                streamed.
+        """
 
     def evaluation(self, batch_size: int) -> Generator[Arguments, None, None]:
         """Every example once, the last batch padded."""
@@ -70,14 +79,15 @@ class Resident:
         self._source = self._put(Source(split.image.read(), split.label, split.id))
 
     def training(
-        self, *, batch_size: int, seed: int, epochs: int, first: int
+        self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
     ) -> Generator[Arguments, None, None]:
         begin, position = divmod(first, self.count // batch_size)
         for number in range(begin, epochs):
             order = orders.training(self.count, batch_size, seed=seed, epoch=number)
             epoch = self._put(Epoch(order, np.int32(number)))
-            for index in range(position, len(order)):
-                yield self._source, epoch, np.int32(index)
+            for call in calls(position, len(order), per_call):
+                positions = np.arange(call.start, call.stop, dtype=np.int32)
+                yield self._source, epoch, positions if per_call > 1 else positions[0]
             position = 0
 
     def evaluation(self, batch_size: int) -> Generator[Arguments, None, None]:
@@ -100,8 +110,10 @@ class Streaming:
         self._shards, self._workers = shards, workers
 
     def training(
-        self, *, batch_size: int, seed: int, epochs: int, first: int
+        self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
     ) -> Generator[Arguments, None, None]:
+        if per_call != 1:
+            raise ValueError("batches that arrive one by one make one step a call")
         batches = stream.Training(self._split, batch_size=batch_size, seed=seed, epochs=epochs)
         ahead = stream.pipeline(batches, first=first, workers=self._workers)
         if self._shards:
@@ -130,6 +142,18 @@ class Streaming:
 
     def _by_device(self, batch: stream.HostBatch) -> stream.HostBatch:
         return jax.tree.map(lambda x: x.reshape(self._shards, -1, *x.shape[1:]), batch)
+
+
+def calls(position: int, steps: int, per_call: int) -> Iterator[range]:
+    """The positions of one epoch's steps from `position` on, for each call.
+
+    What does not fill a call begins the epoch, so that both lengths are compiled by its second
+    call; where calls end does not depend on where one begins.
+    """
+    while position < steps:
+        end = steps - (steps - position - 1) // per_call * per_call
+        yield range(position, end)
+        position = end
 
 
 def fits(nbytes: int, device: jax.Device) -> bool:

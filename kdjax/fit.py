@@ -1,7 +1,6 @@
 """The host loop of one stage: epochs, logging, validation, selection, checkpoints."""
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -13,18 +12,15 @@ import numpy as np
 from kdjax import members, selection, step
 from kdjax.build import Plan, Stage
 from kdjax.checkpoint import Checkpoints, Saved
-from kdjax.errors import UserError
-from kdjax.evaluation import Evaluate, Score
+from kdjax.evaluation import Evaluate
 from kdjax.feed import Feed
+from kdjax.log import Log
 from kdjax.parallel import Parallel
 from kdjax.program import Program
 from kdjax.progress import Bar
 from kdjax.selection import Selection
 from kdjax.types import NetState, TrainState
 from kdjax.writers import Metrics
-
-_NAMED = 4
-"""So many networks' accuracies stand beside the bar; of more, the range."""
 
 
 class Interrupted(Exception):
@@ -40,7 +36,7 @@ class Session(NamedTuple):
     """Of every split."""
     writer: Metrics
     should_stop: Callable[[int], bool]
-    """Asked after every update, with the run's step."""
+    """Asked after every call of the training step, with the run's step."""
 
 
 class Outcome(NamedTuple):
@@ -94,7 +90,7 @@ def fit(
         Interrupted: the run was asked to stop; everything is saved.
     """
     plan, parallel, program = session.plan, session.parallel, stage.program
-    train_step = parallel.train_step(program)
+    train_step = parallel.train_step(program, stage.steps_per_call)
     hyper, frozen = parallel.replicate(stage.hyper), dict(frozen)
     train = session.feeds["train"]
     per_epoch = train.count // stage.batch_size
@@ -102,7 +98,7 @@ def fit(
         session, stage, frozen, starts, checkpoints
     )
     epoch = done // per_epoch
-    log = _Log(session, stage, first_step, waiting)
+    log = Log(session.writer, stage, first_step, plan.log_every, waiting)
 
     def save(seconds: float, finished: bool) -> None:
         progress = {
@@ -117,16 +113,22 @@ def fit(
         checkpoints.save(first_step + done, Saved(state, best.networks, progress))
 
     batches = train.training(
-        batch_size=stage.batch_size, seed=plan.data_seed, epochs=stage.epochs, first=done
+        batch_size=stage.batch_size,
+        seed=plan.data_seed,
+        epochs=stage.epochs,
+        first=done,
+        per_call=stage.steps_per_call,
     )
     with Bar(stage.name, stage.epochs * per_epoch, done) as bar, contextlib.closing(batches):
         while not finished:
             started = time.perf_counter()
-            for position in range(done % per_epoch, per_epoch):
-                state, metrics = train_step(state, frozen, hyper, *next(batches))
-                done += 1
+            end = (epoch + 1) * per_epoch
+            while done < end:
+                source, view, position = next(batches)
+                state, metrics = train_step(state, frozen, hyper, source, view, position)
+                done += np.size(position)
                 log.add(done, metrics, bar)
-                if session.should_stop(first_step + done) and position + 1 < per_epoch:
+                if session.should_stop(first_step + done) and done < end:
                     save(seconds + time.perf_counter() - started, False)
                     raise Interrupted(first_step + done)
             epoch += 1
@@ -135,7 +137,7 @@ def fit(
             if "validation" in session.feeds and (last or epoch % plan.validate_every_epochs == 0):
                 scores = evaluate(networks, session.feeds["validation"])
                 best = selection.update(best, networks, scores, step=first_step + done, epoch=epoch)
-                log.validation(done, scores, bar, epoch)
+                log.validation(done, scores, epoch, bar)
             jax.block_until_ready(state)
             seconds += time.perf_counter() - started
             finished = last or _patience_over(stage, best, epoch)
@@ -217,67 +219,3 @@ def _start(
         progress["finished"],
         progress["waiting"],
     )
-
-
-class _Log:
-    """Averages the metrics of a few steps; reads them from the device only when it writes."""
-
-    def __init__(
-        self, session: Session, stage: Stage, first_step: int, waiting: list[dict[str, Any]]
-    ):
-        self._session, self._stage, self._first = session, stage, first_step
-        self._waiting = list(waiting)
-        self._latest: dict[str, float] = {}
-
-    def waiting(self) -> list[dict[str, float]]:
-        """Metrics that are not written yet, so that a resumed run can write them."""
-        rows = jax.device_get(self._waiting)
-        return [{name: float(value) for name, value in row.items()} for row in rows]
-
-    def add(self, done: int, metrics: dict[str, Any], bar: Bar) -> None:
-        self._waiting.append(metrics)
-        if done % self._session.plan.log_every == 0:
-            self.flush(done, bar)
-
-    def flush(self, done: int, bar: Bar) -> None:
-        """Writes what waits, if anything does."""
-        rows = self.waiting()
-        if not rows:
-            return
-        self._waiting = []
-        self._latest = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-        self._write(done, {f"train/{name}": value for name, value in self._latest.items()})
-        bar.to(done, self._figures())
-
-    def validation(self, done: int, scores: dict[str, Score], bar: Bar, epoch: int) -> None:
-        named = {
-            f"val/{name}/{key}": value
-            for name, score in scores.items()
-            for key, value in score.items()
-        }
-        self._write(done, named)
-        accuracies = "  ".join(f"{name} {score['accuracy']:.2%}" for name, score in scores.items())
-        if len(scores) > _NAMED:
-            every = [score["accuracy"] for score in scores.values()]
-            accuracies = f"{len(every)} networks, {min(every):.2%} to {max(every):.2%}"
-        bar.to(done)
-        bar.note(
-            f"epoch {epoch}/{self._stage.epochs}, validation: {accuracies}",
-            short="val "
-            + " ".join(f"{score['accuracy']:.1%}" for score in [*scores.values()][:_NAMED]),
-        )
-
-    def _write(self, done: int, named: dict[str, float]) -> None:
-        for name, value in named.items():
-            if not math.isfinite(value):
-                raise UserError(
-                    f"stage {self._stage.name!r} diverged: {name} is {value} at step "
-                    f"{self._first + done}; lower config.learning_rate, or warm up"
-                )
-        self._session.writer.write(self._first + done, self._stage.name, named)
-
-    def _figures(self) -> str:
-        accuracy = [v for name, v in self._latest.items() if name.endswith("/accuracy")]
-        # Of several members the means.
-        loss = [value for name, value in self._latest.items() if name.split("@")[0] == "loss"]
-        return f"loss {np.mean(loss):.3f} acc {np.mean(accuracy):.1%}"

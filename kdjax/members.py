@@ -147,7 +147,7 @@ def _unstack(tree: PyTree, count: int) -> tuple[PyTree, ...]:
 
 
 def make_train_step(
-    swept: Swept, fetch: step.Fetch, jit: Callable[..., Callable[..., Any]]
+    swept: Swept, fetch: step.Fetch, jit: Callable[..., Callable[..., Any]], per_call: int = 1
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
     """As `step.make_train_step`, of all members, and compiled; `hyper` is theirs by label.
 
@@ -158,56 +158,58 @@ def make_train_step(
         swept: the members.
         fetch: how a batch is read from what the host passes.
         jit: `jax.jit` with the layout; it takes `donate_argnums`.
+        per_call: as `step.looped` takes it; more than 1 needs all members in one call.
     """
     learn = make_learn(swept)
-    groups = [
-        swept.labels[first : first + swept.together]
-        for first in range(0, len(swept.labels), swept.together)
-    ]
 
     def observe(frozen: PyTree, hyper: Hyper, *batch: Any) -> tuple[Observed, Array]:
         observed, view = fetch(*batch)
         return step.observe(swept.base, frozen, observed, view, hyper.data_seed), view
 
-    def at_once(
-        owns: tuple[Own, ...],
-        count: Array,
-        frozen: PyTree,
-        hypers: tuple[Hyper, ...],
-        source: PyTree,
-        epoch: PyTree,
-        position: Array,
-    ) -> Learned:
-        observed, view = observe(frozen, hypers[0], source, epoch, position)
-        return learn(owns, count, observed, hypers, view, position)
+    def all_at_once(
+        state: TrainState, frozen: PyTree, hypers: Hypers, *batch: Any
+    ) -> tuple[TrainState, dict[str, Array]]:
+        mine = tuple(hypers[label] for label in swept.labels)
+        observed, view = observe(frozen, mine[0], *batch)
+        owns = tuple(split(swept, state).values())
+        made, metrics = learn(owns, state.step, observed, mine, view, batch[-1])
+        owns_after = dict(zip(swept.labels, made, strict=True))
+        return join(state.step + 1, owns_after), _by_member(swept.labels, metrics)
 
-    whole = jit(at_once, donate_argnums=0)
-    learning = jit(learn, donate_argnums=0)
-    observing = _Pruned(observe, learn, jit)
+    if swept.together >= len(swept.labels):
+        return jit(step.looped(all_at_once, per_call), donate_argnums=0)
+    if per_call > 1:
+        raise ValueError("several steps a call need all members in it")
+    learning, observing = jit(learn, donate_argnums=0), _Pruned(observe, learn, jit)
+    starts = range(0, len(swept.labels), swept.together)
 
-    def train_step(
-        state: TrainState, frozen: PyTree, hyper: Hypers, *batch: Any
+    def in_groups(
+        state: TrainState, frozen: PyTree, hypers: Hypers, *batch: Any
     ) -> tuple[TrainState, dict[str, Array]]:
         before = split(swept, state)
         owns: dict[str, Own] = {}
         logged: dict[str, Array] = {}
         seen = None
-        for group in groups:
-            mine = tuple(before[label] for label in group)
-            hypers = tuple(hyper[label] for label in group)
-            if len(groups) == 1:
-                made, metrics = whole(mine, state.step, frozen, hypers, *batch)
-            else:
-                if seen is None:
-                    seen = observing(mine, state.step, frozen, hypers, *batch)
-                observed, view = seen
-                made, metrics = learning(mine, state.step, observed, hypers, view, batch[-1])
+        for group in (swept.labels[first : first + swept.together] for first in starts):
+            own = tuple(before[label] for label in group)
+            mine = tuple(hypers[label] for label in group)
+            if seen is None:
+                seen = observing(own, state.step, frozen, mine, *batch)
+            observed, view = seen
+            made, metrics = learning(own, state.step, observed, mine, view, batch[-1])
             owns |= zip(group, made, strict=True)
-            for label, each in zip(group, metrics, strict=True):
-                logged |= {named(name, label): value for name, value in each.items()}
+            logged |= _by_member(group, metrics)
         return join(state.step + 1, owns), logged
 
-    return train_step
+    return in_groups
+
+
+def _by_member(labels: Sequence[str], metrics: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    return {
+        named(name, label): value
+        for label, each in zip(labels, metrics, strict=True)
+        for name, value in each.items()
+    }
 
 
 class _Pruned:

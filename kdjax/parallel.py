@@ -17,7 +17,13 @@ from kdjax import feed, members, runtime
 from kdjax.data.types import Split
 from kdjax.errors import UserError
 from kdjax.program import Program
-from kdjax.step import make_answer_step, make_eval_step, make_predict_step, make_train_step
+from kdjax.step import (
+    looped,
+    make_answer_step,
+    make_eval_step,
+    make_predict_step,
+    make_train_step,
+)
 from kdjax.types import NetState, PyTree
 
 AXIS = "data"
@@ -35,7 +41,8 @@ class Parallel(NamedTuple):
     """Puts arguments that never change (frozen networks, hyper-parameters) on every device."""
     spread: Callable[[PyTree], PyTree]
     """Puts a training state on the devices, in the layout that the training step keeps."""
-    train_step: Callable[[Program], Callable[..., Any]]
+    train_step: Callable[..., Callable[..., Any]]
+    """`train_step(program, per_call=1)`; with more, a call takes positions `[n]`, n <= per_call."""
     eval_step: Callable[[Program], Callable[..., Any]]
     predict_step: Callable[[Program, str], Callable[..., Any]]
     answer_step: Callable[[Program], Any]
@@ -104,10 +111,10 @@ def make(
     def answer_step(program: Program) -> Any:
         return compiled(make_answer_step(program, fetch), static_argnums=1)
 
-    def jit_step(program: Program) -> Callable[..., Any]:
+    def jit_step(program: Program, per_call: int = 1) -> Callable[..., Any]:
         if program.swept:
-            return members.make_train_step(program.swept, fetch, compiled)
-        return compiled(make_train_step(program, fetch), donate_argnums=0)
+            return members.make_train_step(program.swept, fetch, compiled, per_call)
+        return compiled(looped(make_train_step(program, fetch), per_call), donate_argnums=0)
 
     if kind == "jit":
         return Parallel(
@@ -123,10 +130,10 @@ def make(
             lambda networks: networks,
         )
 
-    def pmap_step(program: Program) -> Callable[..., Any]:
+    def pmap_step(program: Program, per_call: int = 1) -> Callable[..., Any]:
         shard = feed.streamed if streaming else feed.resident_shard(AXIS)
         return jax.pmap(
-            make_train_step(program, shard, AXIS),
+            looped(make_train_step(program, shard, AXIS), per_call),
             AXIS,
             in_axes=(0, None, None, 0 if streaming else None, None, None),
             out_axes=(0, None),

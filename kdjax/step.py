@@ -8,6 +8,7 @@ network at the same time. Answers that were computed beforehand replace the seco
 
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -215,6 +216,28 @@ def make_train_step(
         return learn(program, state, observed, hyper, key, axis)
 
     return train_step
+
+
+def looped(
+    train_step: Callable[..., tuple[PyTree, PyTree]], per_call: int
+) -> Callable[..., tuple[PyTree, PyTree]]:
+    """Several steps as one loop on the device; each begins with what the last one left.
+
+    Args:
+        train_step: `train_step(state, .., position)` gives the new state and metrics.
+        per_call: with 1, the step itself is returned.
+
+    Returns:
+        The same function of positions `[n]`, whose metrics are `[n]` too.
+    """
+    if per_call == 1:
+        return train_step
+
+    def train_steps(state: PyTree, *arguments: Any) -> tuple[PyTree, PyTree]:
+        *shared, positions = arguments
+        return jax.lax.scan(lambda carry, at: train_step(carry, *shared, at), state, positions)
+
+    return train_steps
 
 
 def make_answer_step(program: Program, fetch: Fetch) -> Callable[..., dict[str, Outputs]]:

@@ -15,6 +15,11 @@ from kdjax.writers import make_folder, write_json
 _WITHOUT_EFFECT = tuple(f"data.{key} is " for key in ("data_dir", "path", "input", "workers"))
 """Where images are and how they are read: what they are is checked by `check_split`."""
 
+_ADDED = {"precision": "float32", "teacher_cache": False, "steps_per_call": 0}
+_ADDED_TO_DATA = {"views": 0}
+_ADDED_TO_NETWORKS = {"remat": False}
+"""Keys that configs of earlier versions lack, with what their runs did."""
+
 
 def default(config: ConfigDict) -> Path:
     """`runs/<method>-<data set>-<hash>`: a folder for each config, so that each can resume."""
@@ -51,7 +56,7 @@ def require_same(config: ConfigDict, workdir: Path) -> None:
         return
     differing = [
         line
-        for line in differences(flatten(_read(path)), flatten(plain(config)))
+        for line in differences(flatten(_completed(_read(path))), flatten(plain(config)))
         if not line.startswith(_WITHOUT_EFFECT)
     ]
     if differing:
@@ -74,7 +79,16 @@ def load_config(workdir: Path) -> ConfigDict:
     missing = {"data", "networks", "stages", "stage_order"} - set(found)
     if missing:
         raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}")
-    return ConfigDict(found, convert_dict=True)
+    return ConfigDict(_completed(found), convert_dict=True)
+
+
+def _completed(config: dict[str, Any]) -> dict[str, Any]:
+    """With the keys that have come since it was written."""
+    networks = {
+        name: _ADDED_TO_NETWORKS | network for name, network in config.get("networks", {}).items()
+    }
+    data = _ADDED_TO_DATA | config.get("data", {})
+    return _ADDED | config | {"data": data, "networks": networks}
 
 
 def record_split(workdir: Path, data: DataSet) -> None:

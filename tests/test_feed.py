@@ -67,6 +67,39 @@ def test_training_batches_are_the_same_from_any_position(first, tmp_path):
     assert_same(resident, batches("resident", split())[first:])
 
 
+@pytest.mark.parametrize("per_call", [1, 2, 3, 5, 8])
+def test_calls_end_at_the_same_steps_wherever_one_begins(per_call):
+    whole = list(feed.calls(0, 17, per_call))
+    assert [at for call in whole for at in call] == list(range(17))
+    lengths = [len(call) for call in whole]
+    assert max(lengths) == per_call
+    assert set(lengths[1:]) == {per_call}
+    for call in whole:
+        for first in call:
+            rest = list(feed.calls(first, 17, per_call))
+            assert rest == [range(first, call.stop), *whole[whole.index(call) + 1 :]]
+
+
+def test_calls_of_several_steps_have_the_positions_of_single_ones():
+    layout = parallel.make("jit", jax.local_devices()[:1])
+    order = dict(batch_size=BATCH, seed=5, epochs=EPOCHS, first=3)
+    made = layout.feed(split())
+    single = [(int(e.number), int(at)) for _, e, at in made.training(**order)]
+    calls = [(int(e.number), at.tolist()) for _, e, at in made.training(**order, per_call=2)]
+    assert [(number, at) for number, some in calls for at in some] == single
+    assert calls[0] == (0, [3, 4])
+
+
+def test_streamed_batches_make_one_step_a_call(tmp_path):
+    layout = parallel.make("jit", jax.local_devices()[:1], streaming=True)
+    with pytest.raises(ValueError, match="one step a call"):
+        next(
+            layout.feed(split(tmp_path)).training(
+                batch_size=BATCH, seed=5, epochs=1, first=0, per_call=2
+            )
+        )
+
+
 def test_labels_and_images_belong_to_their_ids():
     part = split()
     seen = []

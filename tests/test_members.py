@@ -52,15 +52,20 @@ def split():
     return Split(Images([np.array(data.image)]), np.array(data.label), np.array(data.id))
 
 
-def train(program, hyper, initialise, updates):
+def train(program, hyper, initialise, updates, per_call=1):
     layout = parallel.make("jit", jax.local_devices()[:1])
     teacher = jax.jit(program.networks["teacher"].init)(jax.random.key(3))
     frozen = layout.replicate({"teacher": teacher})
     state = layout.spread(jax.jit(initialise)(hyper, frozen))
-    update, hyper = layout.train_step(program), layout.replicate(hyper)
-    batches = layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=9, first=0)
-    for _ in range(updates):
-        state, logged = update(state, frozen, hyper, *next(batches))
+    update, hyper = layout.train_step(program, per_call), layout.replicate(hyper)
+    batches = layout.feed(split()).training(
+        batch_size=BATCH, seed=0, epochs=9, first=0, per_call=per_call
+    )
+    done = 0
+    while done < updates:
+        arguments = next(batches)
+        state, logged = update(state, frozen, hyper, *arguments)
+        done += np.size(arguments[-1])
     return state, logged
 
 
@@ -75,7 +80,7 @@ def alone(label, updates):
     return train(program, hypers()[label], initialise, updates)
 
 
-def together(way, updates):
+def together(way, updates, per_call=1):
     vmap, count = WAYS[way]
     program = members.program(base(), tuple(POINTS), vmap=vmap, together=count)
 
@@ -83,7 +88,7 @@ def together(way, updates):
         networks = members.initial_networks(program.swept, hyper)
         return members.init_state(program.swept, hyper, networks, frozen, helpers.IMAGE_SHAPE)
 
-    return program, *train(program, hypers(), initialise, updates)
+    return program, *train(program, hypers(), initialise, updates, per_call)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -104,6 +109,17 @@ def test_a_member_is_what_a_separate_run_is(way):
             found = logged[members.named(name, label)]
             np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-6, err_msg=name)
     assert int(state.step) == updates
+
+
+def test_several_steps_a_call_are_single_steps_of_every_member():
+    _, single, _ = together("unrolled", 3)
+    _, looped, logged = together("unrolled", 3, per_call=2)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6), single, looped
+    )
+    assert {value.shape for value in logged.values()} == {(2,)}
+    with pytest.raises(ValueError, match="all members"):
+        together("separate", 4, per_call=2)
 
 
 def test_seed_and_learning_rate_are_a_members_own():
@@ -161,9 +177,8 @@ def test_groups_of_one_size_share_a_program():
     batches = layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=9, first=0)
     for _ in range(4):
         state, _ = update(state, teacher, hypers(), *next(batches))
-    # The whole at once was never called; observing and learning were compiled once or twice, as
-    # the first state was made elsewhere.
-    assert compiled[0]._cache_size() == 0
+    # Observing and learning were compiled once or twice, as the first state was made elsewhere.
+    assert len(compiled) == 2
     assert all(made._cache_size() <= 2 for made in compiled)
 
 

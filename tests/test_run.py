@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -96,6 +97,25 @@ def test_metrics_lines_have_steps_stages_and_flat_names(distilled):
     student = [line for line in lines if line["stage"] == "student"]
     assert {"train/loss", "train/ce", "train/soft", "train/student/accuracy"} <= set(student[0])
     assert any("val/student/accuracy" in line for line in student)
+
+
+def test_a_workdir_of_an_earlier_version_is_read(distilled, tmp_path):
+    """Its config lacks keys that have come since."""
+    old = tmp_path / "old"
+    shutil.copytree(distilled[0], old)
+    config = json.loads((old / "config.json").read_text())
+    for key in ("precision", "teacher_cache", "steps_per_call"):
+        del config[key]
+    del config["data"]["views"]
+    for network in config["networks"].values():
+        del network["remat"]
+    (old / "config.json").write_text(json.dumps(config))
+    assert train.run(small(kd), old) == distilled[1]
+    assert evaluated(old)["networks"] == evaluated(distilled[0])["networks"]
+    changed = small(kd)
+    changed.precision = "bfloat16"
+    with pytest.raises(UserError, match="precision is float32 there and bfloat16 here"):
+        train.run(changed, old)
 
 
 def test_selected_step_is_validations_best(distilled):

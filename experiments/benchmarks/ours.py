@@ -63,7 +63,7 @@ def training(config: Any, *, epochs: bool = False) -> Training:
     plan = _plan(config)
     stage = plan.stages[-1]
     layout = parallel.make("jit", jax.local_devices()[:1])
-    program = stage.program
+    program, per_call = stage.program, stage.steps_per_call
     frozen = {n: jax.jit(program.networks[n].init)(jax.random.key(0)) for n in program.frozen}
     images = layout.feed(plan.data.splits["train"])
     if plan.teacher_cache:
@@ -76,14 +76,20 @@ def training(config: Any, *, epochs: bool = False) -> Training:
         return fit.initial_state(program, hyper, frozen, plan.data.image_shape)
 
     state = layout.spread(initialise(stage.hyper, frozen))
-    hyper, update = layout.replicate(stage.hyper), layout.train_step(program)
-    batches = images.training(batch_size=BATCH, seed=0, epochs=10**6, first=0)
+    hyper, update = layout.replicate(stage.hyper), layout.train_step(program, per_call)
+    batches = images.training(batch_size=BATCH, seed=0, epochs=10**6, first=0, per_call=per_call)
     each = images.count // BATCH if epochs else 1
 
+    ahead = 0
+
     def steps(count: int) -> None:
-        nonlocal state
-        for _ in range(count * each):
-            state, _ = update(state, frozen, hyper, *next(batches))
+        nonlocal state, ahead
+        ahead -= count * each
+        while ahead < 0:
+            arguments = next(batches)
+            state, _ = update(state, frozen, hyper, *arguments)
+            # What the last call did too much counts to the next.
+            ahead += np.size(arguments[-1])
         jax.block_until_ready(state)
 
     memory = 0
