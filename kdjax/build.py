@@ -72,6 +72,8 @@ class Plan(NamedTuple):
     teacher_cache: bool
     """Whether frozen networks' answers are computed once (`kdjax.teacher_cache`)."""
     data_dir: str
+    steps_per_call: int
+    """What the config asks for; 0: as each stage has it."""
     parallel: str
     eval_batch_size: int
     log_every: int
@@ -117,6 +119,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         config.data.workers,
         config.teacher_cache,
         config.data.data_dir,
+        config.steps_per_call,
         config.parallel,
         config.eval_batch_size,
         config.log_every,
@@ -146,7 +149,7 @@ def _steps_per_call(config: ConfigDict, program: Program, streaming: bool) -> in
     On a CPU XLA runs convolutions in a loop many times slower than in a straight program.
     """
     swept = program.swept
-    in_groups = swept is not None and swept.together < len(swept.labels)
+    in_groups = swept is not None and 0 < swept.together < len(swept.labels)
     if not config.steps_per_call:
         straight = streaming or in_groups or jax.default_backend() == "cpu"
         return 1 if straight else STEPS_PER_CALL

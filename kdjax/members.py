@@ -40,7 +40,7 @@ def program(base: Program, labels: Sequence[str], *, vmap: bool, together: int) 
         base: the stage of one member.
         labels: of the members.
         vmap: whether those of one call are one computation over a further axis.
-        together: how many one call trains; 0 for all.
+        together: how many one call trains; 0 for all, or as many as fit (`kdjax.capacity`).
     """
     trained = {named(n, label): base.networks[n] for label in labels for n in base.trained}
     frozen = {name: base.networks[name] for name in base.frozen}
@@ -49,7 +49,7 @@ def program(base: Program, labels: Sequence[str], *, vmap: bool, together: int) 
         trained=tuple(trained),
         terms={},
         only={},
-        swept=Swept(base, tuple(labels), vmap, together or len(labels)),
+        swept=Swept(base, tuple(labels), vmap, together),
     )
 
 
@@ -176,7 +176,7 @@ def make_train_step(
         owns_after = dict(zip(swept.labels, made, strict=True))
         return join(state.step + 1, owns_after), _by_member(swept.labels, metrics)
 
-    if swept.together >= len(swept.labels):
+    if not 0 < swept.together < len(swept.labels):
         return jit(step.looped(all_at_once, per_call), donate_argnums=0)
     if per_call > 1:
         raise ValueError("several steps a call need all members in it")

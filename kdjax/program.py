@@ -51,7 +51,7 @@ class Swept(NamedTuple):
     """Whether members of one call are one computation over a further axis, or stand one after
     another in its program."""
     together: int
-    """How many members one call trains."""
+    """How many members one call trains; 0: all of them."""
 
 
 class Answers(NamedTuple):

@@ -29,7 +29,9 @@ def define() -> None:
     flags.DEFINE_integer("seeds", 1, "Seeds of every setting, from config.seed on.", 1)
     modes = ["auto", "separate", "unrolled", "vmap"]
     flags.DEFINE_enum("mode", "auto", modes, "How members are trained: see docs/sweeps.md.")
-    flags.DEFINE_integer("together", 0, "Members in one call, unrolled or vmap; 0: all.", 0)
+    flags.DEFINE_integer(
+        "together", 0, "Members in one call, unrolled or vmap; 0: all that fit.", 0
+    )
 
 
 def main() -> None:
@@ -83,7 +85,7 @@ def grid(
         seeds: how many, from the config's on.
         mode: "separate" (a call of the compiled step for each member), "unrolled" or "vmap", or
             "auto", which chooses by device.
-        together: how many members one call trains where it is not "separate"; 0 for all.
+        together: how many members one call trains where it is not "separate"; 0 for all that fit.
 
     Raises:
         UserError: the config has no such key, or takes no such value.

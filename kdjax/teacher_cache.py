@@ -10,23 +10,23 @@ import contextlib
 import functools
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax import evaluation, feed, fit, reads, restore, step
+from kdjax import evaluation, feed, outline, reads, restore
 from kdjax.build import Plan, Stage
 from kdjax.data import cache
 from kdjax.errors import UserError
 from kdjax.feed import Feed
 from kdjax.parallel import Parallel
-from kdjax.program import Answers, Observed, Program
+from kdjax.program import Answers
 from kdjax.progress import Bar
-from kdjax.types import Batch, NetState
+from kdjax.types import NetState
 
 _VERSION = "answers-1"
 
@@ -46,89 +46,94 @@ def answers(
     Raises:
         UserError: they do not fit the devices, or the disk.
     """
-    program = stage.program.swept.base if stage.program.swept else stage.program
-    read = tuple(sorted(_read(plan, stage, program, frozen)))
+    made = outline.of(plan, stage, frozen)
     ids = plan.data.splits["train"].id
-    answer = layout.answer_step(program)
-    seed = _hyper(stage).data_seed
-
-    def batches() -> Any:
-        return contextlib.closing(evaluation.batches(train, plan.eval_batch_size, layout))
-
-    with batches() as found:
-        first = (frozen, read, seed, jnp.int32(0), *next(found))
-    shapes = jax.eval_shape(answer, *first)
-    batch = jax.tree.leaves(shapes)[0].shape[0]
-    whole = [(program.views, len(ids), *one.shape[1:]) for one in jax.tree.leaves(shapes)]
-    nbytes = sum(2 * math.prod(shape) for shape in whole)
+    work = _Work(
+        layout.answer_step(made.program),
+        frozen,
+        tuple(sorted(reads.features(made.learn, made.observed, made.state, made.key))),
+        made.hyper.data_seed,
+        made.program.views,
+        functools.partial(evaluation.batches, train, plan.eval_batch_size, layout),
+        len(ids),
+    )
+    outputs = work.shapes()
+    nbytes = sum(2 * math.prod(one.shape) for one in jax.tree.leaves(outputs))
     if not feed.fits(nbytes, jax.local_devices()[0]):
         raise UserError(
             f"the answers that stage {stage.name!r} reads take {nbytes / 2**30:.1f} GiB, too much "
             "for a device; lower config.data.views, or set config.teacher_cache=False"
         )
-
-    def write(fresh: Path) -> None:
-        arrays = [
-            np.lib.format.open_memmap(fresh / f"{n}.npy", mode="w+", dtype=np.float16, shape=shape)
-            for n, shape in enumerate(whole)
-        ]
-        steps = -(-len(ids) // batch)
-        with Bar(f"{stage.name}: teachers' answers", program.views * steps, 0) as bar:
-            for view in range(program.views):
-                done = 0
-                with batches() as found:
-                    for number, arguments in enumerate(found, start=1):
-                        made = answer(frozen, read, seed, jnp.int32(view), *arguments)
-                        parts = [one[: len(ids) - done] for one in jax.tree.leaves(made)]
-                        for array, part in zip(arrays, parts, strict=True):
-                            array[view, done : done + len(part)] = part
-                        done += len(parts[0])
-                        bar.to(view * steps + number)
-
     known = (
-        answer.lower(*first).as_text(),
+        work.program(),
         *(restore.digest(state) for _, state in sorted(frozen.items())),
         plan.data.source,
         plan.data.content,
         hashlib.sha256(ids.tobytes()).hexdigest(),
-        str((plan.data_seed, program.views)),
+        str((plan.data_seed, made.program.views)),
     )
     key = hashlib.sha256("\n".join(known).encode()).hexdigest()[:32]
     folder = cache.root(plan.data_dir) / "kdjax" / _VERSION / key
-    cache.whole(folder, write, "teachers' answers")
+    cache.whole(folder, functools.partial(_write, work, stage.name), "teachers' answers")
+    leaves, structure = jax.tree.flatten(outputs)
     with cache.reading(folder):
-        loaded = [np.load(folder / f"{n}.npy") for n in range(len(whole))]
-    outputs = jax.tree.unflatten(jax.tree.structure(shapes), loaded)
+        loaded = [np.load(folder / f"{n}.npy") for n in range(len(leaves))]
     row = np.zeros(int(ids.max()) + 1, np.int32)
     row[ids] = np.arange(len(ids), dtype=np.int32)
-    return layout.replicate({name: Answers(row, one) for name, one in outputs.items()})
+    found = jax.tree.unflatten(structure, loaded)
+    return layout.replicate({name: Answers(row, one) for name, one in found.items()})
 
 
-def _hyper(stage: Stage) -> Any:
-    """The stage's, or that of any member: what matters here is alike in all."""
-    return next(iter(stage.hyper.values())) if stage.program.swept else stage.hyper
+class _Work(NamedTuple):
+    """The computation of answers."""
+
+    step: Any
+    """As `step.make_answer_step` has it, compiled."""
+    frozen: Mapping[str, NetState]
+    read: tuple[tuple[str, str], ...]
+    """Network and name of the features that are kept."""
+    data_seed: Any
+    views: int
+    batches: Callable[[], Any]
+    """Every training image once, as the step takes them; to be closed."""
+    examples: int
+
+    def of(self, view: int, batch: Sequence[Any]) -> tuple[Any, ...]:
+        """The step's arguments."""
+        return self.frozen, self.read, self.data_seed, jnp.int32(view), *batch
+
+    def first(self) -> tuple[Any, ...]:
+        with contextlib.closing(self.batches()) as found:
+            return self.of(0, next(found))
+
+    def shapes(self) -> Any:
+        """Of the outputs, `[views, examples, ..]`."""
+        one = jax.eval_shape(self.step, *self.first())
+        return jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct((self.views, self.examples, *x.shape[1:]), x.dtype), one
+        )
+
+    def program(self) -> str:
+        """As text, before XLA compiles it."""
+        return self.step.lower(*self.first()).as_text()
 
 
-def _read(
-    plan: Plan, stage: Stage, program: Program, frozen: Mapping[str, NetState]
-) -> set[tuple[str, str]]:
-    """Network and name of the features that the stage's terms read."""
-    shape = plan.data.image_shape
-    hyper = _hyper(stage)
-
-    def observe(frozen: Any) -> Observed:
-        label = jnp.asarray(plan.data.splits["train"].label[:2])
-        image = jnp.zeros((2, *shape), jnp.uint8)
-        two = Batch(image, label, jnp.zeros(2, jnp.int32), jnp.ones(2, jnp.float32))
-        return step.observe(program, frozen, two, jnp.int32(0), hyper.data_seed)
-
-    def use(observed: Observed, state: Any, key: Any) -> Any:
-        return step.learn(program, state, observed, hyper, key)
-
-    def initial(frozen: Any) -> Any:
-        networks = fit.initial_networks(program, hyper)
-        return step.init_state(program, hyper, networks, frozen, shape)
-
-    state = jax.eval_shape(initial, frozen)
-    key = jax.eval_shape(functools.partial(jax.random.key, 0))
-    return reads.features(use, jax.eval_shape(observe, frozen), state, key)
+def _write(work: _Work, name: str, folder: Path) -> None:
+    """Computes and saves all answers, an array a file."""
+    arrays = [
+        np.lib.format.open_memmap(folder / f"{n}.npy", mode="w+", dtype=x.dtype, shape=x.shape)
+        for n, x in enumerate(jax.tree.leaves(work.shapes()))
+    ]
+    total, written = work.views * work.examples, 0
+    with Bar(f"{name}: teachers' answers", total, 0) as bar:
+        for view in range(work.views):
+            done = 0
+            with contextlib.closing(work.batches()) as found:
+                for batch in found:
+                    made = jax.tree.leaves(work.step(*work.of(view, batch)))
+                    # The last batch is padded.
+                    end = min(done + len(made[0]), work.examples)
+                    for array, part in zip(arrays, made, strict=True):
+                        array[view, done:end] = part[: end - done]
+                    written, done = written + end - done, end
+                    bar.to(written)

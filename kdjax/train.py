@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from kdjax import build, evaluation, parallel, restore, runtime, teacher_cache, workdir
+from kdjax import build, capacity, evaluation, parallel, restore, runtime, teacher_cache, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted, Outcome, Session, fit
@@ -41,7 +41,7 @@ def run(
     if before and before["finished"]:
         return before
     clock, began = runtime.CompileClock(), time.perf_counter()
-    plan = build.plan(config, len(jax.local_devices()))
+    plan = capacity.fitted(build.plan(config, len(jax.local_devices())))
     result = before or _empty(config, plan)
     layout = parallel.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
     others = restore.others(plan, layout)
@@ -59,7 +59,7 @@ def run(
     try:
         for stage, checkpoints in zip(plan.stages, folders, strict=True):
             frozen: dict[str, Any] = {name: there[name] for name in stage.program.frozen}
-            if frozen and plan.teacher_cache:
+            if frozen and plan.teacher_cache and stage.name not in result["stages"]:
                 frozen = teacher_cache.answers(plan, layout, feeds["train"], stage, frozen)
             starts = {name: there[start] for name, start in stage.init_from.items()}
             eval_step = layout.eval_step(stage.program)

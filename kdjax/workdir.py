@@ -56,7 +56,7 @@ def require_same(config: ConfigDict, workdir: Path) -> None:
         return
     differing = [
         line
-        for line in differences(flatten(_completed(_read(path))), flatten(plain(config)))
+        for line in differences(flatten(_config(path)), flatten(plain(config)))
         if not line.startswith(_WITHOUT_EFFECT)
     ]
     if differing:
@@ -75,20 +75,7 @@ def load_config(workdir: Path) -> ConfigDict:
     path = workdir / "config.json"
     if not path.exists():
         raise UserError(f"{workdir} is not a workdir: it has no config.json")
-    found = _read(path)
-    missing = {"data", "networks", "stages", "stage_order"} - set(found)
-    if missing:
-        raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}")
-    return ConfigDict(_completed(found), convert_dict=True)
-
-
-def _completed(config: dict[str, Any]) -> dict[str, Any]:
-    """With the keys that have come since it was written."""
-    networks = {
-        name: _ADDED_TO_NETWORKS | network for name, network in config.get("networks", {}).items()
-    }
-    data = _ADDED_TO_DATA | config.get("data", {})
-    return _ADDED | config | {"data": data, "networks": networks}
+    return ConfigDict(_config(path), convert_dict=True)
 
 
 def record_split(workdir: Path, data: DataSet) -> None:
@@ -179,6 +166,16 @@ def differences(theirs: dict[str, Any], mine: dict[str, Any]) -> list[str]:
         for key in sorted({*theirs, *mine})
         if theirs.get(key, missing) != mine.get(key, missing)
     ]
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """What a `config.json` holds, with the keys that have come since it was written."""
+    found = _read(path)
+    missing = {"data", "networks", "stages", "stage_order"} - set(found)
+    if missing:
+        raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}")
+    networks = {name: _ADDED_TO_NETWORKS | network for name, network in found["networks"].items()}
+    return _ADDED | found | {"data": _ADDED_TO_DATA | found["data"], "networks": networks}
 
 
 def _read(path: Path) -> Any:

@@ -88,6 +88,7 @@ def test_who_imports_what():
         "build.py",
         "build_data.py",
         "build_sweep.py",
+        "build_terms.py",
         "checks.py",
         "main.py",
         "sweep.py",

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import at, kd
+from configs import assistants, at, kd
 from kdjax import build, step, sweep, teacher_cache, train
 from kdjax.errors import UserError
 from tests.helpers import differ, small
@@ -20,10 +20,11 @@ def data_dir(tmp_path, monkeypatch):
     return tmp_path / "data"
 
 
-def config(method=kd, *, cached=True, pad=0, views=0):
+def config(method=kd, *, cached=True, pad=0, views=0, parallel="jit"):
     made = small(method, "digits,baseline=0")
     with made.unlocked():
         made.teacher_cache, made.data.views, made.data.augment.pad = cached, views, pad
+        made.parallel = parallel
         made.epochs, made.stages.teacher.epochs = 2, 1
     return made
 
@@ -49,19 +50,24 @@ def rounded(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("method", "pad", "views"),
-    [(kd, 1, 2), pytest.param(at, 0, 0, marks=pytest.mark.slow)],
-    ids=["views", "maps"],
+    ("method", "change"),
+    [
+        (kd, dict(pad=1, views=2)),
+        pytest.param(at, {}, marks=pytest.mark.slow),
+        pytest.param(kd, dict(parallel="pmap"), marks=pytest.mark.slow),
+    ],
+    ids=["views", "maps", "pmap"],
 )
-def test_training_is_that_of_rounded_answers(method, pad, views, tmp_path, monkeypatch, data_dir):
-    train.run(config(method, pad=pad, views=views), tmp_path / "cached")
+def test_training_is_that_of_rounded_answers(method, change, tmp_path, monkeypatch, data_dir):
+    views = change.get("views", 0)
+    train.run(config(method, **change), tmp_path / "cached")
     (folder,) = (data_dir / "kdjax" / "answers-1").iterdir()
     arrays = [np.load(one) for one in sorted(folder.iterdir())]
     assert len(arrays) == (1 if method is kd else 2)  # Logits, and the one map that is read.
     assert {(one.dtype, len(one)) for one in arrays} == {(np.dtype(np.float16), views or 1)}
     assert views < 2 or differ(arrays[0][0], arrays[0][1])
     rounded(monkeypatch)
-    train.run(config(method, pad=pad, views=views, cached=False), tmp_path / "rounded")
+    train.run(config(method, cached=False, **change), tmp_path / "rounded")
     same = zip(
         jax.tree.leaves(student(tmp_path / "cached")["params"]),
         jax.tree.leaves(student(tmp_path / "rounded")["params"]),
@@ -118,3 +124,22 @@ def test_views_that_do_not_come_again_are_refused(change, message):
         made.data.augment.update(change)
     with pytest.raises(UserError, match=message):
         build.plan(made, 1)
+
+
+@pytest.mark.slow
+def test_a_stage_that_is_done_reads_no_answers(tmp_path, monkeypatch):
+    chain = small(assistants, "digits,baseline=0")
+    chain.teacher_cache, chain.epochs, chain.data.augment.pad = True, 1, 0
+    asked = []
+    answers = teacher_cache.answers
+
+    def counted(plan, layout, train, stage, frozen):
+        asked.append(stage.name)
+        return answers(plan, layout, train, stage, frozen)
+
+    monkeypatch.setattr(teacher_cache, "answers", counted)
+    with pytest.raises(train.Interrupted):
+        train.run(chain, tmp_path, lambda at: at == 10)
+    assert asked == ["assistant_0", "student"]
+    train.run(chain, tmp_path)
+    assert asked == ["assistant_0", "student", "student"]

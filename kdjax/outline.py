@@ -1,0 +1,61 @@
+"""A stage of one member in shapes alone: what is known of its step before anything is computed."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from kdjax import fit, step
+from kdjax.build import Plan, Stage
+from kdjax.program import Observed, Program
+from kdjax.types import Array, Batch, TrainState
+
+
+class Outline(NamedTuple):
+    """Arguments of `learn`, as shapes; of several members, any one's: the others are alike."""
+
+    program: Program
+    hyper: Any
+    state: TrainState
+    observed: Observed
+    key: Array
+
+    def learn(self, observed: Observed, state: TrainState, key: Array) -> Any:
+        """One update."""
+        return step.learn(self.program, state, observed, self.hyper, key)
+
+
+def of(plan: Plan, stage: Stage, frozen: Mapping[str, Any], examples: int = 2) -> Outline:
+    """A stage on batches of so many examples.
+
+    Args:
+        plan: the run's.
+        stage: of the plan.
+        frozen: variables of the networks that it does not train, or their shapes.
+        examples: in a batch.
+    """
+    swept, shape = stage.program.swept, plan.data.image_shape
+    program = swept.base if swept else stage.program
+    hyper = next(iter(stage.hyper.values())) if swept else stage.hyper
+    label = plan.data.splits["train"].label
+
+    def batch() -> Batch:
+        given = jnp.zeros((examples, *label.shape[1:]), label.dtype)
+        image = jnp.zeros((examples, *shape), jnp.uint8)
+        return Batch(image, given, jnp.zeros(examples, jnp.int32), jnp.ones(examples))
+
+    def observe(frozen: Any) -> Observed:
+        return step.observe(program, frozen, batch(), jnp.int32(0), hyper.data_seed)
+
+    def initial(frozen: Any) -> TrainState:
+        return fit.initial_state(program, hyper, frozen, shape)
+
+    return Outline(
+        program,
+        hyper,
+        jax.eval_shape(initial, frozen),
+        jax.eval_shape(observe, frozen),
+        jax.eval_shape(functools.partial(jax.random.key, 0)),
+    )
