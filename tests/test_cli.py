@@ -101,6 +101,8 @@ def test_train_interrupt_resume_evaluate(tmp_path):
         "--config.networks.peer_0.model=plain.plain2",
         "--config.networks.peer_1.model=plain.plain2",
         "--config.log_every=1",
+        "--config.data.fraction=0.5",
+        "--config.checkpoint_every_epochs=10",
         f"--workdir={workdir}",
     ]
     running = subprocess.Popen(
@@ -126,7 +128,7 @@ def test_train_interrupt_resume_evaluate(tmp_path):
     done = call("main", *command, "--config.epochs=20")
     assert done.returncode == 0, done.stderr
     steps = [json.loads(line)["step"] for line in metrics.read_text().splitlines()]
-    assert sorted(set(steps)) == list(range(1, 441))
+    assert sorted(set(steps)) == list(range(1, 221))
     assert "peer_1" in done.stdout
     result = json.loads((workdir / "result.json").read_text())
     evaluated = call("evaluate", f"--workdir={workdir}")

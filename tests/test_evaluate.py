@@ -103,6 +103,7 @@ def test_cost_counts_the_networks(two_phases):
     assert ratio < 0.7
 
 
+@pytest.mark.slow
 def test_a_teacher_of_another_run_is_compared_with_while_it_is_there(two_phases, tmp_path):
     config = small(kd, "digits,train=0,baseline=0")
     config.epochs = 1

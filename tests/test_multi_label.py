@@ -76,21 +76,25 @@ def test_the_step_is_bce_and_bernoulli_kl(faces, tmp_path):
     plan = make_plan(config_for(faces, tmp_path), devices=1)
     stage, split = plan.stages[0], plan.data.splits["train"]
     program = stage.program._replace(augment=lambda batch, view, seed: batch)
-    networks = {n: step.init_network(program.networks[n], np.uint32(0)) for n in program.trained}
-    state = step.init_state(program, stage.hyper, networks, {}, plan.data.image_shape)
     host = stream.gather(split, np.arange(8))
-    observed = step.observe(program, {}, Batch(*host), np.int32(0), np.uint32(0))
+
+    @jax.jit
+    def compute(key):
+        networks = {
+            n: step.init_network(program.networks[n], np.uint32(0)) for n in program.trained
+        }
+        state = step.init_state(program, stage.hyper, networks, {}, plan.data.image_shape)
+        observed = step.observe(program, {}, Batch(*host), np.int32(0), np.uint32(0))
+        _, metrics = step.learn(program, state, observed, stage.hyper, key)
+        image = observed.batch.image
+        return metrics, {
+            name: program.networks[name].apply(network, image, train=True, key=key)[0].logits
+            for name, network in networks.items()
+        }
+
     with jax.numpy_dtype_promotion("standard"):
-        _, metrics = step.learn(program, state, observed, stage.hyper, jax.random.key(0))
-    logits = {
-        name: np.asarray(
-            program.networks[name]
-            .apply(networks[name], observed.batch.image, train=True, key=jax.random.key(0))[0]
-            .logits,
-            np.float64,
-        )
-        for name in networks
-    }
+        metrics, logits = compute(jax.random.key(0))
+    logits = {name: np.asarray(values, np.float64) for name, values in logits.items()}
 
     def sigmoid(z):
         return 1 / (1 + np.exp(-z))

@@ -45,7 +45,13 @@ def test_eight_devices_find_the_losses_of_one(kind, norm):
         np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "devices"), [("jit", 1), ("jit", 8), ("pmap", 8)])
+@pytest.mark.parametrize(
+    ("kind", "devices"),
+    [
+        ("jit", 8),
+        *(pytest.param(kind, n, marks=pytest.mark.slow) for kind, n in (("jit", 1), ("pmap", 8))),
+    ],
+)
 def test_several_steps_a_call_are_single_steps(kind, devices):
     """Two of an epoch's three steps are a loop; a loop may round differently."""
     *_, single, losses_single = train(kind, devices, norm=True)

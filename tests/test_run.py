@@ -131,7 +131,9 @@ def test_selected_step_is_validations_best(distilled):
 
 
 @pytest.mark.parametrize(
-    "stops", [(3,), pytest.param((8, 12), marks=pytest.mark.slow), (13, 14, 30)], ids=str
+    "stops",
+    [*(pytest.param(stops, marks=pytest.mark.slow) for stops in ((3,), (8, 12))), (13, 14, 30)],
+    ids=str,
 )
 def test_interrupted_runs_equal_the_uninterrupted_one(distilled, tmp_path, stops):
     """Stopped within an epoch, at an epoch's end, at a stage's end, and several times."""
@@ -161,6 +163,7 @@ def test_a_run_that_died_equals_the_uninterrupted_one(distilled, tmp_path):
     assert_same_run(distilled[0], tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_streamed_runs_equal_resident_ones_also_when_interrupted(distilled, tmp_path):
     """Batches read from the host, stopped within an epoch and at a stage's end."""
 
@@ -261,6 +264,7 @@ def _like(directory):
     return jax.jit(lambda: initial_networks(plan.stages[1].program, plan.stages[1].hyper))()
 
 
+@pytest.mark.slow
 def test_baseline_shares_the_students_initialisation_and_order(tmp_path):
     """With alpha 0 the student is the baseline, bit for bit, though trained a stage later."""
     config = small(dml)
@@ -296,6 +300,7 @@ def test_early_stopping_ends_a_stage_and_the_next_one_goes_on(tmp_path):
     assert result["stages"]["student"]["first_step"] == 8
 
 
+@pytest.mark.slow
 def test_pmap_runs_and_resumes(tmp_path):
     config = small(dml, "digits,baseline=0")
     config.parallel = "pmap"

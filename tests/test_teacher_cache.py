@@ -89,13 +89,18 @@ def test_answers_are_computed_once_for_one_teacher(tmp_path, monkeypatch, data_d
         patched.setattr(teacher_cache, "Bar", never)
         second = train.run(config(), tmp_path / "second")
     assert first["networks"] == second["networks"]
-    another = config()
-    another.stages.teacher.optimiser.learning_rate.start = 0.01
-    train.run(another, tmp_path / "another")
-    assert len(list(kept.iterdir())) == 2
     (folder / "0.npy").write_bytes(b"broken")
     with pytest.raises(UserError, match="damaged: remove it"):
         train.run(config(), tmp_path / "third")
+
+
+@pytest.mark.slow
+def test_another_teacher_has_answers_of_its_own(tmp_path, data_dir):
+    train.run(config(), tmp_path / "first")
+    another = config()
+    another.stages.teacher.optimiser.learning_rate.start = 0.01
+    train.run(another, tmp_path / "another")
+    assert len(list((data_dir / "kdjax" / "answers-1").iterdir())) == 2
 
 
 @pytest.mark.slow
