@@ -22,7 +22,8 @@ install() {
     fi
     if ! cat requirements.txt requirements/*.txt | cmp -s - "$stamp"; then
         echo "kdjax: installing $list into $venv" >&2
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list"
+        # Python compiles what it imports: of these packages a small part, in half the time.
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r "$list"
         cat requirements.txt requirements/*.txt > "$stamp"
     fi
 }

@@ -68,8 +68,8 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
             # Compute what frozen networks answer to every training image once and keep it on disk,
             # in half precision, in place of running them in every step.
             teacher_cache=False,
-            # So many updates are one call, a loop on the device: 0 for 8 on accelerators and 1 on
-            # a CPU; always 1 where batches are streamed.
+            # So many updates are one call, a loop on the device; 0: 8 on accelerators, but 1 on a
+            # CPU, with streamed input and with members of a sweep in groups.
             steps_per_call=0,
             # In optimiser updates.
             log_every=50,

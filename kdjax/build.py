@@ -25,9 +25,6 @@ from kdjax.models import linen
 from kdjax.program import TERMS, Program
 from kdjax.types import Hyper, Network, Term
 
-STEPS_PER_CALL = 8
-"""On accelerators, unless the config says otherwise."""
-
 
 class Stage(NamedTuple):
     """One stage, ready to run."""
@@ -45,7 +42,14 @@ class Stage(NamedTuple):
     select: str
     """Which networks teach later stages and head the result: "best" on validation, or "last"."""
     steps_per_call: int = 1
-    """So many steps are one loop on the device."""
+    """So many steps are one loop on the device (`kdjax.execution` settles it)."""
+
+    @property
+    def execution(self) -> dict[str, Any]:
+        """How its steps are executed, for the record: another way rounds differently."""
+        swept = self.program.swept
+        members = {"vmap": swept.vmap, "together": swept.together} if swept else {}
+        return {"steps_per_call": self.steps_per_call, **members}
 
 
 class Restored(NamedTuple):
@@ -73,7 +77,7 @@ class Plan(NamedTuple):
     """Whether frozen networks' answers are computed once (`kdjax.teacher_cache`)."""
     data_dir: str
     steps_per_call: int
-    """What the config asks for; 0: as each stage has it."""
+    """What the config asks for; 0: `kdjax.execution` chooses."""
     parallel: str
     eval_batch_size: int
     log_every: int
@@ -104,18 +108,13 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     label = data.splits["train"].label
     two = jax.ShapeDtypeStruct((2, *label.shape[1:]), label.dtype)
     wiring.check(stages, tuple(restored), models, data.image_shape, two)
-    streaming = build_data.streaming(config, data)
-    stages = tuple(
-        stage._replace(steps_per_call=_steps_per_call(config, stage.program, streaming))
-        for stage in _expanded(config, stages, data, devices)
-    )
     return Plan(
         data,
-        stages,
+        _expanded(config, stages, data, devices),
         restored,
         appearance(config.data),
         config.data.seed,
-        streaming,
+        build_data.streaming(config, data),
         config.data.workers,
         config.teacher_cache,
         config.data.data_dir,
@@ -141,27 +140,6 @@ def _expanded(
         return _stage(member, name, data, devices)
 
     return build_sweep.expand(stages, found, build, config)
-
-
-def _steps_per_call(config: ConfigDict, program: Program, streaming: bool) -> int:
-    """How many steps are one loop on the device.
-
-    On a CPU XLA runs convolutions in a loop many times slower than in a straight program.
-    """
-    swept = program.swept
-    in_groups = swept is not None and 0 < swept.together < len(swept.labels)
-    if not config.steps_per_call:
-        straight = streaming or in_groups or jax.default_backend() == "cpu"
-        return 1 if straight else STEPS_PER_CALL
-    for stands_against, what in (
-        (streaming, "input that is streamed (config.data.input)"),
-        (in_groups, "members of a sweep that are trained in groups (config.sweep.mode)"),
-    ):
-        if config.steps_per_call > 1 and stands_against:
-            raise UserError(
-                f"config.steps_per_call is {config.steps_per_call}; it must be 1 with {what}"
-            )
-    return config.steps_per_call
 
 
 def network(config: ConfigDict, name: str, data: DataSet) -> Network:

@@ -1,74 +1,80 @@
-"""How many members of a sweep fit the devices' memory at once."""
+"""How many members of a sweep fit the devices' memory at once, by XLA's plan of one."""
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import jax
 
-from kdjax import outline
+from kdjax import outline, reads
 from kdjax.build import Plan, Stage
-from kdjax.errors import UserError
 from kdjax.types import NetState, PyTree
 
 _SHARE = 0.8
-"""Of a device's memory that a stage may take by what XLA plans."""
+"""Of a device's memory that a stage may take by what is planned."""
 
 
-def fitted(plan: Plan) -> Plan:
-    """With the members of every sweep in groups that fit, where nothing else was asked for.
+class Needs(NamedTuple):
+    """Bytes on one device."""
 
-    It is XLA's plan of one member's step that is multiplied; a device that does not say how much
-    memory it has, as a CPU, is taken to have enough.
+    shared: int
+    """By all members: images, frozen networks, their answers, and what observing a batch takes."""
+    kept: int
+    """By each member, also while others are trained: its state and its best networks, twice, since
+    they are copied to be saved."""
+    working: int
+    """By each member that one call trains."""
 
-    Raises:
-        UserError: not even one member fits, or several steps a call were asked for and not all fit.
+
+def members(plan: Plan, stage: Stage) -> int:
+    """How many members of a stage one call can train: 1 at least, all where they fit.
+
+    A device that does not say how much memory it has, as a CPU, is taken to have enough.
     """
+    swept = stage.program.swept
+    assert swept is not None
+    count = len(swept.labels)
     limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
     if not limit:
-        return plan
-    return plan._replace(stages=tuple(_grouped(plan, stage, limit) for stage in plan.stages))
+        return count
+    shared, kept, working = needs(plan, stage)
+    room = _SHARE * limit - shared - count * kept
+    return min(count, max(1, int(room // working)))
 
 
-def _grouped(plan: Plan, stage: Stage, limit: int) -> Stage:
-    swept = stage.program.swept
-    if swept is None or swept.together:
-        return stage
-    shared, each = needs(plan, stage)
-    room, count = _SHARE * limit - shared, len(swept.labels)
-    most = int(room // each)
-    if most >= count:
-        return stage
-    if most < 1:
-        raise UserError(
-            f"stage {stage.name!r}: one member takes {each / 2**30:.2f} GiB beside "
-            f"{shared / 2**30:.2f} GiB of images and teachers, too much for a device of "
-            f"{limit / 2**30:.1f} GiB; lower config.batch_size"
-        )
-    if plan.steps_per_call > 1:
-        raise UserError(
-            f"config.steps_per_call is {plan.steps_per_call}, for which all members must fit a "
-            f"device at once: of stage {stage.name!r} {most} of {count} do"
-        )
-    groups = -(-count // most)
-    swept = swept._replace(together=-(-count // groups))
-    return stage._replace(program=stage.program._replace(swept=swept), steps_per_call=1)
-
-
-def needs(plan: Plan, stage: Stage) -> tuple[int, int]:
-    """Bytes on a device that members share, and that each has of its own.
-
-    Shared are images and frozen networks; a member's own are its state, its best networks so far,
-    and what its step computes.
-    """
-    program = stage.program
-    frozen = {name: _shapes(program.networks[name].init) for name in program.frozen}
-    devices = len(jax.local_devices())
+def needs(plan: Plan, stage: Stage) -> Needs:
+    """What a stage of several members takes."""
+    swept, devices = stage.program.swept, len(jax.local_devices())
+    assert swept is not None
+    frozen = {name: _shapes(stage.program.networks[name].init) for name in stage.program.frozen}
     made = outline.of(plan, stage, frozen, examples=-(-stage.batch_size // devices))
-    learn = jax.jit(made.learn, donate_argnums=1)
-    analysis = learn.lower(made.observed, made.state, made.key).compile().memory_analysis()
-    assert analysis is not None, "accelerators have it"
+    read = reads.features(made.learn, made.observed, made.state, made.key)
+
+    def observe(frozen: PyTree) -> Any:
+        observed = made.observe(frozen)
+        return observed._replace(outputs=reads.keep(observed.outputs, read))
+
+    observed = jax.eval_shape(observe, frozen)
+    examples = len(plan.data.splits["train"].id)
+    views = made.program.views * plan.teacher_cache
+    answers = sum(
+        2 * views * examples * math.prod(one.shape[1:]) for one in jax.tree.leaves(observed.outputs)
+    )
     images = 0 if plan.streaming else plan.data.nbytes
-    shared = images + _nbytes(frozen) + _nbytes(made.observed)
-    return shared, analysis.temp_size_in_bytes + _nbytes(made.state) + _nbytes(made.state.networks)
+    state, best = _nbytes(made.state), _nbytes(made.state.networks)
+    # As one computation, members' states are stacked before the step and taken apart after it.
+    stacked = 2 * state if swept.vmap else 0
+    return Needs(
+        images + _nbytes(frozen) + answers + _nbytes(observed) + _temporary(observe, frozen),
+        2 * (state + best),
+        stacked + _temporary(made.learn, observed, made.state, made.key),
+    )
+
+
+def _temporary(function: Any, *arguments: PyTree) -> int:
+    """Bytes beside arguments and results."""
+    analysis = jax.jit(function).lower(*arguments).compile().memory_analysis()
+    assert analysis is not None, "every backend of which the memory is known has it"
+    return analysis.temp_size_in_bytes
 
 
 def _shapes(init: Any) -> NetState:

@@ -108,6 +108,7 @@ def fit(
             "selected": best.records,
             "waiting": log.waiting(),
             "layout": parallel.layout,
+            "execution": stage.execution,
             "batches": done,
         }
         checkpoints.save(first_step + done, Saved(state, best.networks, progress))

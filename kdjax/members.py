@@ -40,7 +40,7 @@ def program(base: Program, labels: Sequence[str], *, vmap: bool, together: int) 
         base: the stage of one member.
         labels: of the members.
         vmap: whether those of one call are one computation over a further axis.
-        together: how many one call trains; 0 for all, or as many as fit (`kdjax.capacity`).
+        together: how many one call trains; 0 for all.
     """
     trained = {named(n, label): base.networks[n] for label in labels for n in base.trained}
     frozen = {name: base.networks[name] for name in base.frozen}

@@ -1,7 +1,7 @@
 """A stage of one member in shapes alone: what is known of its step before anything is computed."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -18,8 +18,10 @@ class Outline(NamedTuple):
 
     program: Program
     hyper: Any
-    state: TrainState
+    observe: Callable[[Any], Observed]
+    """Of a batch of zeros, from the frozen networks' variables."""
     observed: Observed
+    state: TrainState
     key: Array
 
     def learn(self, observed: Observed, state: TrainState, key: Array) -> Any:
@@ -55,7 +57,8 @@ def of(plan: Plan, stage: Stage, frozen: Mapping[str, Any], examples: int = 2) -
     return Outline(
         program,
         hyper,
-        jax.eval_shape(initial, frozen),
+        observe,
         jax.eval_shape(observe, frozen),
+        jax.eval_shape(initial, frozen),
         jax.eval_shape(functools.partial(jax.random.key, 0)),
     )

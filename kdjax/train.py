@@ -1,14 +1,14 @@
 """A whole run: its stages in order, and the record of what came out."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
-from kdjax import build, capacity, evaluation, parallel, restore, runtime, teacher_cache, workdir
+from kdjax import build, evaluation, execution, parallel, restore, runtime, teacher_cache, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted, Outcome, Session, fit
@@ -27,7 +27,8 @@ def run(
     Args:
         config: as `configs/base.py` lays it out.
         directory: the workdir; one that was cut off goes on where it was, bit for bit.
-        should_stop: asked after every update, with the run's step; True saves and ends.
+        should_stop: asked after every call of the training step, which may be several updates,
+            with the run's step; True saves and ends.
 
     Returns:
         What `result.json` holds.
@@ -41,7 +42,8 @@ def run(
     if before and before["finished"]:
         return before
     clock, began = runtime.CompileClock(), time.perf_counter()
-    plan = capacity.fitted(build.plan(config, len(jax.local_devices())))
+    plan = build.plan(config, len(jax.local_devices()))
+    execution.check(plan)
     result = before or _empty(config, plan)
     layout = parallel.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
     others = restore.others(plan, layout)
@@ -52,6 +54,7 @@ def run(
     feeds = {name: layout.feed(split) for name, split in plan.data.splits.items()}
     folders = [Checkpoints(directory, stage.name) for stage in plan.stages]
     latest = max((folder.latest() or 0 for folder in folders), default=0)
+    plan = execution.settle(plan, _began(plan, folders))
     writer = Metrics(directory, step=latest, tensorboard=plan.tensorboard)
     session = Session(plan, layout, feeds, writer, should_stop)
     there = {name: other.state for name, other in others.items()}
@@ -75,6 +78,14 @@ def run(
             step = outcome.last_step
             if stage is not plan.stages[-1] and should_stop(step):
                 raise Interrupted(step)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        swept = any(stage.program.swept for stage in plan.stages)
+        raise UserError(
+            "the device's memory is too small: lower config.batch_size"
+            + ", or of a sweep --together" * swept
+        ) from error
     finally:
         for folder in folders:
             folder.close()
@@ -86,6 +97,16 @@ def run(
     }
     write_json(directory / "result.json", result)
     return result
+
+
+def _began(plan: build.Plan, folders: Sequence[Checkpoints]) -> dict[str, Any]:
+    """How the steps of stages that have begun are executed; {} where their version had one way."""
+    newest = [(folder, folder.latest()) for folder in folders]
+    return {
+        stage.name: folder.progress(at).get("execution", {})
+        for stage, (folder, at) in zip(plan.stages, newest, strict=True)
+        if at is not None
+    }
 
 
 def _chosen(stage: build.Stage, outcome: Outcome) -> dict[str, NetState]:

@@ -22,9 +22,21 @@ _ADDED_TO_NETWORKS = {"remat": False}
 
 
 def default(config: ConfigDict) -> Path:
-    """`runs/<method>-<data set>-<hash>`: a folder for each config, so that each can resume."""
-    digest = hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()
+    """`runs/<method>-<data set>-<hash>`: a folder for each config, so that each can resume.
+
+    The hash is the same as before keys were added, where these say what was done before.
+    """
+    told = _without(plain(config), _ADDED)
+    told["data"] = _without(told["data"], _ADDED_TO_DATA)
+    told["networks"] = {
+        name: _without(network, _ADDED_TO_NETWORKS) for name, network in told["networks"].items()
+    }
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     return Path("runs") / f"{config.method}-{config.data.name.replace('/', '-')}-{digest[:8]}"
+
+
+def _without(config: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if added.get(key, ...) != value}
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 from PIL import Image
 
 from configs import ce, dml, kd
@@ -111,6 +112,7 @@ def test_a_workdir_of_an_earlier_version_is_read(distilled, tmp_path):
         del network["remat"]
     (old / "config.json").write_text(json.dumps(config))
     assert train.run(small(kd), old) == distilled[1]
+    assert workdir.default(ConfigDict(config)) == workdir.default(small(kd))
     assert evaluated(old)["networks"] == evaluated(distilled[0])["networks"]
     changed = small(kd)
     changed.precision = "bfloat16"

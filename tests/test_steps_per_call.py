@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import ce, kd
-from kdjax import build, sweep, train
+from kdjax import build, execution, sweep, train
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
 from tests.helpers import small
@@ -50,14 +50,39 @@ def test_a_run_resumes_exactly_and_logs_at_the_same_steps(tmp_path):
             np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=near, err_msg=name)
 
 
+def test_a_run_goes_on_as_it_began_on_another_machine(tmp_path, monkeypatch):
+    """Begun where single steps are the choice, it does not change to several; nor back."""
+
+    def train_until(stop, directory):
+        asked = []
+        with pytest.raises(Interrupted):
+            train.run(looped(0, ce, ""), directory, lambda at: asked.append(at) or at == stop)
+        # At the end of an epoch twice.
+        return sorted({*asked})
+
+    one, other = tmp_path / "one", tmp_path / "other"
+    train_until(5, one)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(jax, "default_backend", lambda: "gpu")
+        elsewhere.setattr(execution, "STEPS_PER_CALL", 3)
+        assert train_until(7, one) == [6, 7]
+        assert train_until(5, other) == [1, 4, 5]
+    assert train_until(9, other) == [8, 9]
+    streamed = looped(0, ce, "")
+    streamed.data.input = "streaming"
+    with pytest.raises(UserError, match="began with 3 steps a call"):
+        train.run(streamed, other)
+
+
 def test_it_is_chosen_by_backend_and_input(monkeypatch):
     def chosen(config):
-        return [stage.steps_per_call for stage in build.plan(config, 1).stages]
+        plan = execution.settle(build.plan(config, 1), {})
+        return [stage.steps_per_call for stage in plan.stages]
 
     assert chosen(looped(0)) == [1, 1]
     assert chosen(looped(5)) == [5, 5]
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert chosen(looped(0)) == [build.STEPS_PER_CALL] * 2
+    assert chosen(looped(0)) == [execution.STEPS_PER_CALL] * 2
     assert chosen(looped(1)) == [1, 1]
     streamed = looped(0)
     streamed.data.input = "streaming"
@@ -65,19 +90,53 @@ def test_it_is_chosen_by_backend_and_input(monkeypatch):
     axes = [("alpha", [0.1, 0.9])]
     grouped = sweep.grid(looped(0), axes, 1, mode="separate")
     # The teacher is shared and trained alone.
-    assert chosen(grouped) == [build.STEPS_PER_CALL, 1]
-    assert chosen(sweep.grid(looped(0), axes, 1, mode="vmap")) == [build.STEPS_PER_CALL] * 2
+    assert chosen(grouped) == [execution.STEPS_PER_CALL, 1]
+    assert chosen(sweep.grid(looped(0), axes, 1, mode="vmap")) == [execution.STEPS_PER_CALL] * 2
 
 
-def test_what_stands_against_it_is_told():
+def test_what_stands_against_it_is_told(tmp_path):
     streamed = looped(2)
     streamed.data.input = "streaming"
     grouped = sweep.grid(looped(2), [("alpha", [0.1, 0.9])], 1, mode="separate")
-    negative = looped(-1)
     for config, words in (
         (streamed, "streamed"),
         (grouped, "groups"),
-        (negative, "steps_per_call is -1"),
+        (looped(-1), "steps_per_call is -1"),
     ):
         with pytest.raises(UserError, match=words):
-            build.plan(config, 1)
+            train.run(config, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    # Runs of another machine can be evaluated.
+    assert build.plan(streamed, 1).stages[0].steps_per_call == 1
+
+
+def test_too_little_memory_is_one_line(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 byte")
+
+    monkeypatch.setattr(train, "fit", full)
+    with pytest.raises(UserError, match="lower config.batch_size$"):
+        train.run(looped(1), tmp_path / "one")
+    grid = sweep.grid(looped(1), [("alpha", [0.1, 0.9])], 1)
+    with pytest.raises(UserError, match="batch_size, or of a sweep --together$"):
+        train.run(grid, tmp_path / "grid")
+
+
+@pytest.mark.slow
+def test_sweeps_with_kept_answers_are_those_of_single_steps(tmp_path):
+    """And a teacher's stage and its students' are cut off and go on."""
+    results = {}
+    for steps in (1, 3):
+        config = looped(steps)
+        config.teacher_cache, config.data.augment.pad = True, 0
+        config.data.data_dir = str(tmp_path / "data")
+        config = sweep.grid(config, [("alpha", [0.1, 0.9])], 1, mode="unrolled")
+        results[steps] = train.run(config, tmp_path / f"of {steps}")
+    for stop in (5, 17):
+        with pytest.raises(Interrupted):
+            train.run(config, tmp_path / "cut", lambda step, stop=stop: step == stop)
+    train.run(config, tmp_path / "cut")
+    assert_same_run(tmp_path / "of 3", tmp_path / "cut")
+    for name, figures in results[1]["networks"].items():
+        other = results[3]["networks"][name]["last"]["test"]
+        assert figures["last"]["test"]["loss"] == pytest.approx(other["loss"], rel=1e-3)

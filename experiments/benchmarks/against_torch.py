@@ -30,6 +30,8 @@ def define() -> None:
     """The command's flags."""
     turns.define(CASES)
     flags.DEFINE_bool("compiled", True, "Try torch.compile too.")
+    what = "The device's peak in the precision used, to print each step's share of it."
+    flags.DEFINE_float("peak_tflops", 0.0, what, lower_bound=0.0)
     records.define("against-torch-cpu")
 
 
@@ -43,9 +45,11 @@ def main() -> None:
     given = flags.FLAGS
     found = {}
     for case in turns.cases(CASES):
-        sides = kdjax_sides(case) | torch_sides(case, compiled=given.compiled)
-        seconds = turns.take(case, sides)
-        found |= {f"{case} {name}": each for name, each in summarise(case, seconds).items()}
+        work = kdjax_sides(case)
+        sides = {name: one.steps for name, one in work.items()}
+        seconds = turns.take(case, sides | torch_sides(case, compiled=given.compiled))
+        for name, each in summarise(case, seconds).items():
+            found[f"{case} {name}"] = each | share(work, name, each["kdjax"])
     record = {
         "results": found,
         "batch": ours.BATCH,
@@ -56,7 +60,10 @@ def main() -> None:
     records.write("experiments.benchmarks.against_torch", given.name, record)
     progress.table(
         f"{given.name}: kdjax and PyTorch {torch.__version__}",
-        ["work", "kdjax, ms", "PyTorch, ms", "kind", "times as fast", "in single rounds"],
+        [
+            *("work", "kdjax, ms", "PyTorch, ms", "kind", "times as fast", "in single rounds"),
+            *(["of the peak"] if given.peak_tflops else []),
+        ],
         [
             [
                 name,
@@ -65,6 +72,7 @@ def main() -> None:
                 one["kind"],
                 f"{one['ratio']:.2f}" if one["torch"] else "",
                 " to ".join(f"{end:.2f}" for end in one["range"]) if one["torch"] else "",
+                *([f"{one['of_peak']:.1%}"] if given.peak_tflops else []),
             ]
             for name, one in found.items()
         ],
@@ -97,6 +105,16 @@ def summarise(case: str, seconds: dict[str, list[float]]) -> dict[str, dict[str,
     return found
 
 
+def share(work: dict[str, ours.Work], name: str, seconds: float) -> dict[str, float]:
+    """Arithmetic of a step, and its share of what the device could do in that time.
+
+    0 where a step is several programs, whose arithmetic is not counted.
+    """
+    flops = (work.get(f"kdjax {name}") or work["kdjax"]).flops
+    peak = 1e12 * flags.FLAGS.peak_tflops
+    return {"flops": flops} | ({"of_peak": flops / seconds / peak} if peak else {})
+
+
 SOFT = (ours.TEACHER, ours.STUDENT)
 MODELS = {
     "soft": SOFT,
@@ -107,7 +125,7 @@ MODELS = {
 }
 
 
-def kdjax_sides(case: str) -> dict[str, Steps]:
+def kdjax_sides(case: str) -> dict[str, ours.Work]:
     """Every piece of work of a case in kdjax, by name."""
     from configs import dml
     from kdjax import sweep
@@ -115,17 +133,17 @@ def kdjax_sides(case: str) -> dict[str, Steps]:
     if case == "mutual":
         config = dml.get_config("mnist,baseline=0")
         config.ramp_begin = config.ramp_finish = 0.0
-        return {"kdjax": ours.training(config, epochs=True).steps}
+        return {"kdjax": ours.training(config, epochs=True)}
     teacher, student = MODELS[case]
     if case == "inference":
         return {f"kdjax {model}": ours.predicting(model) for model in (teacher, student)}
     if case == "parts":
-        step = ours.training(ours.alone(student)).steps
+        step = ours.training(ours.alone(student))
         return {"kdjax student": step, "kdjax teacher": ours.predicting(teacher)}
     config = ours.taught(teacher, student)
     if case == "grid":
         config = sweep.grid(config, ours.AXES, 1)
-    return {"kdjax": ours.training(config).steps}
+    return {"kdjax": ours.training(config)}
 
 
 def torch_sides(case: str, *, compiled: bool) -> dict[str, Steps]:

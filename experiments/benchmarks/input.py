@@ -4,8 +4,9 @@
     python -m experiments.benchmarks.input --config=configs/ce.py:celeb_a \
         --config.networks.student.model=resnet.resnet18_imagenet --name=input-celeb-a
 
-The last stage of the config is trained. The three take turns, a few steps each, in every round; a
-ratio is taken within a round, so that a change of the machine's speed touches both its sides.
+The last stage of the config is trained, one step a call. The three take turns, a few steps each, in
+every round; a ratio is taken within a round, so that a change of the machine's speed touches both
+its sides.
 """
 
 import contextlib

@@ -35,24 +35,34 @@ def taught(teacher: str = TEACHER, student: str = STUDENT) -> Any:
 
 
 def _plan(config: Any) -> Any:
-    from kdjax import build
+    from kdjax import build, execution
 
     config.data.name = "experiments.benchmarks.noise"
     config.batch_size = BATCH
+    config.precision = precision()
     config.data.validation = 0.0
     config.data.input = "resident"
-    return build.plan(config, 1)
+    return execution.settle(build.plan(config, 1), {})
 
 
-class Training(NamedTuple):
-    """Steps of a stage, and what one takes."""
+class Work(NamedTuple):
+    """Steps, and what one takes as XLA counts it; 0 where a step is several programs."""
 
     steps: Steps
     memory: int
-    """Bytes beside the arguments, as XLA plans them; 0 where a step is several programs."""
+    """Bytes beside the arguments."""
+    flops: float
+    """Floating-point operations."""
 
 
-def training(config: Any, *, epochs: bool = False) -> Training:
+def precision() -> str:
+    """What networks compute in: the lower precision on accelerators, as PyTorch's mixed one."""
+    import jax
+
+    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
+
+
+def training(config: Any, *, epochs: bool = False) -> Work:
     """Steps of a config's last stage, or whole epochs; images are varied only in the latter."""
     import jax
 
@@ -80,23 +90,26 @@ def training(config: Any, *, epochs: bool = False) -> Training:
     batches = images.training(batch_size=BATCH, seed=0, epochs=10**6, first=0, per_call=per_call)
     each = images.count // BATCH if epochs else 1
 
-    ahead = 0
-
-    def steps(count: int) -> None:
-        nonlocal state, ahead
-        ahead -= count * each
-        while ahead < 0:
+    def steps(count: int) -> float:
+        nonlocal state
+        done = 0
+        while done < count * each:
             arguments = next(batches)
             state, _ = update(state, frozen, hyper, *arguments)
-            # What the last call did too much counts to the next.
-            ahead += np.size(arguments[-1])
+            done += np.size(arguments[-1])
         jax.block_until_ready(state)
+        return done / each
 
-    memory = 0
+    memory, flops = 0, 0.0
     if hasattr(update, "lower"):
-        compiled = update.lower(state, frozen, hyper, *next(batches)).compile()
-        memory = compiled.memory_analysis().temp_size_in_bytes
-    return Training(steps, memory)
+        lowered = update.lower(state, frozen, hyper, *next(batches))
+        memory = lowered.compile().memory_analysis().temp_size_in_bytes
+        # Of a loop one step, which is all that is counted.
+        flops = each * (lowered.cost_analysis() or {}).get("flops", 0.0)
+    if per_call > 1:
+        # The shorter call that begins an epoch is another program.
+        steps(images.count // BATCH // each)
+    return Work(steps, memory, flops)
 
 
 def _answers(count: int) -> Any:
@@ -107,7 +120,7 @@ def _answers(count: int) -> Any:
     return Answers(np.arange(count, dtype=np.int32), Outputs(logits, {}))
 
 
-def predicting(model: str) -> Steps:
+def predicting(model: str) -> Work:
     """Predictions of one batch of 32 x 32 images."""
     import jax
 
@@ -116,12 +129,14 @@ def predicting(model: str) -> Steps:
 
     shape = (32, 32, 3)
     module = discover.model(model)(classes=10, dropout=0.0)
-    network = linen.network(module, image_shape=shape, key_name="network")
-    call = cost.prediction(network, jax.jit(network.init)(jax.random.key(0)), shape, BATCH)
+    network = linen.network(module, image_shape=shape, key_name="network", precision=precision())
+    state = jax.jit(network.init)(jax.random.key(0))
+    call = cost.prediction(network, state, shape, BATCH)
 
-    def steps(count: int) -> None:
+    def steps(count: int) -> float:
         for _ in range(count):
             made = call()
         jax.block_until_ready(made)
+        return count
 
-    return steps
+    return Work(steps, 0, BATCH * (cost.flops(network, state, shape) or 0.0))

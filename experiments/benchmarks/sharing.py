@@ -5,7 +5,8 @@
 cache: a step of soft targets (ResNet-18 teaching six convolutions) with the teacher's answers read
 back, and with the teacher running, against a step of the student alone. peers: a step of K peers
 against that of one network, with the memory of each. members: a step of eight members of a sweep
-over alpha and temperature in every mode, against a step of one.
+over alpha and temperature in every mode, against a step of one. calls: several steps a call,
+against one; for accelerators, and only where it is named, since a CPU is many times slower so.
 
 Images are noise. Ratios are taken within a round.
 """
@@ -19,13 +20,14 @@ from experiments import records
 from experiments.benchmarks import ours, turns
 from kdjax import cli, progress
 
-CASES = ("cache", "peers", "members")
+CASES = ("cache", "peers", "members", "calls")
 PEERS = (2, 4, 8)
+CALLS = (1, 8, 32)
 
 
 def define() -> None:
     """The command's flags."""
-    turns.define(CASES)
+    turns.define(CASES[:-1])
     records.define("sharing-cpu")
 
 
@@ -37,7 +39,7 @@ def main() -> None:
     given = flags.FLAGS
     found = {}
     for case in turns.cases(CASES):
-        work = {"cache": cache, "peers": peers, "members": members}[case]()
+        work = {"cache": cache, "peers": peers, "members": members, "calls": calls}[case]()
         sides = {name: each.steps for name, each in work.items()}
         seconds = turns.take(case, sides)
         found[case] = summarise(work, seconds)
@@ -66,7 +68,7 @@ def main() -> None:
 
 
 def summarise(
-    work: dict[str, ours.Training], seconds: dict[str, list[float]]
+    work: dict[str, ours.Work], seconds: dict[str, list[float]]
 ) -> dict[str, dict[str, Any]]:
     """Medians, and ratios to the first piece of work within a round."""
     first = next(iter(seconds.values()))
@@ -83,7 +85,7 @@ def summarise(
     return found
 
 
-def cache() -> dict[str, ours.Training]:
+def cache() -> dict[str, ours.Work]:
     """The student's step alone, with the teacher's answers kept, and with the teacher."""
     kept = ours.taught()
     kept.teacher_cache = True
@@ -94,7 +96,7 @@ def cache() -> dict[str, ours.Training]:
     }
 
 
-def peers() -> dict[str, ours.Training]:
+def peers() -> dict[str, ours.Work]:
     """One network's step, and those of K peers."""
     from configs import dml
 
@@ -107,13 +109,23 @@ def peers() -> dict[str, ours.Training]:
     return found
 
 
-def members() -> dict[str, ours.Training]:
+def members() -> dict[str, ours.Work]:
     """One member's step, and that of eight in every mode."""
     from kdjax import sweep
 
     found = {"1": ours.training(ours.taught())}
     for mode in ("separate", "unrolled", "vmap"):
         found[f"8 {mode}"] = ours.training(sweep.grid(ours.taught(), ours.AXES, 1, mode=mode))
+    return found
+
+
+def calls() -> dict[str, ours.Work]:
+    """The student's step, so many of them in a call."""
+    found = {}
+    for count in CALLS:
+        config = ours.alone()
+        config.steps_per_call = count
+        found[f"{count} a call"] = ours.training(config)
     return found
 
 

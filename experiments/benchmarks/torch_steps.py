@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from experiments.benchmarks.torch_models import MODELS
 
-Steps = Callable[[int], None]
-"""Does so many steps and waits for them."""
+Steps = Callable[[int], float]
+"""Does so many steps, waits for them, and says how many."""
 
 
 class Setting:
@@ -127,9 +127,10 @@ def inference(setting: Setting, model: str, batch: int) -> Steps:
 
 
 def _repeat(setting: Setting, one: Callable[[], None]) -> Steps:
-    def steps(count: int) -> None:
+    def steps(count: int) -> float:
         for _ in range(count):
             one()
         setting.wait()
+        return count
 
     return steps

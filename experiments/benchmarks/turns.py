@@ -7,13 +7,13 @@ from absl import flags
 
 from kdjax import discover, progress
 
-Steps = Callable[[int], None]
-"""Does so many steps and waits for them."""
+Steps = Callable[[int], float]
+"""Does so many steps or a few more, waits for them, and says how many."""
 
 
-def define(known: Sequence[str]) -> None:
-    """The flags of a benchmark that has these cases."""
-    flags.DEFINE_list("cases", list(known), "Which ones.")
+def define(cases: Sequence[str]) -> None:
+    """The flags of a benchmark that has these cases unless others are named."""
+    flags.DEFINE_list("cases", list(cases), "Which ones.")
     flags.DEFINE_integer("rounds", 5, "Rounds; medians are taken over them.", 1)
     flags.DEFINE_float("seconds", 2.0, "About how long each side runs in a round.")
 
@@ -37,8 +37,8 @@ def take(case: str, sides: dict[str, Steps]) -> dict[str, list[float]]:
     for name, steps in sides.items():
         steps(2)
         began = time.perf_counter()
-        steps(1)
-        counts[name] = max(1, round(seconds / (time.perf_counter() - began)))
+        done = steps(1)
+        counts[name] = max(1, round(seconds * done / (time.perf_counter() - began)))
     found: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)
     total = rounds * len(names)
@@ -48,6 +48,6 @@ def take(case: str, sides: dict[str, Steps]) -> dict[str, list[float]]:
         name = names[(place + number) % len(names)]
         sides[name](1)
         began = time.perf_counter()
-        sides[name](counts[name])
-        found[name].append((time.perf_counter() - began) / counts[name])
+        done = sides[name](counts[name])
+        found[name].append((time.perf_counter() - began) / done)
     return found
