@@ -1,13 +1,14 @@
 """Members of a sweep are what separate runs would be; they share the batch and the teacher."""
 
 import functools
+import os
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import members, parallel, reads, step, tasks
+from kdjax import members, parallel, reads, runtime, step, tasks
 from kdjax.data.store import Images
 from kdjax.data.types import Split
 from kdjax.terms import attention, ce, soft
@@ -33,6 +34,15 @@ def base(**arguments):
         ),
     }
     return helpers.program(networks, ["student"], terms, pad=1, **arguments)
+
+
+@pytest.fixture(autouse=True)
+def _fused_as_in_runs(monkeypatch):
+    """What tests leave out to compile quickly (`conftest`) decides which sums round alike."""
+    flag = "xla_cpu_use_fusion_emitters"
+    if flag in os.environ["XLA_FLAGS"]:
+        options = runtime.compiler_options() | {flag: True}
+        monkeypatch.setattr(runtime, "compiler_options", lambda: options)
 
 
 def hypers():
