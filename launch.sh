@@ -22,8 +22,7 @@ install() {
     fi
     if ! cat requirements.txt requirements/*.txt | cmp -s - "$stamp"; then
         echo "kdjax: installing $list into $venv" >&2
-        # Python compiles what it imports: of these packages a small part, in half the time.
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile -r "$list"
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list"
         cat requirements.txt requirements/*.txt > "$stamp"
     fi
 }

@@ -165,7 +165,6 @@ def test_a_run_that_died_equals_the_uninterrupted_one(distilled, tmp_path):
     assert_same_run(distilled[0], tmp_path / "run")
 
 
-@pytest.mark.slow
 def test_streamed_runs_equal_resident_ones_also_when_interrupted(distilled, tmp_path):
     """Batches read from the host, stopped within an epoch and at a stage's end."""
 
