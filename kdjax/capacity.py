@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from kdjax import outline, reads
+from kdjax import feed, outline, reads
 from kdjax.build import Plan, Stage
 from kdjax.types import NetState, PyTree
 
@@ -33,7 +33,7 @@ def members(plan: Plan, stage: Stage) -> int:
     swept = stage.program.swept
     assert swept is not None
     count = len(swept.labels)
-    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    limit = feed.memory(jax.local_devices()[0])
     if not limit:
         return count
     shared, kept, working = needs(plan, stage)

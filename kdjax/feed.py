@@ -158,10 +158,13 @@ def calls(position: int, steps: int, per_call: int) -> Iterator[range]:
 
 def fits(nbytes: int, device: jax.Device) -> bool:
     """Whether images of so many bytes leave enough of a device's memory to training."""
-    limit = (device.memory_stats() or {}).get("bytes_limit")
-    if not limit:
-        limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = memory(device) or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return nbytes <= _SHARE * limit
+
+
+def memory(device: jax.Device) -> int | None:
+    """Bytes that a device has for this process; None where it does not say, as a CPU."""
+    return (device.memory_stats() or {}).get("bytes_limit")
 
 
 def resident(sharding: NamedSharding) -> Fetch:

@@ -57,7 +57,8 @@ def answers(
         functools.partial(evaluation.batches, train, plan.eval_batch_size, layout),
         len(ids),
     )
-    outputs = work.shapes()
+    first = work.first()
+    outputs = work.shapes(first)
     nbytes = sum(2 * math.prod(one.shape) for one in jax.tree.leaves(outputs))
     if not feed.fits(nbytes, jax.local_devices()[0]):
         raise UserError(
@@ -65,7 +66,7 @@ def answers(
             "for a device; lower config.data.views, or set config.teacher_cache=False"
         )
     known = (
-        work.program(),
+        work.step.lower(*first).as_text(),
         *(restore.digest(state) for _, state in sorted(frozen.items())),
         plan.data.source,
         plan.data.content,
@@ -74,7 +75,7 @@ def answers(
     )
     key = hashlib.sha256("\n".join(known).encode()).hexdigest()[:32]
     folder = cache.root(plan.data_dir) / "kdjax" / _VERSION / key
-    cache.whole(folder, functools.partial(_write, work, stage.name), "teachers' answers")
+    cache.whole(folder, functools.partial(_write, work, outputs, stage.name), "teachers' answers")
     leaves, structure = jax.tree.flatten(outputs)
     with cache.reading(folder):
         loaded = [np.load(folder / f"{n}.npy") for n in range(len(leaves))]
@@ -103,26 +104,23 @@ class _Work(NamedTuple):
         return self.frozen, self.read, self.data_seed, jnp.int32(view), *batch
 
     def first(self) -> tuple[Any, ...]:
+        """Those of the first batch."""
         with contextlib.closing(self.batches()) as found:
             return self.of(0, next(found))
 
-    def shapes(self) -> Any:
-        """Of the outputs, `[views, examples, ..]`."""
-        one = jax.eval_shape(self.step, *self.first())
+    def shapes(self, arguments: tuple[Any, ...]) -> Any:
+        """Of all outputs, `[views, examples, ..]`, from any batch's arguments."""
+        one = jax.eval_shape(self.step, *arguments)
         return jax.tree.map(
             lambda x: jax.ShapeDtypeStruct((self.views, self.examples, *x.shape[1:]), x.dtype), one
         )
 
-    def program(self) -> str:
-        """As text, before XLA compiles it."""
-        return self.step.lower(*self.first()).as_text()
 
-
-def _write(work: _Work, name: str, folder: Path) -> None:
-    """Computes and saves all answers, an array a file."""
+def _write(work: _Work, outputs: Any, name: str, folder: Path) -> None:
+    """Computes and saves all answers, of the shapes of `outputs`, an array a file."""
     arrays = [
         np.lib.format.open_memmap(folder / f"{n}.npy", mode="w+", dtype=x.dtype, shape=x.shape)
-        for n, x in enumerate(jax.tree.leaves(work.shapes()))
+        for n, x in enumerate(jax.tree.leaves(outputs))
     ]
     total, written = work.views * work.examples, 0
     with Bar(f"{name}: teachers' answers", total, 0) as bar:
