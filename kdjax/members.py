@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from kdjax import reads, step
+from kdjax import predict, reads, step
 from kdjax.program import Observed, Program, Swept
 from kdjax.types import Array, Hyper, NetState, PyTree, TermState, TrainState
 
@@ -251,8 +251,8 @@ class _Pruned:
 def make_eval_step(
     swept: Swept, fetch: step.Fetch, jit: Callable[..., Callable[..., Any]]
 ) -> Callable[..., dict[str, Any]]:
-    """As `step.make_eval_step`: one program, called for each member."""
-    evaluate = jit(step.make_eval_step(swept.base, fetch))
+    """As `predict.make_eval_step`: one program, called for each member."""
+    evaluate = jit(predict.make_eval_step(swept.base, fetch))
 
     def eval_step(networks: Mapping[str, NetState], *batch: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -16,14 +16,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from kdjax import feed, members, runtime
 from kdjax.data.types import Split
 from kdjax.errors import UserError
+from kdjax.predict import make_answer_step, make_eval_step, make_predict_step
 from kdjax.program import Program
-from kdjax.step import (
-    looped,
-    make_answer_step,
-    make_eval_step,
-    make_predict_step,
-    make_train_step,
-)
+from kdjax.step import looped, make_train_step
 from kdjax.types import NetState, PyTree
 
 AXIS = "data"

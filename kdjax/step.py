@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kdjax import metrics, reads, schedules
+from kdjax import schedules
 from kdjax.objective import named_key, objective, over_devices
 from kdjax.program import TERMS, Answers, Observed, Program
 from kdjax.types import (
@@ -185,10 +185,6 @@ Fetch = Callable[[PyTree, PyTree, Array], tuple[Batch, Array]]
 """`fetch(source, epoch, position)` gives one batch and its view, inside jit."""
 
 
-Predicted = dict[str, Outputs]
-"""Of each network, on one batch."""
-
-
 def make_train_step(
     program: Program, fetch: Fetch, axis: str | None = None
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
@@ -238,76 +234,3 @@ def looped(
         return jax.lax.scan(lambda carry, at: train_step(carry, *shared, at), state, positions)
 
     return train_steps
-
-
-def make_answer_step(program: Program, fetch: Fetch) -> Callable[..., dict[str, Outputs]]:
-    """`step(frozen, read, data_seed, view, source, epoch, position)`: frozen networks' answers.
-
-    `read` holds the names of the features that are kept of each network, and is static.
-    """
-
-    def answer_step(
-        frozen: dict[str, NetState],
-        read: tuple[tuple[str, str], ...],
-        data_seed: Array,
-        view: Array,
-        source: PyTree,
-        epoch: PyTree,
-        position: Array,
-    ) -> dict[str, Outputs]:
-        batch, _ = fetch(source, epoch, position)
-        outputs = observe(program, frozen, batch, view, data_seed).outputs
-        kept = reads.keep(outputs, read)
-        return jax.tree.map(lambda x: x.astype(jnp.float16), kept)
-
-    return answer_step
-
-
-def make_eval_step(program: Program, fetch: Fetch) -> Callable[..., dict[str, metrics.Sums]]:
-    """`step(networks, source, epoch, position)` gives each network's metric sums on one batch."""
-
-    def eval_step(
-        networks: dict[str, NetState], source: PyTree, epoch: PyTree, position: Array
-    ) -> dict[str, metrics.Sums]:
-        batch, _ = fetch(source, epoch, position)
-        image = normalise(program, batch.image.astype(jnp.float32) / 255.0)
-        batch = batch._replace(image=image)
-        return {
-            name: metrics.sums(
-                program.task,
-                program.networks[name].apply(state, image, train=False)[0],
-                batch,
-            )
-            for name, state in networks.items()
-        }
-
-    return eval_step
-
-
-def make_predict_step(program: Program, fetch: Fetch, layer: str) -> Callable[..., Predicted]:
-    """`step(networks, source, epoch, position)` gives each network's outputs on one batch.
-
-    Args:
-        program: the stage's code.
-        fetch: how a batch is read.
-        layer: the only activation that comes along, from those networks that have it; of a map
-            `[b, h, w, c]` its mean over positions.
-    """
-
-    def predict_step(
-        networks: dict[str, NetState], source: PyTree, epoch: PyTree, position: Array
-    ) -> Predicted:
-        batch, _ = fetch(source, epoch, position)
-        image = normalise(program, batch.image.astype(jnp.float32) / 255.0)
-        found = {}
-        for name, state in networks.items():
-            outputs, _ = program.networks[name].apply(state, image, train=False)
-            kept = {key: _pooled(x) for key, x in outputs.features.items() if key == layer}
-            found[name] = outputs._replace(features=kept)
-        return found
-
-    return predict_step
-
-
-def _pooled(feature: Array) -> Array:
-    return jnp.mean(feature, axis=(1, 2)) if feature.ndim == 4 else feature

@@ -89,7 +89,7 @@ class _Work(NamedTuple):
     """The computation of answers."""
 
     step: Any
-    """As `step.make_answer_step` has it, compiled."""
+    """As `predict.make_answer_step` has it, compiled."""
     frozen: Mapping[str, NetState]
     read: tuple[tuple[str, str], ...]
     """Network and name of the features that are kept."""

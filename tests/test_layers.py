@@ -46,6 +46,7 @@ PURE = [
             "objective",
             "members",
             "step",
+            "predict",
             "ensembles",
             "types",
             "schedules",

@@ -1,0 +1,86 @@
+"""What networks put out where none of them learns: metric sums, outputs, answers; pure."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from kdjax import metrics, reads, step
+from kdjax.program import Program
+from kdjax.types import Array, NetState, Outputs, PyTree
+
+Predicted = dict[str, Outputs]
+"""Of each network, on one batch."""
+
+
+def make_answer_step(program: Program, fetch: step.Fetch) -> Callable[..., dict[str, Outputs]]:
+    """`step(frozen, read, data_seed, view, source, epoch, position)`: frozen networks' answers.
+
+    `read` holds the names of the features that are kept of each network, and is static.
+    """
+
+    def answer_step(
+        frozen: dict[str, NetState],
+        read: tuple[tuple[str, str], ...],
+        data_seed: Array,
+        view: Array,
+        source: PyTree,
+        epoch: PyTree,
+        position: Array,
+    ) -> dict[str, Outputs]:
+        batch, _ = fetch(source, epoch, position)
+        outputs = step.observe(program, frozen, batch, view, data_seed).outputs
+        kept = reads.keep(outputs, read)
+        return jax.tree.map(lambda x: x.astype(jnp.float16), kept)
+
+    return answer_step
+
+
+def make_eval_step(program: Program, fetch: step.Fetch) -> Callable[..., dict[str, metrics.Sums]]:
+    """`step(networks, source, epoch, position)` gives each network's metric sums on one batch."""
+
+    def eval_step(
+        networks: dict[str, NetState], source: PyTree, epoch: PyTree, position: Array
+    ) -> dict[str, metrics.Sums]:
+        batch, _ = fetch(source, epoch, position)
+        image = step.normalise(program, batch.image.astype(jnp.float32) / 255.0)
+        batch = batch._replace(image=image)
+        return {
+            name: metrics.sums(
+                program.task,
+                program.networks[name].apply(state, image, train=False)[0],
+                batch,
+            )
+            for name, state in networks.items()
+        }
+
+    return eval_step
+
+
+def make_predict_step(program: Program, fetch: step.Fetch, layer: str) -> Callable[..., Predicted]:
+    """`step(networks, source, epoch, position)` gives each network's outputs on one batch.
+
+    Args:
+        program: the stage's code.
+        fetch: how a batch is read.
+        layer: the only activation that comes along, from those networks that have it; of a map
+            `[b, h, w, c]` its mean over positions.
+    """
+
+    def predict_step(
+        networks: dict[str, NetState], source: PyTree, epoch: PyTree, position: Array
+    ) -> Predicted:
+        batch, _ = fetch(source, epoch, position)
+        image = step.normalise(program, batch.image.astype(jnp.float32) / 255.0)
+        found = {}
+        for name, state in networks.items():
+            outputs, _ = program.networks[name].apply(state, image, train=False)
+            kept = {key: _pooled(x) for key, x in outputs.features.items() if key == layer}
+            found[name] = outputs._replace(features=kept)
+        return found
+
+    return predict_step
+
+
+def _pooled(feature: Array) -> Array:
+    return jnp.mean(feature, axis=(1, 2)) if feature.ndim == 4 else feature
