@@ -4,6 +4,7 @@ Reference: Yim et al., A Gift from Knowledge Distillation: Fast Optimization, Ne
 and Transfer Learning, CVPR 2017.
 """
 
+import jax
 import jax.numpy as jnp
 
 from kdjax.types import Array
@@ -74,9 +75,12 @@ def fsp(
 
 
 def _max_pool(feature: Array, height: int, width: int) -> Array:
-    """Non-overlapping windows as a reshape: its gradient is faster than a window reduction's."""
-    batch, h, w, channels = feature.shape
-    if (h, w) == (height, width):
+    """Max over non-overlapping windows, `[b, h, w, c]` to `[b, height, width, c]`.
+
+    Not as a reshape and `jnp.max`: its gradient compares values with their maximum, which a
+    compiler may round differently, and then no value gets the gradient.
+    """
+    if feature.shape[1:3] == (height, width):
         return feature
-    windows = feature.reshape(batch, height, h // height, width, w // width, channels)
-    return jnp.max(windows, axis=(2, 4))
+    window = (1, feature.shape[1] // height, feature.shape[2] // width, 1)
+    return jax.lax.reduce_window(feature, -jnp.inf, jax.lax.max, window, window, "VALID")

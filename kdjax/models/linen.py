@@ -21,6 +21,32 @@ Conv = functools.partial(nn.Conv, conv_general_dilated=convolution)
 """`flax.linen.Conv`, computed as this backend does it fastest."""
 
 
+class _BiasWithoutGradient(nn.Module):
+    """A layer right ahead of BatchNorm, which subtracts the layer's bias again.
+
+    The true gradient of such a bias is 0. What is computed for it is rounding noise, which AdamW
+    would turn into whole steps. So the bias gets no gradient: it stays where it starts, at 0, and
+    weight decay of 0 is 0 too.
+    """
+
+    @nn.nowrap
+    def param(self, name: str, *arguments: Any, **options: Any) -> Any:
+        value = super().param(name, *arguments, **options)
+        return jax.lax.stop_gradient(value) if name == "bias" else value
+
+
+class _ConvBeforeNorm(_BiasWithoutGradient, nn.Conv):
+    pass
+
+
+class DenseBeforeNorm(_BiasWithoutGradient, nn.Dense):
+    """A dense layer with a bias, right ahead of BatchNorm: `_BiasWithoutGradient`."""
+
+
+ConvBeforeNorm = functools.partial(_ConvBeforeNorm, conv_general_dilated=convolution)
+"""A convolution with a bias, right ahead of BatchNorm: `_BiasWithoutGradient`."""
+
+
 def network(
     module: nn.Module,
     *,
@@ -85,26 +111,66 @@ def network(
 def max_pool(x: Array) -> Array:
     """Non-overlapping 2x2 max pooling, `[b, h, w, c]` to `[b, h // 2, w // 2, c]`.
 
-    Equal maxima share the gradient. Written for the CPU, where a window reduction's gradient is
-    slow, and where a reduction in prediction keeps convolutions from the faster library.
+    The gradient goes to the first of equal maxima, as in PyTorch and in `flax.linen.max_pool`,
+    whose gradient is slow on a CPU.
+
+    The backward pass must not look for the maximum with `x == max(x)`: a compiler may compute `x`
+    anew on one side of the comparison, round it differently there, and find no maximum at all. The
+    window's gradient is then 0, in silence. Here the forward pass compares by order, so that
+    exactly one place is chosen however the values round, and keeps the choice.
     """
+    return _pool_and_places(x)[0]
+
+
+def _pool_and_places(x: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+    """The maxima, and of each window: whether its maximum is in the upper row, and whether each
+    row's maximum is its left value."""
     h, w = (size // 2 * 2 for size in x.shape[1:3])
-    first, second, third, fourth = (x[:, i:h:2, j:w:2] for i in (0, 1) for j in (0, 1))
-    return jnp.maximum(jnp.maximum(first, second), jnp.maximum(third, fourth))
+    upper_left, upper_right, lower_left, lower_right = (
+        x[:, i:h:2, j:w:2] for i in (0, 1) for j in (0, 1)
+    )
+    upper, lower = jnp.maximum(upper_left, upper_right), jnp.maximum(lower_left, lower_right)
+    places = (upper >= lower, upper_left >= upper_right, lower_left >= lower_right)
+    return jnp.maximum(upper, lower), places
 
 
-def _max_of_window(x: Array) -> Array:
-    b, h, w, c = x.shape
-    x = x[:, : h // 2 * 2, : w // 2 * 2]
-    return x.reshape(b, h // 2, 2, w // 2, 2, c).max(axis=(2, 4))
+def _pool_forward(x: Array) -> tuple[Array, tuple[Any, ...]]:
+    pooled, places = _pool_and_places(x)
+    return pooled, (*places, x.shape)
 
 
-max_pool.defvjp(lambda x: jax.vjp(_max_of_window, x), lambda pull, ahead: pull(ahead))
+def _pool_backward(kept: tuple[Any, ...], gradient: Array) -> tuple[Array]:
+    in_upper, upper_is_left, lower_is_left, (b, h, w, c) = kept
+    zero = jnp.zeros((), gradient.dtype)
+
+    def row(chosen: Array, is_left: Array) -> Array:
+        """The gradient of one row of every window, `[b, h // 2, w // 2, 2, c]`."""
+        left = jnp.where(chosen & is_left, gradient, zero)
+        right = jnp.where(chosen & ~is_left, gradient, zero)
+        return jnp.stack([left, right], axis=3)
+
+    rows = [row(in_upper, upper_is_left), row(~in_upper, lower_is_left)]
+    of_windows = jnp.stack(rows, axis=2).reshape(b, h // 2 * 2, w // 2 * 2, c)
+    return (jnp.pad(of_windows, ((0, 0), (0, h % 2), (0, w % 2), (0, 0))),)
+
+
+max_pool.defvjp(_pool_forward, _pool_backward)
 
 
 def batch_norm(train: bool, **arguments: Any) -> nn.BatchNorm:
-    """BatchNorm with the project's conventions: momentum 0.9, epsilon 1e-5."""
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, **arguments)
+    """BatchNorm with the project's conventions: momentum 0.9, epsilon 1e-5.
+
+    The variance is `E[(x - E[x])^2]`, in two passes over `x`. Flax's default, `E[x^2] - E[x]^2`,
+    loses digits where the mean is large: in float32, with deviation 1, the variance's relative
+    error is 3e-3 at mean 100 and 0.4 at mean 1000.
+    """
+    return nn.BatchNorm(
+        use_running_average=not train,
+        momentum=0.9,
+        epsilon=1e-5,
+        use_fast_variance=False,
+        **arguments,
+    )
 
 
 def global_pool(x: Array) -> Array:
