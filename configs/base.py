@@ -68,9 +68,9 @@ def get_config(*, method: str, dataset: str) -> ConfigDict:
             # Compute what frozen networks answer to every training image once and keep it on disk,
             # in half precision, in place of running them in every step.
             teacher_cache=False,
-            # So many updates are one call, a loop on the device; 0: 8 on accelerators, but 1 on a
-            # CPU, with streamed input and with members of a sweep in groups.
-            steps_per_call=0,
+            # The number of updates that one call runs as a loop on the device. More than 1 needs
+            # images on the devices, and all members of a sweep in one call.
+            steps_per_call=1,
             # In optimiser updates.
             log_every=50,
             # After every so many epochs, and after a stage's last.

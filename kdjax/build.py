@@ -41,15 +41,14 @@ class Stage(NamedTuple):
     """For a trained network, the one whose weights it starts from."""
     select: str
     """Which networks teach later stages and head the result: "best" on validation, or "last"."""
-    steps_per_call: int = 1
-    """So many steps are one loop on the device (`kdjax.execution` settles it)."""
+    steps_per_call: int
+    """The number of steps that one call runs, as a loop on the device."""
 
     @property
     def execution(self) -> dict[str, Any]:
-        """How its steps are executed, for the record: another way rounds differently."""
+        """How a sweep's members are executed, for the record: another way rounds differently."""
         swept = self.program.swept
-        members = {"vmap": swept.vmap, "together": swept.together} if swept else {}
-        return {"steps_per_call": self.steps_per_call, **members}
+        return {"vmap": swept.vmap, "together": swept.together} if swept else {}
 
 
 class Restored(NamedTuple):
@@ -77,7 +76,6 @@ class Plan(NamedTuple):
     """Whether frozen networks' answers are computed once (`kdjax.teacher_cache`)."""
     data_dir: str
     steps_per_call: int
-    """What the config asks for; 0: `kdjax.execution` chooses."""
     parallel: str
     eval_batch_size: int
     log_every: int
@@ -242,4 +240,5 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         stage.patience,
         dict(stage.init_from),
         stage.select,
+        config.steps_per_call,
     )

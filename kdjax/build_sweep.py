@@ -17,7 +17,7 @@ _VALUES = re.compile(
 )
 """Keys of a stage whose values are traced, so that members can differ in them."""
 _SHARED = ("data.", "networks.", "stage_order", "sweep.", "method", "parallel", "select")
-MODES = ("auto", "separate", "unrolled", "vmap")
+MODES = ("auto", "separate", "vmap")
 
 
 class Member(NamedTuple):

@@ -32,7 +32,7 @@ def check(config: ConfigDict) -> None:
         "checkpoint_every_epochs",
     ):
         _positive(key, config[key])
-    _within("steps_per_call", config.steps_per_call, 0, math.inf, open_end=True)
+    _within("steps_per_call", config.steps_per_call, 1, math.inf, open_end=True)
     for key, seed in (("seed", config.seed), ("data.seed", config.data.seed)):
         _require(0 <= seed < 2**32, key, seed, "in [0, 2^32)")
     for key, value, known in (

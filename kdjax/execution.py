@@ -1,20 +1,14 @@
-"""How a stage's steps are executed: what the config leaves open is settled when the stage begins.
+"""How a sweep's members are executed: what the config leaves open is settled when a stage begins.
 
-Several steps a call, and members of a sweep together, round differently from single ones: a stage
-that goes on does so as it began, whatever has changed about the machine.
+Members as one computation round differently from single ones: a stage that goes on does so as it
+began, also on a machine with other devices.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-
-from kdjax import capacity
 from kdjax.build import Plan, Stage
 from kdjax.errors import UserError
-
-STEPS_PER_CALL = 8
-"""On accelerators, unless the config says otherwise."""
 
 
 def check(plan: Plan) -> None:
@@ -39,60 +33,22 @@ def check(plan: Plan) -> None:
 
 
 def settle(plan: Plan, began: Mapping[str, Mapping[str, Any]]) -> Plan:
-    """The plan with steps per call, and members in groups that fit the devices.
+    """The plan, in which stages that have begun go on as they began.
 
     Args:
         plan: as `build.plan` makes it.
-        began: by name, `Stage.execution` of the stages that have begun; {} of those that an earlier
-            version began.
-
-    Raises:
-        UserError: a stage cannot go on as it began, or cannot begin as the config asks for.
+        began: `Stage.execution` of the stages that have begun, by name.
     """
-    stages = (
-        _as_it_began(plan, stage, began[stage.name])
-        if stage.name in began
-        else _afresh(plan, stage)
-        for stage in plan.stages
-    )
+    stages = (_as_it_began(stage, began.get(stage.name, {})) for stage in plan.stages)
     return plan._replace(stages=tuple(stages))
 
 
-def _as_it_began(plan: Plan, stage: Stage, execution: Mapping[str, Any]) -> Stage:
-    given = {"steps_per_call": 1, **execution}
-    if given["steps_per_call"] > 1 and plan.streaming:
-        raise UserError(
-            f"stage {stage.name!r} began with {given['steps_per_call']} steps a call, for which "
-            "images must be on the devices: set config.data.input='resident', or choose another "
-            "--workdir"
-        )
-    stage = stage._replace(steps_per_call=given["steps_per_call"])
-    if "together" not in given:
+def _as_it_began(stage: Stage, execution: Mapping[str, Any]) -> Stage:
+    swept = stage.program.swept
+    if swept is None or not execution:
         return stage
-    return _with_members(stage, vmap=given["vmap"], together=given["together"])
-
-
-def _afresh(plan: Plan, stage: Stage) -> Stage:
-    swept = stage.program.swept
-    if swept and not swept.together:
-        count = len(swept.labels)
-        most = capacity.members(plan, stage)
-        if most < count:
-            stage = _with_members(stage, together=-(-count // -(-count // most)))
-            if plan.steps_per_call > 1:
-                raise UserError(
-                    f"config.steps_per_call is {plan.steps_per_call}, for which all members must "
-                    f"fit a device at once: of stage {stage.name!r} {most} of {count} do"
-                )
-    straight = plan.streaming or _in_groups(stage) or jax.default_backend() == "cpu"
-    return stage._replace(steps_per_call=plan.steps_per_call or (1 if straight else STEPS_PER_CALL))
-
-
-def _with_members(stage: Stage, **changes: Any) -> Stage:
-    swept = stage.program.swept
-    assert swept is not None
-    program = stage.program._replace(swept=swept._replace(**changes))
-    return stage._replace(program=program)
+    swept = swept._replace(vmap=execution["vmap"], together=execution["together"])
+    return stage._replace(program=stage.program._replace(swept=swept))
 
 
 def _in_groups(stage: Stage) -> bool:

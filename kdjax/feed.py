@@ -18,20 +18,10 @@ from jax.typing import ArrayLike
 
 from kdjax.data import orders, stream
 from kdjax.data.types import Split
-from kdjax.step import Fetch
-from kdjax.types import Array, Batch, PyTree
+from kdjax.types import Array, Batch, Epoch, Fetch, PyTree
 
 _SHARE = 0.25
 """Of a device's memory that resident images may take."""
-
-
-class Epoch(NamedTuple):
-    """What the steps of one epoch share."""
-
-    order: ArrayLike | None
-    """`[steps, b]` int32 rows of the split, -1 for padding; uploaded once. None when streaming."""
-    number: ArrayLike
-    """int32: the view, which keys augmentation and dropout."""
 
 
 Arguments = tuple[PyTree, Epoch, Any]
@@ -170,10 +160,10 @@ def memory(device: jax.Device) -> int | None:
 def resident(sharding: NamedSharding) -> Fetch:
     """Gathers a batch from a `Source` that every device holds, sharded over the mesh."""
 
-    def fetch(source: Source, epoch: Epoch, position: Array) -> tuple[Batch, Array]:
+    def fetch(source: Source, epoch: Epoch, position: Array) -> Batch:
         rows = jax.lax.dynamic_index_in_dim(jnp.asarray(epoch.order), position, keepdims=False)
         rows = jax.lax.with_sharding_constraint(rows, sharding)
-        return _gather(source, rows), jnp.asarray(epoch.number)
+        return _gather(source, rows)
 
     return fetch
 
@@ -181,18 +171,18 @@ def resident(sharding: NamedSharding) -> Fetch:
 def resident_shard(axis: str) -> Fetch:
     """Gathers one device's share of a batch, inside pmap."""
 
-    def fetch(source: Source, epoch: Epoch, position: Array) -> tuple[Batch, Array]:
+    def fetch(source: Source, epoch: Epoch, position: Array) -> Batch:
         rows = jax.lax.dynamic_index_in_dim(jnp.asarray(epoch.order), position, keepdims=False)
         shards = rows.reshape(jax.lax.axis_size(axis), -1)
         mine = jax.lax.dynamic_index_in_dim(shards, jax.lax.axis_index(axis), keepdims=False)
-        return _gather(source, mine), jnp.asarray(epoch.number)
+        return _gather(source, mine)
 
     return fetch
 
 
-def streamed(source: stream.HostBatch, epoch: Epoch, position: Array) -> tuple[Batch, Array]:
+def streamed(source: stream.HostBatch, epoch: Epoch, position: Array) -> Batch:
     """Takes the batch that has arrived; a device's share of it, inside pmap."""
-    return Batch(*map(jnp.asarray, source)), jnp.asarray(epoch.number)
+    return Batch(*map(jnp.asarray, source))
 
 
 def _gather(source: Source, rows: Array) -> Batch:

@@ -6,25 +6,18 @@ trained networks, terms, optimiser state and hyper-parameters, seed included. To
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
-from kdjax import predict, reads, step
+from kdjax import predict, step, step_programs
 from kdjax.program import Observed, Program, Swept
-from kdjax.types import Array, Hyper, NetState, PyTree, TermState, TrainState
+from kdjax.types import Array, Epoch, Fetch, Hyper, NetState, PyTree, Trained, TrainState
 
 Hypers = Mapping[str, Hyper]
 """By member."""
-
-
-class Own(NamedTuple):
-    """What a member has of its own; it counts its steps with the others."""
-
-    networks: dict[str, NetState]
-    terms: dict[str, TermState]
-    opt: dict[str, PyTree]
 
 
 def named(name: str, label: str) -> str:
@@ -74,15 +67,15 @@ def init_state(
     for label in swept.labels:
         mine = {name: networks[named(name, label)] for name in swept.base.trained}
         states[label] = step.init_state(swept.base, hypers[label], mine, frozen, image_shape)
-    owns = {label: Own(s.networks, s.terms, s.opt) for label, s in states.items()}
+    owns = {label: Trained(s.networks, s.terms, s.opt) for label, s in states.items()}
     return join(jnp.int32(0), owns)
 
 
-def split(swept: Swept, state: TrainState) -> dict[str, Own]:
+def split(swept: Swept, state: TrainState) -> dict[str, Trained]:
     """Each member's own part of a state."""
     base = swept.base
     return {
-        label: Own(
+        label: Trained(
             {name: state.networks[named(name, label)] for name in base.trained},
             {name: state.terms[named(name, label)] for name in base.terms},
             {name: state.opt[named(name, label)] for name in (*base.trained, step.TERMS)},
@@ -91,7 +84,7 @@ def split(swept: Swept, state: TrainState) -> dict[str, Own]:
     }
 
 
-def join(count: Array, owns: Mapping[str, Own]) -> TrainState:
+def join(count: Array, owns: Mapping[str, Trained]) -> TrainState:
     """The state of all members, after `count` updates."""
 
     def all_of(part: str) -> dict[str, Any]:
@@ -104,152 +97,138 @@ def join(count: Array, owns: Mapping[str, Own]) -> TrainState:
     return TrainState(count, all_of("networks"), all_of("terms"), all_of("opt"))
 
 
-Learned = tuple[tuple[Own, ...], tuple[dict[str, Array], ...]]
+def make_train_step(
+    swept: Swept, fetch: Fetch, jit: step_programs.Jit, per_call: int = 1
+) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
+    """As `step_programs.TrainStep`, of all members; `hyper` is theirs by label.
 
+    The batch is made, and the frozen networks run on it, once. Then members learn: one call of the
+    very program that trains a single run for each of them, or as one computation over a further
+    axis (`vmap`), `together` at once.
 
-def make_learn(swept: Swept) -> Callable[..., Learned]:
-    """`learn(owns, count, observed, hypers, view, position)`: one update of some members.
-
-    `owns` and `hypers` are tuples; returned are the members' new parts and their metrics.
+    Args:
+        swept: the members.
+        fetch: how a batch is read from what the host passes.
+        jit: compiles.
+        per_call: as `step.looped` takes it; more than 1 needs all members in one call.
     """
+    together = swept.together or len(swept.labels)
+    if per_call > 1:
+        if together < len(swept.labels):
+            raise ValueError("several steps a call need all members in it")
+        return jit.everywhere(
+            step.looped(_in_one_program(swept, fetch), per_call), donate_argnums=0
+        )
+    observe = step_programs.Observe(swept.base, fetch, jit)
+    make = _make_mapped_learn_step if swept.vmap else step_programs.make_learn_step
+    learn = jit.everywhere(make(swept.base), donate_argnums=0)
+    groups = [
+        swept.labels[first : first + together] for first in range(0, len(swept.labels), together)
+    ]
 
-    def one(
-        own: Own, count: Array, observed: Observed, hyper: Hyper, view: Array, position: Array
-    ) -> tuple[Own, dict[str, Array]]:
-        key = step.step_key(hyper.seed, view, position)
-        state, metrics = step.learn(swept.base, TrainState(count, *own), observed, hyper, key)
-        return Own(state.networks, state.terms, state.opt), metrics
+    def train_step(
+        state: TrainState,
+        frozen: PyTree,
+        hypers: Hypers,
+        source: PyTree,
+        epoch: Epoch,
+        position: Array,
+    ) -> tuple[TrainState, dict[str, Array]]:
+        before, first = split(swept, state), swept.labels[0]
+        observed = observe(
+            TrainState(state.step, *before[first]), frozen, hypers[first], source, epoch, position
+        )
+        shared = (observed, epoch.number, position)
+        after: dict[str, TrainState] = {}
+        logged: dict[str, dict[str, Array]] = {}
+        for group in groups:
+            learned = _learn_group(swept, learn, before, state.step, hypers, group, *shared)
+            for label, (learned_state, metrics) in zip(group, learned, strict=True):
+                after[label], logged[label] = learned_state, metrics
+        trained = {label: after[label].trained for label in swept.labels}
+        return join(after[first].step, trained), _by_member(logged)
 
-    def unrolled(
-        owns: Sequence[Own], count: Array, observed: Observed, hypers: Sequence[Hyper], *at: Array
-    ) -> Learned:
-        made = [
-            one(own, count, observed, hyper, *at) for own, hyper in zip(owns, hypers, strict=True)
-        ]
-        return tuple(own for own, _ in made), tuple(metrics for _, metrics in made)
+    return train_step
 
-    def mapped(
-        owns: Sequence[Own], count: Array, observed: Observed, hypers: Sequence[Hyper], *at: Array
-    ) -> Learned:
-        over_members = jax.vmap(one, in_axes=(0, None, None, 0, None, None))
-        made, metrics = over_members(_stack(owns), count, observed, _stack(hypers), *at)
-        return _unstack(made, len(owns)), _unstack(metrics, len(owns))
 
-    return mapped if swept.vmap else unrolled
+def _learn_group(
+    swept: Swept,
+    learn: Callable[..., Any],
+    before: Mapping[str, Trained],
+    count: Array,
+    hypers: Hypers,
+    group: Sequence[str],
+    observed: Observed,
+    view: ArrayLike,
+    position: Array,
+) -> list[tuple[TrainState, dict[str, Array]]]:
+    """The state and metrics of every member of a group after one call."""
+    if not swept.vmap:
+        (label,) = group
+        return [learn(before[label], count, observed, hypers[label], view, position)]
+    trained = tuple(before[label] for label in group)
+    return learn(trained, count, observed, tuple(hypers[label] for label in group), view, position)
+
+
+def _make_mapped_learn_step(base: Program) -> Callable[..., Any]:
+    """`step_programs.make_learn_step` of several members: tuples in, a tuple for each out."""
+    over_members = jax.vmap(step_programs.make_learn_step(base), (0, None, None, 0, None, None))
+
+    def learn_step(
+        trained: Sequence[Trained],
+        count: Array,
+        observed: Observed,
+        hypers: Sequence[Hyper],
+        *at: Any,
+    ) -> list[tuple[TrainState, dict[str, Array]]]:
+        learned = over_members(_stack(trained), count, observed, _stack(hypers), *at)
+        return [jax.tree.map(lambda x, i=index: x[i], learned) for index in range(len(trained))]
+
+    return learn_step
+
+
+def _in_one_program(
+    swept: Swept, fetch: Fetch
+) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
+    """The whole step of all members, over a further axis, for a loop of steps on the device."""
+    learn = _make_mapped_learn_step(swept.base)
+
+    def train_step(
+        state: TrainState,
+        frozen: PyTree,
+        hypers: Hypers,
+        source: PyTree,
+        epoch: Epoch,
+        position: Array,
+    ) -> tuple[TrainState, dict[str, Array]]:
+        values = tuple(hypers[label] for label in swept.labels)
+        batch, view = fetch(source, epoch, position), jnp.asarray(epoch.number)
+        observed = step.observe(swept.base, frozen, batch, view, values[0].data_seed)
+        trained = tuple(split(swept, state).values())
+        learned = learn(trained, state.step, observed, values, view, position)
+        states = dict(zip(swept.labels, learned, strict=True))
+        trained_after = {label: after.trained for label, (after, _) in states.items()}
+        return join(state.step + 1, trained_after), _by_member(
+            {label: metrics for label, (_, metrics) in states.items()}
+        )
+
+    return train_step
 
 
 def _stack(trees: Sequence[PyTree]) -> PyTree:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def _unstack(tree: PyTree, count: int) -> tuple[PyTree, ...]:
-    return tuple(jax.tree.map(lambda x, i=index: x[i], tree) for index in range(count))
-
-
-def make_train_step(
-    swept: Swept, fetch: step.Fetch, jit: Callable[..., Callable[..., Any]], per_call: int = 1
-) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
-    """As `step.make_train_step`, of all members, and compiled; `hyper` is theirs by label.
-
-    The batch is made, and the frozen networks run on it, once. Where one call does not train all
-    members, calls of the same program follow each other.
-
-    Args:
-        swept: the members.
-        fetch: how a batch is read from what the host passes.
-        jit: `jax.jit` with the layout; it takes `donate_argnums`.
-        per_call: as `step.looped` takes it; more than 1 needs all members in one call.
-    """
-    learn = make_learn(swept)
-
-    def observe(frozen: PyTree, hyper: Hyper, *batch: Any) -> tuple[Observed, Array]:
-        observed, view = fetch(*batch)
-        return step.observe(swept.base, frozen, observed, view, hyper.data_seed), view
-
-    def all_at_once(
-        state: TrainState, frozen: PyTree, hypers: Hypers, *batch: Any
-    ) -> tuple[TrainState, dict[str, Array]]:
-        mine = tuple(hypers[label] for label in swept.labels)
-        observed, view = observe(frozen, mine[0], *batch)
-        owns = tuple(split(swept, state).values())
-        made, metrics = learn(owns, state.step, observed, mine, view, batch[-1])
-        owns_after = dict(zip(swept.labels, made, strict=True))
-        return join(state.step + 1, owns_after), _by_member(swept.labels, metrics)
-
-    if not 0 < swept.together < len(swept.labels):
-        return jit(step.looped(all_at_once, per_call), donate_argnums=0)
-    if per_call > 1:
-        raise ValueError("several steps a call need all members in it")
-    learning, observing = jit(learn, donate_argnums=0), _Pruned(observe, learn, jit)
-    starts = range(0, len(swept.labels), swept.together)
-
-    def in_groups(
-        state: TrainState, frozen: PyTree, hypers: Hypers, *batch: Any
-    ) -> tuple[TrainState, dict[str, Array]]:
-        before = split(swept, state)
-        owns: dict[str, Own] = {}
-        logged: dict[str, Array] = {}
-        seen = None
-        for group in (swept.labels[first : first + swept.together] for first in starts):
-            own = tuple(before[label] for label in group)
-            mine = tuple(hypers[label] for label in group)
-            if seen is None:
-                seen = observing(own, state.step, frozen, mine, *batch)
-            observed, view = seen
-            made, metrics = learning(own, state.step, observed, mine, view, batch[-1])
-            owns |= zip(group, made, strict=True)
-            logged |= _by_member(group, metrics)
-        return join(state.step + 1, owns), logged
-
-    return in_groups
-
-
-def _by_member(labels: Sequence[str], metrics: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+def _by_member(metrics: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
     return {
         named(name, label): value
-        for label, each in zip(labels, metrics, strict=True)
-        for name, value in each.items()
+        for label, values in metrics.items()
+        for name, value in values.items()
     }
 
 
-class _Pruned:
-    """`observe` in a program of its own, which puts out only the features that `learn` reads."""
-
-    def __init__(
-        self,
-        observe: Callable[..., tuple[Observed, Array]],
-        learn: Callable[..., Learned],
-        jit: Callable[..., Callable[..., Any]],
-    ):
-        self._observe, self._learn, self._jit = observe, learn, jit
-        self._compiled: Callable[..., Any] | None = None
-
-    def __call__(
-        self,
-        owns: tuple[Own, ...],
-        count: Array,
-        frozen: PyTree,
-        hypers: tuple[Hyper, ...],
-        *batch: Any,
-    ) -> tuple[Observed, Array]:
-        if self._compiled is None:
-            observed, view = jax.eval_shape(self._observe, frozen, hypers[0], *batch)
-
-            def use(observed: Observed, view: Array) -> Learned:
-                return self._learn(owns, count, observed, hypers, view, batch[-1])
-
-            read = reads.features(use, observed, view)
-
-            def observe(*arguments: Any) -> tuple[Observed, Array]:
-                made, view = self._observe(*arguments)
-                return made._replace(outputs=reads.keep(made.outputs, read)), view
-
-            self._compiled = self._jit(observe)
-        return self._compiled(frozen, hypers[0], *batch)
-
-
 def make_eval_step(
-    swept: Swept, fetch: step.Fetch, jit: Callable[..., Callable[..., Any]]
+    swept: Swept, fetch: Fetch, jit: Callable[..., Callable[..., Any]]
 ) -> Callable[..., dict[str, Any]]:
     """As `predict.make_eval_step`: one program, called for each member."""
     evaluate = jit(predict.make_eval_step(swept.base, fetch))

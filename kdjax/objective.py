@@ -1,13 +1,26 @@
 """The weighted sum of a stage's terms, as a function of what it trains."""
 
+import functools
 import zlib
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from kdjax import metrics
 from kdjax.program import Observed, Program
-from kdjax.types import Array, Hyper, Loss, NetState, Outputs, PyTree, TermState, TrainState, View
+from kdjax.types import (
+    Array,
+    Hyper,
+    Loss,
+    NetState,
+    Outputs,
+    PyTree,
+    Term,
+    TermState,
+    TrainState,
+    View,
+)
 
 
 def named_key(key: Array, name: str) -> Array:
@@ -27,6 +40,7 @@ def objective(
     """The weighted sum of all terms, with new statistics, new memory and metrics."""
     params, term_params = trainable
     batch = observed.batch
+    own_key = key if axis is None else jax.random.fold_in(key, jax.lax.axis_index(axis))
     outputs, stats, memory = dict(observed.outputs), {}, {}
     for name in program.trained:
         network = program.networks[name]
@@ -34,22 +48,33 @@ def objective(
             NetState(params[name], state.networks[name].batch_stats),
             batch.image,
             train=True,
-            key=named_key(key, network.key_name),
+            key=named_key(own_key, network.key_name),
         )
     count = over_devices(jnp.sum(batch.mask), axis)
     total = jnp.float32(0)
     logged: dict[str, Array] = {}
     for name, term in program.terms.items():
-        values = now.terms[name]
+        values, before = now.terms[name], state.terms[name].memory
         seen, weights = _apart(outputs, params)
-        view = View(batch, seen, weights, values, state.step, named_key(key, name))
-        loss = term.loss(TermState(term_params[name], state.terms[name].memory), view)
-        value = _share(loss, batch.mask, count, axis)
+        whole = term.batch_wide and axis is not None
+        view = View(
+            gathered(batch, axis) if whole else batch,
+            gathered(seen, axis) if whole else seen,
+            weights,
+            values,
+            state.step,
+            named_key(key if term.batch_wide else own_key, name),
+        )
+        loss = term.loss(TermState(term_params[name], before), view)
+        check_loss(term, loss, before)
+        share = functools.partial(
+            _share, mask=view.batch.mask, count=count, copies=_devices(axis), whole=whole
+        )
+        value = share(loss.value)
         total = total + values["weight"] * value
-        memory[name] = loss.memory
+        memory[name] = before if loss.memory is None else loss.memory
         logged[name] = value
-        for metric, measured in loss.metrics.items():
-            logged[f"{name}/{metric}"] = measured / _devices(axis)
+        logged |= {f"{name}/{metric}": share(x) for metric, x in loss.metrics.items()}
     logged["loss"] = total
     for name in program.trained:
         correct = metrics.sums(program.task, outputs[name], batch)["correct"]
@@ -68,16 +93,58 @@ def _apart(outputs: dict[str, Outputs], params: PyTree) -> tuple[dict[str, Outpu
     return {name: made._replace(logits=logits[name]) for name, made in outputs.items()}, params
 
 
-def _share(loss: Loss, mask: Array, count: Array, axis: str | None) -> Array:
-    """A term's value, so that the sum over devices is its value on the global batch."""
-    if loss.over == "examples":
-        return jnp.sum(jnp.where(mask > 0, loss.value, 0.0)) / count
-    return loss.value / _devices(axis)
+def check_loss(term: Term, loss: Loss, memory: PyTree) -> None:
+    """Makes sure that a term sees the global batch where it must, and keeps its memory's structure.
+
+    Args:
+        term: the term.
+        loss: what its `loss` returned, or shapes of it.
+        memory: the term's memory before.
+
+    Raises:
+        ValueError: what does not hold, for the term's author.
+    """
+    ranks = [jnp.ndim(x) for x in (loss.value, *loss.metrics.values())]
+    if loss.over == "examples" and ranks[0] != 1:
+        raise ValueError(f"its loss is over examples, but has {ranks[0]} axes in place of one")
+    if not (term.batch_wide or loss.over == "weights") and min(ranks) == 0:
+        raise ValueError(
+            "it returns a scalar of the batch: its Term must have batch_wide=True, since under "
+            "pmap it would be a scalar of one device's share"
+        )
+    if not term.batch_wide and jax.tree.leaves(memory):
+        raise ValueError(
+            "it has memory: its Term must have batch_wide=True, so that all devices have the same"
+        )
+    before: Any = jax.tree.structure(memory)
+    after: Any = jax.tree.structure(loss.memory)
+    if loss.memory is not None and before != after:
+        raise ValueError(f"it returns memory {after}, but its init made {before}")
+
+
+def _share(value: Array, *, mask: Array, count: Array, copies: int, whole: bool) -> Array:
+    """A device's summand of a value or metric: summed over devices it is the global batch's.
+
+    Args:
+        value: `[b]`, or a scalar that every device has.
+        mask: `[b]`.
+        count: examples in the global batch.
+        copies: devices.
+        whole: whether `value` is of the global batch on every device.
+    """
+    if value.ndim == 0:
+        return value / copies
+    total = jnp.sum(jnp.where(mask > 0, value, 0.0)) / count
+    return total / copies if whole else total
 
 
 def _devices(axis: str | None) -> int:
-    """What is alike on each of them is divided by their number, and summed over them later."""
     return 1 if axis is None else jax.lax.axis_size(axis)
+
+
+def gathered(tree: PyTree, axis: str | None) -> PyTree:
+    """Arrays `[b, ..]` of every device under pmap, as the global batch."""
+    return jax.tree.map(lambda x: jax.lax.all_gather(x, axis, tiled=True), tree)
 
 
 def over_devices(tree: PyTree, axis: str | None) -> PyTree:

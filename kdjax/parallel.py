@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from kdjax import feed, members, runtime
+from kdjax import feed, members, runtime, step_programs
 from kdjax.data.types import Split
 from kdjax.errors import UserError
 from kdjax.predict import make_answer_step, make_eval_step, make_predict_step
@@ -106,9 +106,14 @@ def make(
     def answer_step(program: Program) -> Any:
         return compiled(make_answer_step(program, fetch), static_argnums=1)
 
+    by_example_too = functools.partial(jax.jit, out_shardings=by_example, compiler_options=options)
+
     def jit_step(program: Program, per_call: int = 1) -> Callable[..., Any]:
+        jit = step_programs.Jit(compiled, by_example_too)
         if program.swept:
-            return members.make_train_step(program.swept, fetch, compiled, per_call)
+            return members.make_train_step(program.swept, fetch, jit, per_call)
+        if per_call == 1:
+            return step_programs.TrainStep(program, fetch, jit)
         return compiled(looped(make_train_step(program, fetch), per_call), donate_argnums=0)
 
     if kind == "jit":

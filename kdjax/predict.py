@@ -7,13 +7,13 @@ import jax.numpy as jnp
 
 from kdjax import metrics, reads, step
 from kdjax.program import Program
-from kdjax.types import Array, NetState, Outputs, PyTree
+from kdjax.types import Array, Epoch, Fetch, NetState, Outputs, PyTree
 
 Predicted = dict[str, Outputs]
 """Of each network, on one batch."""
 
 
-def make_answer_step(program: Program, fetch: step.Fetch) -> Callable[..., dict[str, Outputs]]:
+def make_answer_step(program: Program, fetch: Fetch) -> Callable[..., dict[str, Outputs]]:
     """`step(frozen, read, data_seed, view, source, epoch, position)`: frozen networks' answers.
 
     `read` holds the names of the features that are kept of each network, and is static.
@@ -25,10 +25,10 @@ def make_answer_step(program: Program, fetch: step.Fetch) -> Callable[..., dict[
         data_seed: Array,
         view: Array,
         source: PyTree,
-        epoch: PyTree,
+        epoch: Epoch,
         position: Array,
     ) -> dict[str, Outputs]:
-        batch, _ = fetch(source, epoch, position)
+        batch = fetch(source, epoch, position)
         outputs = step.observe(program, frozen, batch, view, data_seed).outputs
         kept = reads.keep(outputs, read)
         return jax.tree.map(lambda x: x.astype(jnp.float16), kept)
@@ -36,13 +36,13 @@ def make_answer_step(program: Program, fetch: step.Fetch) -> Callable[..., dict[
     return answer_step
 
 
-def make_eval_step(program: Program, fetch: step.Fetch) -> Callable[..., dict[str, metrics.Sums]]:
+def make_eval_step(program: Program, fetch: Fetch) -> Callable[..., dict[str, metrics.Sums]]:
     """`step(networks, source, epoch, position)` gives each network's metric sums on one batch."""
 
     def eval_step(
-        networks: dict[str, NetState], source: PyTree, epoch: PyTree, position: Array
+        networks: dict[str, NetState], source: PyTree, epoch: Epoch, position: Array
     ) -> dict[str, metrics.Sums]:
-        batch, _ = fetch(source, epoch, position)
+        batch = fetch(source, epoch, position)
         image = step.normalise(program, batch.image.astype(jnp.float32) / 255.0)
         batch = batch._replace(image=image)
         return {
@@ -57,7 +57,7 @@ def make_eval_step(program: Program, fetch: step.Fetch) -> Callable[..., dict[st
     return eval_step
 
 
-def make_predict_step(program: Program, fetch: step.Fetch, layer: str) -> Callable[..., Predicted]:
+def make_predict_step(program: Program, fetch: Fetch, layer: str) -> Callable[..., Predicted]:
     """`step(networks, source, epoch, position)` gives each network's outputs on one batch.
 
     Args:
@@ -68,9 +68,9 @@ def make_predict_step(program: Program, fetch: step.Fetch, layer: str) -> Callab
     """
 
     def predict_step(
-        networks: dict[str, NetState], source: PyTree, epoch: PyTree, position: Array
+        networks: dict[str, NetState], source: PyTree, epoch: Epoch, position: Array
     ) -> Predicted:
-        batch, _ = fetch(source, epoch, position)
+        batch = fetch(source, epoch, position)
         image = step.normalise(program, batch.image.astype(jnp.float32) / 255.0)
         found = {}
         for name, state in networks.items():

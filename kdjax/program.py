@@ -48,10 +48,10 @@ class Swept(NamedTuple):
     labels: tuple[str, ...]
     """Of the members."""
     vmap: bool
-    """Whether members of one call are one computation over a further axis, or stand one after
-    another in its program."""
+    """Whether the members of one call are one computation over a further axis; else one call trains
+    one member."""
     together: int
-    """How many members one call trains; 0: all of them."""
+    """How many members one call trains: 1 without `vmap`; 0: all of them."""
 
 
 class Answers(NamedTuple):

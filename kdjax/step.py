@@ -4,6 +4,7 @@
 `learn` runs the trained networks, sums the weighted terms, differentiates once and updates every
 network at the same time. Answers that were computed beforehand replace the second part of
 `observe` (`kdjax.teacher_cache`); a sweep maps `learn` over its members (`kdjax.members`).
+`kdjax.step_programs` compiles the parts.
 """
 
 import functools
@@ -19,6 +20,8 @@ from kdjax.program import TERMS, Answers, Observed, Program
 from kdjax.types import (
     Array,
     Batch,
+    Epoch,
+    Fetch,
     Hyper,
     NetState,
     Network,
@@ -87,12 +90,29 @@ def observe(
         view: int32; a new view is a new draw of the augmentation.
         data_seed: uint32.
     """
-    view = view % program.views if program.views else view
+    batch = augmented(program, batch, view, data_seed)
+    return Observed(batch, frozen_outputs(program, frozen, batch, view))
+
+
+def augmented(program: Program, batch: Batch, view: Array, data_seed: Array) -> Batch:
+    """The batch as networks see it, from uint8 images `[b, h, w, c]`: augmented and normalised."""
     batch = batch._replace(image=batch.image.astype(jnp.float32) / 255.0)
-    batch = program.augment(batch, view, data_seed)
-    batch = batch._replace(image=normalise(program, batch.image))
+    batch = program.augment(batch, _of_views(program, view), data_seed)
+    return batch._replace(image=normalise(program, batch.image))
+
+
+def frozen_outputs(
+    program: Program, frozen: Mapping[str, Frozen], batch: Batch, view: Array
+) -> dict[str, Outputs]:
+    """What every frozen network puts out on an augmented batch; without a gradient."""
+    view = _of_views(program, view)
     outputs = {name: _outputs(program, name, frozen[name], batch, view) for name in program.frozen}
-    return Observed(batch, jax.lax.stop_gradient(outputs))
+    return jax.lax.stop_gradient(outputs)
+
+
+def _of_views(program: Program, view: Array) -> Array:
+    """The view's number where a few are used in rotation."""
+    return view % program.views if program.views else view
 
 
 def _outputs(program: Program, name: str, state: Frozen, batch: Batch, view: Array) -> Outputs:
@@ -118,7 +138,7 @@ def learn(
         state: what the update replaces.
         observed: the batch and the frozen networks' outputs on it.
         hyper: schedules; evaluated here, at the state's step.
-        key: of this step; dropout takes its own from it for each network.
+        key: of this step, the same on all devices; dropout takes its own from it for each network.
         axis: name of the device axis under pmap, where `observed` is one device's shard.
 
     Returns:
@@ -181,14 +201,10 @@ def step_key(seed: Array, view: Array, position: Array) -> Array:
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), view), position)
 
 
-Fetch = Callable[[PyTree, PyTree, Array], tuple[Batch, Array]]
-"""`fetch(source, epoch, position)` gives one batch and its view, inside jit."""
-
-
 def make_train_step(
     program: Program, fetch: Fetch, axis: str | None = None
 ) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
-    """The whole step: `step(state, frozen, hyper, source, epoch, position)`.
+    """The whole step in one program: `step(state, frozen, hyper, source, epoch, position)`.
 
     Args:
         program: the stage's code.
@@ -201,14 +217,12 @@ def make_train_step(
         frozen: dict[str, Frozen],
         hyper: Hyper,
         source: PyTree,
-        epoch: PyTree,
+        epoch: Epoch,
         position: Array,
     ) -> tuple[TrainState, dict[str, Array]]:
-        batch, view = fetch(source, epoch, position)
+        batch, view = fetch(source, epoch, position), jnp.asarray(epoch.number)
         observed = observe(program, frozen, batch, view, hyper.data_seed)
         key = step_key(hyper.seed, view, position)
-        if axis is not None:
-            key = jax.random.fold_in(key, jax.lax.axis_index(axis))
         return learn(program, state, observed, hyper, key, axis)
 
     return train_step

@@ -27,11 +27,9 @@ def define() -> None:
     kdjax_main.define()
     flags.DEFINE_multi_string("axis", [], "KEY=VALUE,VALUE,...: a key of the config, as alpha.")
     flags.DEFINE_integer("seeds", 1, "Seeds of every setting, from config.seed on.", 1)
-    modes = ["auto", "separate", "unrolled", "vmap"]
+    modes = ["auto", "separate", "vmap"]
     flags.DEFINE_enum("mode", "auto", modes, "How members are trained: see docs/sweeps.md.")
-    flags.DEFINE_integer(
-        "together", 0, "Members in one call, unrolled or vmap; 0: all that fit.", 0
-    )
+    flags.DEFINE_integer("together", 0, "Members in one call with vmap; 0: all of them.", 0)
 
 
 def main() -> None:
@@ -83,9 +81,9 @@ def grid(
         config: of one run.
         axes: keys and their values.
         seeds: how many, from the config's on.
-        mode: "separate" (a call of the compiled step for each member), "unrolled" or "vmap", or
-            "auto", which chooses by device.
-        together: how many members one call trains where it is not "separate"; 0 for all that fit.
+        mode: "separate" (a call of the compiled step for each member), "vmap" (one computation over
+            a further axis), or "auto", which chooses by device.
+        together: how many members one call trains with "vmap"; 0 for all of them.
 
     Raises:
         UserError: the config has no such key, or takes no such value.

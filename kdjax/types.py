@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
+from jax.typing import ArrayLike
 
 Array = jax.Array
 PyTree = Any
@@ -24,6 +25,19 @@ class Batch(NamedTuple):
     is used."""
     mask: Array
     """`[b]` float32, 1 for an example and 0 for padding."""
+
+
+class Epoch(NamedTuple):
+    """What the steps of one epoch share."""
+
+    order: ArrayLike | None
+    """`[steps, b]` int32 rows of the split, -1 for padding; None where batches are streamed."""
+    number: ArrayLike
+    """int32: the view, which keys augmentation and dropout."""
+
+
+Fetch = Callable[[PyTree, Epoch, Array], Batch]
+"""`fetch(source, epoch, position)` gives one batch, inside jit; its images are uint8."""
 
 
 class Outputs(NamedTuple):
@@ -49,6 +63,15 @@ class TermState(NamedTuple):
     memory: PyTree
 
 
+class Trained(NamedTuple):
+    """What an update replaces, beside the count of updates."""
+
+    networks: dict[str, NetState]
+    terms: dict[str, TermState]
+    opt: dict[str, PyTree]
+    """As in `TrainState`."""
+
+
 class TrainState(NamedTuple):
     """Everything that changes during a stage."""
 
@@ -58,6 +81,11 @@ class TrainState(NamedTuple):
     terms: dict[str, TermState]
     opt: dict[str, PyTree]
     """Optimiser state, one entry for each trained network and one, `terms`, for the terms."""
+
+    @property
+    def trained(self) -> Trained:
+        """All but the count of updates."""
+        return Trained(self.networks, self.terms, self.opt)
 
 
 class Hyper(NamedTuple):
@@ -109,7 +137,8 @@ class Task(NamedTuple):
 
 
 class View(NamedTuple):
-    """All that a term may see of one step."""
+    """All that a term may see of one step: of the global batch or, in a term that is not
+    `batch_wide`, of one device's share of it under pmap."""
 
     batch: Batch
     outputs: Mapping[str, Outputs]
@@ -118,7 +147,9 @@ class View(NamedTuple):
     hyper: Mapping[str, Array]
     """This term's own values at this step: `weight`, `temperature`."""
     step: Array
+    """int32, the stage's own count of updates."""
     key: Array
+    """A random key of this term and this step; the same on all devices for a `batch_wide` term."""
 
 
 class Loss(NamedTuple):
@@ -127,12 +158,14 @@ class Loss(NamedTuple):
     value: Array
     """`[b]` if `over` is "examples", a scalar otherwise."""
     over: Literal["examples", "batch", "weights"]
-    """Per example (masked and averaged in one place), a scalar of the global batch, or of the
-    weights alone."""
+    """Per example (masked and averaged in one place), a scalar of the global batch (from a
+    `batch_wide` term only), or a scalar of the weights alone."""
     metrics: Mapping[str, Array] = {}
-    """Scalars to log, under the term's name."""
-    memory: PyTree = ()
-    """The term's new memory."""
+    """To log under the term's name: `[b]`, averaged as the value is, or scalars from terms that are
+    `batch_wide` or over the weights."""
+    memory: PyTree = None
+    """The term's new memory, of the structure that `Term.init` made; None: as it was. Only a
+    `batch_wide` term may have memory, so that it is equal on all devices."""
 
 
 class Term(NamedTuple):
@@ -145,6 +178,9 @@ class Term(NamedTuple):
     """The networks that it reads."""
     learns: tuple[str, ...] | None = None
     """Those of them that its gradient reaches; None: all."""
+    batch_wide: bool = False
+    """Whether it must see the global batch: relations between examples, or memory. Under jit every
+    term does; under pmap the outputs of all devices are gathered for this one."""
 
     @property
     def teaches(self) -> tuple[str, ...]:

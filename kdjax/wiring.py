@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from kdjax.discover import unknown
 from kdjax.errors import UserError
+from kdjax.objective import check_loss
 from kdjax.program import Program
 from kdjax.types import Array, Batch, Hyper, NetState, Network, Outputs, PyTree, Term, View
 
@@ -165,4 +166,7 @@ def _check_terms(
 def _value(term: Term, batch: Batch, outputs: PyTree, params: PyTree, hyper: PyTree) -> Array:
     key = jax.random.key(0)
     view = View(batch, outputs, params, hyper, jnp.int32(0), key)
-    return term.loss(term.init(key, outputs), view).value
+    state = term.init(key, outputs)
+    loss = term.loss(state, view)
+    check_loss(term, loss, state.memory)
+    return loss.value

@@ -21,4 +21,4 @@ def make(*, task, network):
         value = jnp.sum((projected - mean[None]) ** 2, axis=-1)
         return Loss(value, "examples", memory=memory)
 
-    return Term(init, loss, (network,))
+    return Term(init, loss, (network,), batch_wide=True)

@@ -103,8 +103,7 @@ def test_streamed_batches_make_one_step_a_call(tmp_path):
 def test_labels_and_images_belong_to_their_ids():
     part = split()
     seen = []
-    for (batch, view), number, _ in batches("streaming", part):
-        assert view == number
+    for batch, view, _ in batches("streaming", part):
         rows = [int(np.flatnonzero(part.id == one)[0]) for one in batch.id]
         np.testing.assert_array_equal(batch.image, part.image.read(np.array(rows)))
         np.testing.assert_array_equal(batch.label, part.label[rows])
@@ -117,7 +116,7 @@ def test_labels_and_images_belong_to_their_ids():
 def test_evaluation_batches_are_the_same(tmp_path):
     resident = batches("resident", split(), evaluation=10)
     assert_same(resident, batches("streaming", split(tmp_path), evaluation=10))
-    assert sum(batch.mask.sum() for (batch, _), *_ in resident) == COUNT
+    assert sum(batch.mask.sum() for batch, *_ in resident) == COUNT
 
 
 def test_no_more_batches_are_read_than_fit_the_buffers(monkeypatch, tmp_path):

@@ -1,14 +1,12 @@
 """Members of a sweep are what separate runs would be; they share the batch and the teacher."""
 
 import functools
-import os
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import members, parallel, reads, runtime, step, tasks
+from kdjax import members, parallel, step, step_programs, tasks
 from kdjax.data.store import Images
 from kdjax.data.types import Split
 from kdjax.terms import attention, ce, soft
@@ -17,7 +15,8 @@ from tests import helpers
 COUNT, BATCH = 48, 16
 # Label: weight of the soft term, temperature, seed, learning rate.
 POINTS = {"a": (0.1, 1.0, 0, 0.1), "b": (0.9, 4.0, 0, 0.1), "c": (0.9, 4.0, 7, 0.02)}
-WAYS = {"separate": (False, 1), "unrolled": (False, 0), "two calls": (False, 2), "vmap": (True, 0)}
+# Whether members are one computation, and how many one call trains.
+WAYS = {"separate": (False, 1), "vmap": (True, 0), "vmap, two calls": (True, 2)}
 
 
 def base(**arguments):
@@ -34,15 +33,6 @@ def base(**arguments):
         ),
     }
     return helpers.program(networks, ["student"], terms, pad=1, **arguments)
-
-
-@pytest.fixture(autouse=True)
-def _fused_as_in_runs(monkeypatch):
-    """What tests leave out to compile quickly (`conftest`) decides which sums round alike."""
-    flag = "xla_cpu_use_fusion_emitters"
-    if flag in os.environ["XLA_FLAGS"]:
-        options = runtime.compiler_options() | {flag: True}
-        monkeypatch.setattr(runtime, "compiler_options", lambda: options)
 
 
 def hypers():
@@ -104,26 +94,25 @@ def together(way, updates, per_call=1):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_member_is_what_a_separate_run_is(way):
     """Bit for bit where it is the same computation; after one step to 1e-5 where it is not."""
-    updates = 1 if way == "vmap" else 4
+    updates = 4 if way == "separate" else 1
     program, state, logged = together(way, updates)
     for label, own in members.split(program.swept, state).items():
         expected, metrics = alone(label, updates)
-        mine = members.Own(expected.networks, expected.terms, expected.opt)
-        if way != "vmap":
-            helpers.assert_identical(own, mine)
+        of_member = {name: logged[members.named(name, label)] for name in metrics}
+        if way == "separate":
+            helpers.assert_identical((own, of_member), (expected.trained, metrics))
         else:
             jax.tree.map(
-                lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6), own, mine
+                lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6),
+                (own, of_member),
+                (expected.trained, metrics),
             )
-        for name, value in metrics.items():
-            found = logged[members.named(name, label)]
-            np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-6, err_msg=name)
     assert int(state.step) == updates
 
 
 def test_several_steps_a_call_are_single_steps_of_every_member():
-    _, single, _ = together("unrolled", 3)
-    _, looped, logged = together("unrolled", 3, per_call=2)
+    _, single, _ = together("vmap", 3)
+    _, looped, logged = together("vmap", 3, per_call=2)
     jax.tree.map(
         lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6), single, looped
     )
@@ -142,53 +131,46 @@ def test_seed_and_learning_rate_are_a_members_own():
     assert helpers.differ(first["student@a"], first["student@c"])
 
 
+def observed_by(terms):
+    """The frozen networks' outputs as they leave their program, for an update by these terms."""
+    made = base()
+    made = made._replace(terms={name: made.terms[name] for name in terms})
+    values = hypers()["a"]
+    values = values._replace(terms={name: values.terms[name] for name in terms})
+    frozen = {"teacher": made.networks["teacher"].init(jax.random.key(0))}
+    state = helpers.initialise(made, values, frozen)
+    layout = parallel.make("jit", jax.local_devices()[:1])
+    arguments = next(layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=1, first=0))
+    update = layout.train_step(made)
+    return update._observe(state, frozen, values, *arguments).outputs["teacher"]
+
+
 def test_only_the_features_that_terms_read_leave_the_teacher():
     """Between two programs unused ones would be computed and kept."""
-    swept = members.program(base(), tuple(POINTS), vmap=False, together=1).swept
-    terms = {name: term for name, term in swept.base.terms.items() if name != "map"}
-    without = swept._replace(base=swept.base._replace(terms=terms))
-    assert read(swept) == {("teacher", "stem")}
-    assert read(without) == set()
+    assert set(observed_by(("ce", "soft", "map")).features) == {"stem"}
+    assert set(observed_by(("ce", "soft")).features) == set()
 
 
-def read(swept):
-    hyper = hypers()["a"]
-    frozen = {"teacher": swept.base.networks["teacher"].init(jax.random.key(0))}
-    networks = {"student": swept.base.networks["student"].init(jax.random.key(1))}
-    made = step.init_state(swept.base, hyper, networks, frozen, helpers.IMAGE_SHAPE)
-    observed = jax.eval_shape(
-        lambda: step.observe(swept.base, frozen, helpers.batch(), jnp.int32(0), jnp.uint32(0))
-    )
-    own = members.Own(made.networks, made.terms, made.opt)
-    at = jnp.int32(0)
-    learn = members.make_learn(swept)
-
-    def use(observed):
-        return learn((own,), at, observed, (hyper,), at, at)
-
-    return reads.features(use, observed)
-
-
-def test_groups_of_one_size_share_a_program():
+def test_members_share_three_programs():
     program = members.program(base(), tuple(POINTS), vmap=False, together=1)
     compiled = []
 
     def jit(function, **options):
-        made = jax.jit(function, **options)
-        compiled.append(made)
-        return made
+        compiled.append(jax.jit(function, **options))
+        return compiled[-1]
 
-    layout = parallel.make("jit", jax.local_devices()[:1])
-    fetch = parallel.feed.resident(jax.sharding.SingleDeviceSharding(jax.local_devices()[0]))
-    update = members.make_train_step(program.swept, fetch, jit)
+    device = jax.local_devices()[0]
+    fetch = parallel.feed.resident(jax.sharding.SingleDeviceSharding(device))
+    update = members.make_train_step(program.swept, fetch, step_programs.Jit(jit, jit))
     teacher = {"teacher": program.networks["teacher"].init(jax.random.key(0))}
     networks = members.initial_networks(program.swept, hypers())
     state = members.init_state(program.swept, hypers(), networks, teacher, helpers.IMAGE_SHAPE)
+    layout = parallel.make("jit", [device])
     batches = layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=9, first=0)
     for _ in range(4):
         state, _ = update(state, teacher, hypers(), *next(batches))
-    # Observing and learning were compiled once or twice, as the first state was made elsewhere.
-    assert len(compiled) == 2
+    # Each was compiled once or twice, as the first state was made elsewhere.
+    assert len(compiled) == 3
     assert all(made._cache_size() <= 2 for made in compiled)
 
 

@@ -50,48 +50,22 @@ def test_a_run_resumes_exactly_and_logs_at_the_same_steps(tmp_path):
             np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=near, err_msg=name)
 
 
-def test_a_run_goes_on_as_it_began_on_another_machine(tmp_path, monkeypatch):
-    """Begun where single steps are the choice, it does not change to several; nor back."""
+def test_a_sweep_goes_on_as_it_began_on_another_machine(monkeypatch):
+    """`auto` is a call for each member on a CPU, and one computation elsewhere."""
+    grid = sweep.grid(looped(1), [("alpha", [0.1, 0.9])], 1)
 
-    def train_until(stop, directory):
-        asked = []
-        with pytest.raises(Interrupted):
-            train.run(looped(0, ce, ""), directory, lambda at: asked.append(at) or at == stop)
-        # At the end of an epoch twice.
-        return sorted({*asked})
+    def way(stage):
+        return stage.program.swept.vmap, stage.program.swept.together
 
-    one, other = tmp_path / "one", tmp_path / "other"
-    train_until(5, one)
+    here = build.plan(grid, 1)
+    assert way(here.stages[-1]) == (False, 1)
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(jax, "default_backend", lambda: "gpu")
-        elsewhere.setattr(execution, "STEPS_PER_CALL", 3)
-        assert train_until(7, one) == [6, 7]
-        assert train_until(5, other) == [1, 4, 5]
-    assert train_until(9, other) == [8, 9]
-    streamed = looped(0, ce, "")
-    streamed.data.input = "streaming"
-    with pytest.raises(UserError, match="began with 3 steps a call"):
-        train.run(streamed, other)
-
-
-def test_it_is_chosen_by_backend_and_input(monkeypatch):
-    def chosen(config):
-        plan = execution.settle(build.plan(config, 1), {})
-        return [stage.steps_per_call for stage in plan.stages]
-
-    assert chosen(looped(0)) == [1, 1]
-    assert chosen(looped(5)) == [5, 5]
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert chosen(looped(0)) == [execution.STEPS_PER_CALL] * 2
-    assert chosen(looped(1)) == [1, 1]
-    streamed = looped(0)
-    streamed.data.input = "streaming"
-    assert chosen(streamed) == [1, 1]
-    axes = [("alpha", [0.1, 0.9])]
-    grouped = sweep.grid(looped(0), axes, 1, mode="separate")
-    # The teacher is shared and trained alone.
-    assert chosen(grouped) == [execution.STEPS_PER_CALL, 1]
-    assert chosen(sweep.grid(looped(0), axes, 1, mode="vmap")) == [execution.STEPS_PER_CALL] * 2
+        there = build.plan(grid, 1)
+    assert way(there.stages[-1]) == (True, 0)
+    began = {stage.name: stage.execution for stage in here.stages}
+    assert way(execution.settle(there, began).stages[-1]) == (False, 1)
+    assert way(execution.settle(there, {}).stages[-1]) == (True, 0)
 
 
 def test_what_stands_against_it_is_told(tmp_path):
@@ -107,7 +81,7 @@ def test_what_stands_against_it_is_told(tmp_path):
             train.run(config, tmp_path / "none")
     assert not (tmp_path / "none").exists()
     # Runs of another machine can be evaluated.
-    assert build.plan(streamed, 1).stages[0].steps_per_call == 1
+    build.plan(streamed, 1)
 
 
 def test_too_little_memory_is_one_line(tmp_path, monkeypatch):
@@ -130,7 +104,7 @@ def test_sweeps_with_kept_answers_are_those_of_single_steps(tmp_path):
         config = looped(steps)
         config.teacher_cache, config.data.augment.pad = True, 0
         config.data.data_dir = str(tmp_path / "data")
-        config = sweep.grid(config, [("alpha", [0.1, 0.9])], 1, mode="unrolled")
+        config = sweep.grid(config, [("alpha", [0.1, 0.9])], 1, mode="vmap")
         results[steps] = train.run(config, tmp_path / f"of {steps}")
     for stop in (5, 17):
         with pytest.raises(Interrupted):

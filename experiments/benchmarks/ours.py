@@ -103,9 +103,10 @@ def training(config: Any, *, epochs: bool = False) -> Work:
     memory, flops = 0, 0.0
     if hasattr(update, "lower"):
         lowered = update.lower(state, frozen, hyper, *next(batches))
-        memory = lowered.compile().memory_analysis().temp_size_in_bytes
+        programs = lowered if isinstance(lowered, list) else [lowered]
+        memory = max(p.compile().memory_analysis().temp_size_in_bytes for p in programs)
         # Of a loop one step, which is all that is counted.
-        flops = each * (lowered.cost_analysis() or {}).get("flops", 0.0)
+        flops = each * sum((p.cost_analysis() or {}).get("flops", 0.0) for p in programs)
     if per_call > 1:
         # The shorter call that begins an epoch is another program.
         steps(images.count // BATCH // each)

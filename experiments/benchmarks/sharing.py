@@ -114,7 +114,7 @@ def members() -> dict[str, ours.Work]:
     from kdjax import sweep
 
     found = {"1": ours.training(ours.taught())}
-    for mode in ("separate", "unrolled", "vmap"):
+    for mode in ("separate", "vmap"):
         found[f"8 {mode}"] = ours.training(sweep.grid(ours.taught(), ours.AXES, 1, mode=mode))
     return found
 

@@ -65,7 +65,7 @@ def make(
             )
             for mine, theirs in pairs
         )
-        return Loss(jnp.asarray(total), over="examples", memory=state.memory)
+        return Loss(jnp.asarray(total), over="examples")
 
     return Term(init, loss, reads=(student, teacher), learns=(student,))
 

@@ -16,6 +16,6 @@ def make(*, task: Task, network: str, label_smoothing: float = 0.0) -> Term:
     def loss(state: TermState, view: View) -> Loss:
         logits = view.outputs[network].logits
         value = task.hard(logits, view.batch.label, label_smoothing=label_smoothing)
-        return Loss(value, over="examples", memory=state.memory)
+        return Loss(value, over="examples")
 
     return Term(no_state, loss, reads=(network,))

@@ -74,7 +74,7 @@ def make(
         for pair in pairs:
             source, target = sides(frozen, pair)
             values.append(features.mse(project(state.params[name(pair)], source), target))
-        return Loss(jnp.asarray(sum(values)), over="examples", memory=state.memory)
+        return Loss(jnp.asarray(sum(values)), over="examples")
 
     return Term(init, loss, reads=(student, teacher), learns=(student,))
 

@@ -57,6 +57,6 @@ def make(*, task: Task, student: str, teacher: str, stages: tuple[int, ...]) -> 
             )
             for stage in stages
         )
-        return Loss(jnp.asarray(total), over="examples", memory=state.memory)
+        return Loss(jnp.asarray(total), over="examples")
 
     return Term(init, loss, reads=(student, teacher), learns=(student,))

@@ -56,6 +56,6 @@ def make(*, task: Task, student: str, teacher: str, guided: str, hint: str) -> T
         regressed = regressed + state.params["bias"].reshape(1, 1, 1, -1)
         target = jax.lax.stop_gradient(activation(view.outputs, teacher, hint))
         value = features.half_squared(regressed, target)
-        return Loss(value, over="examples", memory=state.memory)
+        return Loss(value, over="examples")
 
     return Term(init, loss, reads=(student, teacher), learns=(student,))

@@ -30,7 +30,7 @@ def make(*, task: Task, network: str, kernel: str = "Conv_0/kernel") -> Term:
         found = kernels(view.params[network])
         if kernel not in found:
             raise unknown(f"kernel of network {network!r}", kernel, found)
-        return Loss(nuclear.nuclear_norm(found[kernel]), over="weights", memory=state.memory)
+        return Loss(nuclear.nuclear_norm(found[kernel]), over="weights")
 
     return Term(no_state, loss, reads=(network,))
 

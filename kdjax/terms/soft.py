@@ -79,7 +79,9 @@ def make(
             temperature=temperature,
             scale_by_t2=scale_by_t2,
         )
-        return Loss(value, over="examples", memory=state.memory)
+        return Loss(value, over="examples")
 
     learns = (student,) if detach_teacher else (student, *teachers)
-    return Term(no_state, loss, reads=(student, *teachers), learns=learns)
+    reads = (student, *teachers)
+    # Shuffled over the global batch, on one device and on several alike.
+    return Term(no_state, loss, reads, learns, batch_wide=shuffle)

@@ -12,8 +12,6 @@ def make(*, task: Task, network: str) -> Term:
     """The task's divergence of `network` from uniform predictions."""
 
     def loss(state: TermState, view: View) -> Loss:
-        return Loss(
-            task.uniform(view.outputs[network].logits), over="examples", memory=state.memory
-        )
+        return Loss(task.uniform(view.outputs[network].logits), over="examples")
 
     return Term(no_state, loss, reads=(network,))

@@ -44,6 +44,6 @@ def make(
             temper_student=temper_student,
             scale_by_t2=scale_by_t2,
         )
-        return Loss(value, over="examples", memory=state.memory)
+        return Loss(value, over="examples")
 
     return Term(no_state, loss, reads=(network,))

@@ -1,0 +1,131 @@
+"""Terms that relate examples, or keep memory, see the global batch on every layout."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from kdjax import parallel, step, tasks
+from kdjax.data.store import Images
+from kdjax.data.types import Split
+from kdjax.objective import check_loss
+from kdjax.terms import ce, no_state
+from kdjax.types import Loss, Term, TermState
+from tests import helpers
+
+BATCH, STEPS = 16, 3
+BANK = 32
+
+
+def similarity(over, *, batch_wide=True):
+    """A relational term with a projector, a metric, and a bank in which every example has a row.
+
+    The student's similarities of all pairs of examples are to be the teacher's. Random rows of the
+    bank are pulled on, so that a key that differs between devices shows.
+    """
+
+    def init(key, outputs):
+        k = outputs["student"].logits.shape[-1]
+        return TermState({"projector": jnp.eye(k)}, {"bank": jnp.zeros((BANK, k))})
+
+    def loss(state, view):
+        student = view.outputs["student"].logits @ state.params["projector"]
+        teacher = jax.lax.stop_gradient(view.outputs["teacher"].logits)
+        difference = student @ student.T - teacher @ teacher.T
+        drawn = jax.random.randint(view.key, (3,), 0, BANK)
+        pull = jnp.sum((student[:, None] - state.memory["bank"][drawn][None]) ** 2, axis=(1, 2))
+        values = jnp.mean(difference**2, axis=1) + 0.1 * pull
+        bank = state.memory["bank"].at[view.batch.id].set(jax.lax.stop_gradient(student))
+        largest = jnp.max(jnp.abs(difference))
+        value = values if over == "examples" else jnp.mean(values)
+        return Loss(value, over, {"largest": largest, "pull": pull}, {"bank": bank})
+
+    return Term(init, loss, ("student", "teacher"), ("student",), batch_wide=batch_wide)
+
+
+def train(kind, devices, over):
+    layout = parallel.make(kind, jax.local_devices()[:devices])
+    networks = {n: helpers.network(n) for n in ("student", "teacher")}
+    terms = {"ce": ce.make(task=tasks.MULTI_CLASS, network="student"), "pairs": similarity(over)}
+    made = helpers.program(networks, ["student"], terms)
+    values = helpers.hyper({"ce": 1.0, "pairs": 0.01}, learning_rate=0.05)
+    data = helpers.batch(BANK)
+    split = Split(Images([np.array(data.image)]), np.array(data.label), np.array(data.id))
+    frozen = {"teacher": step.init_network(networks["teacher"], np.uint32(5))}
+    state = layout.spread(helpers.initialise(made, values, frozen))
+    update, logged = layout.train_step(made), []
+    batches = layout.feed(split).training(batch_size=BATCH, seed=0, epochs=9, first=0)
+    for _ in range(STEPS):
+        arguments = next(batches)
+        state, metrics = update(
+            state, layout.replicate(frozen), layout.replicate(values), *arguments
+        )
+        logged.append(jax.device_get(metrics))
+    return state, layout.collect(state.networks), logged
+
+
+@pytest.mark.parametrize("over", ["batch", "examples"])
+def test_eight_devices_find_what_one_finds(over):
+    """Losses, metrics (a maximum too), parameters, projector and memory."""
+    state, networks, logged = train("jit", 1, over)
+    for kind in ("jit", "pmap"):
+        state_of_8, networks_of_8, logged_of_8 = train(kind, 8, over)
+        jax.tree.map(
+            lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5),
+            (logged, networks),
+            (logged_of_8, networks_of_8),
+        )
+        own = state_of_8.terms["pairs"]
+        if kind == "pmap":
+            for leaf in jax.tree.leaves(own):
+                np.testing.assert_array_equal(leaf, np.broadcast_to(leaf[:1], leaf.shape))
+            own = jax.tree.map(lambda x: x[0], own)
+        jax.tree.map(
+            lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5),
+            own,
+            state.terms["pairs"],
+        )
+    assert np.count_nonzero(np.any(state.terms["pairs"].memory["bank"], axis=1)) == BANK
+
+
+def test_no_memory_returned_is_memory_as_it_was():
+    def init(key, outputs):
+        return TermState({}, {"count": jnp.int32(7)})
+
+    def loss(state, view):
+        return Loss(view.outputs["a"].logits[:, 0] ** 2, "examples")
+
+    term = Term(init, loss, ("a",), batch_wide=True)
+    made = helpers.program({"a": helpers.network("a")}, ["a"], {"own": term})
+    values = helpers.hyper({"own": 1.0})
+    before = helpers.initialise(made, values)
+    after, _ = helpers.run(made, values, updates=1, state=before)
+    assert jax.tree.structure(after) == jax.tree.structure(before)
+    assert int(after.terms["own"].memory["count"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (Loss(jnp.float32(1), "batch"), "scalar of the batch"),
+        (Loss(jnp.ones(4), "examples", {"largest": jnp.float32(1)}), "scalar of the batch"),
+        (Loss(jnp.float32(1), "examples"), "over examples, but has 0 axes"),
+    ],
+)
+def test_a_scalar_of_one_devices_share_is_refused(loss, message):
+    term = Term(no_state, lambda state, view: loss, ("a",))
+    with pytest.raises(ValueError, match=message):
+        check_loss(term, loss, {})
+    if "axes" not in message:
+        check_loss(term._replace(batch_wide=True), loss, {})
+
+
+def test_memory_must_be_equal_everywhere_and_keep_its_structure():
+    loss, memory = Loss(jnp.ones(4), "examples"), {"bank": jnp.zeros(3)}
+    term = Term(no_state, lambda state, view: loss, ("a",))
+    with pytest.raises(ValueError, match="memory: its Term must have batch_wide=True"):
+        check_loss(term, loss, memory)
+    wide = term._replace(batch_wide=True)
+    check_loss(wide, loss, memory)
+    with pytest.raises(ValueError, match="returns memory"):
+        check_loss(wide, loss._replace(memory={}), memory)
