@@ -20,6 +20,8 @@ def _known(flag: str) -> bool:
 
 # Most of the tests' time is XLA's: with less optimisation it compiles in half of it. Flags that are
 # set already come last and win.
+# `helpers.as_in_runs` compiles with the flags that a real run would have.
+os.environ.setdefault("XLA_FLAGS_OF_RUNS", os.environ.get("XLA_FLAGS", ""))
 QUICK = {"xla_backend_optimization_level": "1", "xla_cpu_use_fusion_emitters": "false"}
 os.environ["XLA_FLAGS"] = " ".join(
     [

@@ -1,5 +1,11 @@
 """Tiny networks and programs, and the few lines that run them."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -151,6 +157,23 @@ def small(make, argument=""):
         network.model = "plain.plain2"
         network.dropout = 0.2
     return config
+
+
+def as_in_runs(module, *arguments):
+    """What `python -m MODULE ARGUMENTS` prints as JSON, in a process of its own.
+
+    It compiles with the XLA flags of real runs: this suite's compile faster and round differently.
+    """
+    flags = {"XLA_FLAGS": os.environ["XLA_FLAGS_OF_RUNS"], "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | flags,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
 
 
 def evaluated(directory, **choice):

@@ -8,7 +8,7 @@ import torch
 from kdjax import schedules, step, tasks
 from kdjax.program import TERMS
 from kdjax.terms import ce, soft
-from tests import helpers
+from tests import helpers, swapped_peers
 
 
 def logits_of(made, state, observed, name):
@@ -110,20 +110,18 @@ def test_teacher_sees_the_students_view_with_running_statistics():
     )
 
 
-def test_swapping_peers_swaps_their_results_exactly():
-    """Same two networks under each other's names, with dropout, different widths, BatchNorm."""
-    one = helpers.network("one", width=3, norm=True, dropout=0.2)
-    two = helpers.network("two", width=5, norm=True, dropout=0.2)
-    made, weights = helpers.mutual({"a": one, "b": two}, pad=1, kind="adamw")
-    swapped, _ = helpers.mutual({"a": two, "b": one}, pad=1, kind="adamw")
-    values = helpers.hyper(weights, learning_rate=1e-2)
-    # Optax's bias correction raises a float to an integer power.
-    with jax.numpy_dtype_promotion("standard"):
-        first, _ = helpers.run(made, values, updates=5)
-        second, _ = helpers.run(swapped, values, updates=5)
+def test_swapping_peers_swaps_their_results():
+    """To rounding, with this suite's flags: XLA may take other vector instructions for one peer."""
+    first, second = swapped_peers.swapped(kind="sgd")
     for x, y in (("a", "b"), ("b", "a")):
-        helpers.assert_identical(first.networks[x], second.networks[y])
-        helpers.assert_identical(first.opt[x], second.opt[y])
+        for one, other in zip(
+            jax.tree.leaves(first.networks[x]), jax.tree.leaves(second.networks[y]), strict=True
+        ):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_swapping_peers_swaps_their_results_exactly_in_real_runs():
+    assert helpers.as_in_runs("tests.swapped_peers") == {"sgd": 0.0, "adamw": 0.0}
 
 
 def test_weight_zero_is_the_baseline_exactly():

@@ -1,0 +1,57 @@
+"""Compiled gradients are those of the same operations one by one, whatever XLA fuses.
+
+Max pooling once was not: its gradient compared values with their maximum, which XLA had rounded
+differently, so that whole windows lost their gradient at some sizes and batches, without a word.
+"""
+
+import pytest
+
+from tests.helpers import as_in_runs
+from tests.models.test_models import COUNTS
+
+FLIPPED = 2e-2
+"""What one maximum or ReLU may change that is decided the other way; most cases are below 1e-5."""
+
+WRONG = ("plain.plain8,28,96,1", "six_conv.student,40,32,3", "six_conv.student,32,50,3")
+"""Networks, sizes and batches at which gradients were off by 30 to 40 %."""
+
+SMALL = [row[0] for row in COUNTS if row[0].startswith(("mnist", "plain", "six_conv"))]
+LARGE = [row[0] for row in COUNTS if row[0] not in SMALL]
+SIZES = {
+    # Image size and batch; odd and even, powers of two and not.
+    "small": ((28, 64), (28, 128), (29, 31), (32, 32), (32, 100), (32, 128), (36, 32), (40, 32)),
+    "large": ((32, 16), (32, 25), (33, 7), (40, 10)),
+}
+
+
+def assert_close(cases, bound):
+    errors = as_in_runs("tests.models.gradients", *cases)
+    assert errors.keys() >= {case for case in cases if not case.startswith("--")}
+    wrong = {case: error for case, error in errors.items() if not max(error) < bound}
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "case", [WRONG[0], *(pytest.param(c, marks=pytest.mark.slow) for c in WRONG[1:])]
+)
+def test_pooled_networks_where_they_were_wrong(case):
+    assert_close([case], FLIPPED)
+
+
+@pytest.mark.slow
+def test_in_double_precision_nothing_flips():
+    assert_close(["--float64", "plain.plain8,28,6,1", "six_conv.student,20,6,3"], 1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_every_small_model_at_many_sizes(name):
+    channels = 1 if name.startswith("mnist") else 3
+    assert_close([f"{name},{size},{batch},{channels}" for size, batch in SIZES["small"]], FLIPPED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_every_large_model_at_many_sizes(name):
+    sizes = ((64, 4), (97, 3)) if "imagenet" in name else SIZES["large"]
+    assert_close([f"{name},{size},{batch},3" for size, batch in sizes], FLIPPED)
