@@ -46,6 +46,10 @@ def read(name: str, request: Request) -> Raw:
         prepared = bool(builder.info.splits)
     except tfds.core.DatasetNotFoundError:
         prepared = False
+    except ValueError as error:
+        raise UserError(
+            f"tfds/{name}: {name!r} is no name of a data set of TFDS, as tfds/fashion_mnist has"
+        ) from error
     if not prepared:
         option = f" --data_dir={request.data_dir}" if request.data_dir else ""
         raise UserError(
