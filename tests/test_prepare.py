@@ -173,7 +173,7 @@ def test_unknown_data_set(tmp_path):
 
 def test_without_tensorflow_the_command_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(UserError, match=r"pip install -r requirements/prepare\.txt"):
+    with pytest.raises(UserError, match="pip install tensorflow-cpu"):
         prepare.with_tfds("mnist", manual_dir=None, data_dir=str(tmp_path))
 
 
