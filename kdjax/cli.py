@@ -2,7 +2,6 @@
 
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from logging import ERROR, getLogger
@@ -137,31 +136,19 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     except Exception as error:
         _fail_if_mendable(error)
         if isinstance(error, flags.Error):
-            reason = error.__context__
-            # absl prints the arguments of some of its own errors as Python writes a tuple.
-            _fail(
-                str(error).replace(str(reason), ", ".join(map(str, reason.args if reason else ())))
-            )
+            # absl quotes an error of several arguments as Python writes a tuple.
+            reason = error.__context__ or error
+            _fail(str(error).replace(str(reason), ", ".join(map(str, reason.args))))
         # ml_collections raises all kinds of errors about values that do not fit their keys.
         _fail(errors.describe(error))
 
 
 def _fail_if_mendable(error: BaseException) -> None:
-    """Ends with one line, if the user can mend it, and the frames of the user's own files."""
-    frames = errors.own_frames(error)
-    if not frames and not isinstance(error, UserError):
-        return
-    text = str(error) if isinstance(error, UserError) else errors.describe(error)
-    if frames:
-        text = f"{frames[-1].filename}, line {frames[-1].lineno}: {text}"
-    _fail(text, *traceback.format_list(frames))
+    """Ends the program where the user can mend an error; else another one reports it whole."""
+    if lines := errors.told(error):
+        _fail(*lines)
 
 
 def _fail(message: str, *frames: str) -> NoReturn:
-    print(
-        f"kdjax: {' '.join(message.split())}",
-        *(frame.rstrip() for frame in frames),
-        sep="\n",
-        file=sys.stderr,
-    )
+    print(f"kdjax: {' '.join(message.split())}", *frames, sep="\n", file=sys.stderr)
     sys.exit(2)

@@ -40,6 +40,20 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
     return own_frames(error.__cause__) if not frames and error.__cause__ else frames
 
 
+def told(error: BaseException) -> list[str]:
+    """What the user can mend: a line that names file and line, then the user's own frames.
+
+    Nothing where that is not known: the error is then a fault of kdjax's, or of a library.
+    """
+    frames = own_frames(error)
+    if not frames and not isinstance(error, UserError):
+        return []
+    message = str(error) if isinstance(error, UserError) else describe(error)
+    if frames:
+        message = f"{frames[-1].filename}, line {frames[-1].lineno}: {message}"
+    return [message, *(frame.rstrip() for frame in traceback.format_list(frames))]
+
+
 def place(function: Any) -> str:
     """The file and line of a function or class."""
     function = inspect.unwrap(function)
