@@ -101,6 +101,10 @@ def _hush() -> None:
     # JAX and Orbax say much at the level below.
     logging.set_verbosity(logging.WARNING)
     sys.unraisablehook = _once
+    # TensorFlow, which prepares data, reads these when it is imported: its C++ tells of processors,
+    # and of oneDNN wherever that is on.
+    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "1"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
+        os.environ.setdefault(name, value)
     for library in ("PIL", "matplotlib"):
         getLogger(library).setLevel(ERROR)
     if not sys.warnoptions:
@@ -135,6 +139,8 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         sys.exit(0)
     except Exception as error:
         _fail_if_mendable(error)
+        if isinstance(error, flags.UnrecognizedFlagError) and "config." in error.flagname:
+            _fail(f"--{error.flagname} needs --config=NAME or --config=FILE ahead of it")
         if isinstance(error, flags.Error):
             # absl quotes an error of several arguments as Python writes a tuple.
             reason = error.__context__ or error

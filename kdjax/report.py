@@ -30,8 +30,8 @@ def main() -> None:
     directories = evaluate.workdirs()
     try:
         import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise UserError("figures need matplotlib: pip install matplotlib") from error
+    except ImportError:
+        raise UserError("figures need matplotlib: pip install matplotlib") from None
     from kdjax import evaluation_tables, examine, report_page, report_sections, runtime, writers
 
     choice = evaluate.chosen()
