@@ -1,1 +1,1 @@
-"""Scripts that measure; each records its own result under `experiments/results/`."""
+"""Scripts that measure. Their records are in `results/`; `--results` says where new ones go."""

@@ -36,7 +36,7 @@ def define() -> None:
     flags.DEFINE_list("methods", None, "Labels of methods. Default: all.")
     flags.DEFINE_bool("tune", False, "Choose settings on validation images.")
     flags.DEFINE_list("settings", [], "Names of records of --tune. Default: configs as they are.")
-    flags.DEFINE_string("workdir", "runs/methods", "Runs go to WORKDIR/NAME/METHOD-SEED.")
+    cli.define_path("workdir", "runs/methods", "Runs go to WORKDIR/NAME/METHOD-SEED.")
     records.define()
 
 

@@ -6,23 +6,27 @@ from typing import Any
 
 from absl import flags
 
-from kdjax import writers
+from kdjax import cli, writers
 
 
 def define(name: str | None = None) -> None:
     """The flags that say where a record goes, with the name that it has by default."""
     flags.DEFINE_string("name", name, "Name of the record.")
-    flags.DEFINE_string("results", "experiments/results", "Where the record goes.")
+    where = "Folder of the record, as experiments/results. Default: the workdir, or runs/."
+    cli.define_path("results", None, where)
 
 
 def folder() -> Path:
     """Where records go; made if it is missing."""
-    found = Path(flags.FLAGS.results)
+    workdir = flags.FLAGS.workdir if "workdir" in flags.FLAGS else "runs"
+    found = Path(flags.FLAGS.results or workdir)
     found.mkdir(parents=True, exist_ok=True)
     return found
 
 
 def write(module: str, name: str, record: dict[str, Any]) -> None:
-    """Writes what a module found, after its command."""
+    """Writes what a module found, after its command, and says where."""
     command = f"python -m {module} " + " ".join(sys.argv[1:])
-    writers.write_json(folder() / f"{name}.json", {"command": command, **record})
+    path = folder() / f"{name}.json"
+    writers.write_json(path, {"command": command, **record})
+    print(f"recorded in {path}")

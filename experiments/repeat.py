@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from absl import flags
-from ml_collections import config_flags
 
 from experiments import records
 from kdjax import cli, progress, statistics
@@ -20,9 +19,9 @@ from kdjax.errors import UserError
 
 def define() -> None:
     """The command's flags."""
-    config_flags.DEFINE_config_file("config", None, "As for kdjax.main.")
+    cli.define_config()
     flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds, separated by commas.")
-    flags.DEFINE_string("workdir", "runs/repeat", "Runs go to WORKDIR/NAME-SEED.")
+    cli.define_path("workdir", "runs/repeat", "Runs go to WORKDIR/NAME-SEED.")
     records.define()
 
 

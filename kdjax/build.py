@@ -14,6 +14,7 @@ from kdjax import (
     build_terms,
     checks,
     discover,
+    errors,
     optim,
     tasks,
     wiring,
@@ -154,7 +155,13 @@ def network(config: ConfigDict, name: str, data: DataSet) -> Network:
             f"network in config.networks.{name}.pair", chosen.pair, config.networks
         )
     make = discover.model(chosen.model)
-    module = make(classes=len(data.class_names), dropout=chosen.dropout)
+    try:
+        module = make(classes=len(data.class_names), dropout=chosen.dropout)
+    except TypeError as error:
+        raise UserError(f"{errors.place(make)}: {errors.describe(error)}") from error
+    if not hasattr(module, "init"):
+        kind = type(module).__name__
+        raise UserError(f"{errors.place(make)}: {chosen.model} returns {kind}, no Flax module")
     return linen.network(
         module,
         image_shape=data.image_shape,

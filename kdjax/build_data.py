@@ -44,7 +44,7 @@ def source(name: str) -> Callable[[Request], Raw]:
     """
     if name.startswith("tfds/"):
         return tfds_source.reader(name.removeprefix("tfds/"), own=folder.read)
-    return discover.module("kdjax.data.sources", name, "data set").read
+    return discover.module("kdjax.data.sources", name, "data set", function="read").read
 
 
 def request(data: ConfigDict) -> Request:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax import discover, schedules
+from kdjax import discover, errors, schedules
 from kdjax.errors import UserError
 from kdjax.types import Task, Term
 
@@ -72,13 +72,17 @@ def term(
         for part in ("weight", "temperature")
         if part in given
     }
-    found = discover.module("kdjax.terms", kind, f"kind of term in {where}")
+    found = discover.module("kdjax.terms", kind, f"kind of term in {where}", function="make")
     try:
         made = found.make(task=task, **values(given))
     except TypeError as error:
+        own = "." in kind and not errors.own_frames(error)
+        place = f"{errors.place(found.make)}: " if own else ""
         raise UserError(
-            f"{where}, a {kind}, does not fit: {' '.join(str(error).split())}"
+            f"{place}{where}, a {kind}, does not fit: {' '.join(str(error).split())}"
         ) from error
+    if not isinstance(made, Term):
+        raise UserError(f"{errors.place(found.make)}: make returns no Term for {where}, a {kind}")
     twice = sorted({one for one in made.reads if made.reads.count(one) > 1})
     if twice:
         raise UserError(f"{where} names {twice[0]!r} twice")

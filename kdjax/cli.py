@@ -1,11 +1,16 @@
 """What the commands share: every error that the user can mend is one line and exit code 2."""
 
+import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from logging import ERROR, getLogger
+from typing import Any, NoReturn, TextIO
 
 from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
 
+from kdjax import config_file, errors
 from kdjax.errors import UserError
 
 
@@ -14,42 +19,109 @@ def launch(main: Callable[[], None], define: Callable[[], object]) -> None:
 
     Flags are defined here and not on import, so that commands can be imported side by side.
     """
+    config_file.use_packaged_configs()
     define()
+    # --help shows the flags of the program alone, which are those of every module that it calls.
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        for flag in defined if not module.startswith("absl.") else ():
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(_guarded(main), flags_parser=_parse)
 
 
-def config_value() -> Any:
+def define_config() -> None:
+    """The flag `--config`, with its overrides `--config.KEY=VALUE`."""
+    config_flags.DEFINE_config_file(
+        "config",
+        None,
+        "A config of kdjax's by its name, or any config file by its path; then a colon and its "
+        "data set: dml:mnist, configs/dml.py:mnist.",
+    )
+    flags.FLAGS["config"].parser = _ConfigParser()
+
+
+def define_path(name: str, default: str | None, help: str, *, several: bool = False) -> None:
+    """A flag that names a file or a folder: `~` is the home folder, and it is not empty."""
+    if several:
+        flags.DEFINE_multi(_PathParser(), flags.ArgumentSerializer(), name, default, help)
+    else:
+        flags.DEFINE(_PathParser(), name, default, help)
+
+
+def config_value() -> ConfigDict:
     """The config that `--config` and its overrides describe.
 
     Raises:
-        UserError: `--config` is missing, or names no readable config file.
+        UserError: `--config` is missing, or a whole number is beyond all bounds.
     """
     value = flags.FLAGS.config
     if value is None:
-        raise UserError("--config=FILE is needed, as --config=configs/dml.py")
-    try:
-        value.to_dict()
-    except OSError as error:
-        # What ml_collections puts in the place of a file that it did not find.
-        raise UserError(f"--config: {_one_line(error.__cause__ or error)}") from error
+        raise UserError(
+            "--config=NAME or --config=FILE is needed, as --config=dml; there are: "
+            f"{', '.join(sorted(config_file.names()))}"
+        )
+    config_file.require_small_numbers(value)
     return value
+
+
+class _ConfigParser(flags.ArgumentParser):
+    """Loads config files as `config_file` does; ml_collections then sets what is overridden."""
+
+    def parse(self, argument: str) -> ConfigDict:
+        config = config_file.load(argument)
+        arguments = flags.FLAGS.read_flags_from_files(sys.argv, force_gnu=False)
+        config_file.check_overrides(config, arguments)
+        return config
+
+
+class _PathParser(flags.ArgumentParser):
+    def parse(self, argument: str) -> str:
+        if not argument.strip():
+            raise ValueError("it is empty; name a file or folder, or leave the flag out")
+        return os.path.expanduser(argument)
 
 
 def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
     def guarded(arguments: Sequence[str]) -> None:
-        # JAX and Orbax say much at the level below.
-        logging.set_verbosity(logging.WARNING)
-        sys.unraisablehook = _once
+        _hush()
         if len(arguments) > 1:
             _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
         try:
             main()
-        except UserError as error:
-            _fail(str(error))
         except KeyboardInterrupt:
             _fail("interrupted; what the last checkpoint holds is safe")
+        except (Exception, SystemExit) as error:
+            _fail_if_mendable(error)
+            raise
 
     return guarded
+
+
+def _hush() -> None:
+    """Hides what libraries tell programmers; `python -W` or PYTHONWARNINGS show it."""
+    # JAX and Orbax say much at the level below.
+    logging.set_verbosity(logging.WARNING)
+    sys.unraisablehook = _once
+    # TensorFlow, which prepares data, reads these when it is imported: its C++ tells of processors,
+    # and of oneDNN wherever that is on.
+    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "1"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
+        os.environ.setdefault(name, value)
+    for library in ("PIL", "matplotlib"):
+        getLogger(library).setLevel(ERROR)
+    if not sys.warnoptions:
+        warnings.showwarning = _show_own
+
+
+def _show_own(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Shows a warning about the user's own files, and no other."""
+    if errors.is_own(filename):
+        print(f"kdjax: {filename}, line {lineno}: {category.__name__}: {message}", file=sys.stderr)
 
 
 def _once(unraisable: Any) -> None:
@@ -65,29 +137,24 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     except SystemExit:
         # Help has been printed; absl ends with 1 after it.
         sys.exit(0)
-    except UserError as error:
-        _fail(str(error))
-    except (flags.Error, AttributeError, KeyError) as error:
-        # ml_collections reports an unknown config key as an AttributeError, with the nearest name
-        # where one is near, and with nothing but the key elsewhere.
-        text = _one_line(error).strip("'\"")
-        _fail(f"the config has no key {text!r}" if " " not in text else text)
     except Exception as error:
-        # The config file is Python: whatever it raises is the user's to mend.
-        _fail(f"--config: {type(error).__name__}: {_one_line(error)}")
-    raise AssertionError
+        _fail_if_mendable(error)
+        if isinstance(error, flags.UnrecognizedFlagError) and "config." in error.flagname:
+            _fail(f"--{error.flagname} needs --config=NAME or --config=FILE ahead of it")
+        if isinstance(error, flags.Error):
+            # absl quotes an error of several arguments as Python writes a tuple.
+            reason = error.__context__ or error
+            _fail(str(error).replace(str(reason), ", ".join(map(str, reason.args))))
+        # ml_collections raises all kinds of errors about values that do not fit their keys.
+        _fail(errors.describe(error))
 
 
-def _one_line(error: BaseException) -> str:
-    """The end of a chain of causes: what a config file raised, or what a flag said."""
-    text = str(error.args[0]) if error.args and isinstance(error.args[0], str) else str(error)
-    if "Traceback" in text:
-        # What a config file raised, as ml_collections passes it on.
-        text = [line for line in text.splitlines() if line.strip() and "--help" not in line][-1]
-    text = " ".join(text.replace("\\n", " ").split())
-    return text[1:-1] if text[:1] == text[-1:] == "'" else text
+def _fail_if_mendable(error: BaseException) -> None:
+    """Ends the program where the user can mend an error; else another one reports it whole."""
+    if lines := errors.told(error):
+        _fail(*lines)
 
 
-def _fail(message: str) -> None:
-    print(f"kdjax: {' '.join(message.split())}", file=sys.stderr)
+def _fail(message: str, *frames: str) -> NoReturn:
+    print(f"kdjax: {' '.join(message.split())}", *frames, sep="\n", file=sys.stderr)
     sys.exit(2)

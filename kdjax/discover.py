@@ -17,8 +17,10 @@ from kdjax.errors import UserError
 def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     """One line: what is unknown, the nearest name, and all names."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    # The last part of a name, too, leads to the whole: `resnet20` to `cifar_resnet.resnet20`.
+    whole = {one.rpartition(".")[2]: one for one in known} | {one: one for one in known}
+    near = difflib.get_close_matches(name, whole, n=1)
+    hint = f" Did you mean {whole[near[0]]!r}?" if near else ""
     return UserError(f"unknown {what} {name!r}.{hint} There are: {', '.join(known)}")
 
 
@@ -27,21 +29,26 @@ def names(package: str) -> list[str]:
     return [m.name for m in pkgutil.iter_modules(importlib.import_module(package).__path__)]
 
 
-def module(package: str, name: str, what: str, *, without: tuple[str, ...] = ()) -> ModuleType:
+def module(package: str, name: str, what: str, *, function: str = "") -> ModuleType:
     """The module `name` of `package`; with a dot in it, the user's own module of that full name.
 
     Raises:
-        UserError: there is none; names those that there are, but for `without`.
+        UserError: there is none; names those that there are. Or it lacks `function`.
     """
     if "." in name:
-        return _own(name, what)
-    known = [other for other in names(package) if other not in without]
+        found = _own(name, what)
+        if function and not hasattr(found, function):
+            raise UserError(f"{found.__file__} has no function {function}: {what} needs it")
+        return found
+    known = names(package)
     if name not in known:
         raise unknown(what, name, known)
     return importlib.import_module(f"{package}.{name}")
 
 
 def _own(name: str, what: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UserError(f"unknown {what} {name!r}: <folder>.<file> is the form of a module's name")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -52,6 +59,11 @@ def _own(name: str, what: str) -> ModuleType:
         ) from error
 
 
+def is_own(name: str) -> bool:
+    """Whether a network's name is that of a model of the user's own."""
+    return name.count(".") > 1
+
+
 def model(name: str) -> Callable[..., Any]:
     """The function behind a network's name, as `six_conv.student`, or `<package>.<file>.<function>`
     of the user's own.
@@ -59,16 +71,25 @@ def model(name: str) -> Callable[..., Any]:
     Raises:
         UserError: there is no such file or function.
     """
-    family, _, function = name.rpartition(".") if name.count(".") > 1 else name.partition(".")
-    found = module("kdjax.models", family, "model family", without=("linen",))
-    functions = {
-        key: value
-        for key, value in vars(found).items()
+    file, _, _ = name.rpartition(".")
+    if is_own(name):
+        known = _models(_own(file, "model"), file)
+    else:
+        known = {}
+        for family in names("kdjax.models"):
+            known |= _models(importlib.import_module(f"kdjax.models.{family}"), family)
+    if name not in known:
+        raise unknown("model", name, known)
+    return known[name]
+
+
+def _models(file: ModuleType, name: str) -> dict[str, Callable[..., Any]]:
+    """The functions of a file that make networks, by their whole names."""
+    return {
+        f"{name}.{key}": value
+        for key, value in vars(file).items()
         if inspect.isfunction(value)
-        and value.__module__ == found.__name__
+        and value.__module__ == file.__name__
         and "classes" in inspect.signature(value).parameters
         and not key.startswith("_")
     }
-    if function not in functions:
-        raise unknown("model", name, [f"{family}.{key}" for key in functions])
-    return functions[function]

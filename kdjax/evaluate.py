@@ -24,9 +24,14 @@ if TYPE_CHECKING:
 
 def define() -> None:
     """The command's flags."""
-    flags.DEFINE_multi_string("workdir", None, "Folder of a run; give it again to compare.")
-    flags.DEFINE_string("output", None, "Folder of the files. Default: the first workdir.")
+    define_workdirs()
+    cli.define_path("output", None, "Folder of the files. Default: the first workdir.")
     define_choice()
+
+
+def define_workdirs() -> None:
+    """The flag that says which runs."""
+    cli.define_path("workdir", None, "Folder of a run; give it again to compare.", several=True)
 
 
 def define_choice() -> None:
@@ -40,8 +45,8 @@ def define_choice() -> None:
     flags.DEFINE_string("layer", "", "The activation that is compared. Default: 'pooled'.")
     flags.DEFINE_bool("timing", True, "Measure latency and throughput.")
     flags.DEFINE_integer("throughput_batch", 256, "Images in a batch for throughput.", 1)
-    flags.DEFINE_string("data_dir", None, "Where data is, if not where the run found it.")
-    flags.DEFINE_string("path", None, "Where your own images are, if not where the run found them.")
+    cli.define_path("data_dir", None, "Where data is, if not where the run found it.")
+    cli.define_path("path", None, "Where your own images are, if not where the run found them.")
 
 
 def main() -> None:

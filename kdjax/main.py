@@ -1,23 +1,22 @@
-"""Trains what a config says: flags only.
+"""Trains what a config says; `kdjax train` is the same.
 
-python -m kdjax.main --config=configs/dml.py:mnist --workdir=runs/first --config.alpha=0.3
+python -m kdjax.main --config=dml:mnist --workdir=runs/first --config.alpha=0.3
+python -m kdjax.main --config=configs/dml.py:mnist
 """
 
 from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from kdjax import cli
 
 
 def define() -> None:
     """The command's flags."""
-    config_flags.DEFINE_config_file(
-        "config", None, "Config file, then a colon and its data set: configs/dml.py:mnist."
-    )
-    flags.DEFINE_string(
+    cli.define_config()
+    cli.define_path(
         "workdir",
         None,
         "Folder of the run; running again on it resumes. Default: one for each config under runs/.",

@@ -21,15 +21,13 @@ from kdjax.errors import UserError
 def define() -> None:
     """The command's flags."""
     flags.DEFINE_string("dataset", None, "Name of the data set, as mnist; or any that TFDS has.")
-    flags.DEFINE_string(
+    cli.define_path(
         "manual_dir", None, "Folder with the official archives under their own names; no download."
     )
-    flags.DEFINE_string(
-        "path", "", "A folder or archive to read in place of the official archives."
-    )
-    flags.DEFINE_string("data_dir", "", "Where to put it. Default: TFDS's own.")
+    cli.define_path("path", None, "A folder or archive to read in place of the official archives.")
+    cli.define_path("data_dir", None, "Where to put it. Default: TFDS's own.")
     flags.DEFINE_integer("size", None, "Height and width to decode to. Default: the config's.")
-    flags.DEFINE_string("sheet", None, "PNG of the contact sheet. Default: beside the data.")
+    cli.define_path("sheet", None, "PNG of the contact sheet. Default: beside the data.")
 
 
 def main() -> None:
@@ -44,11 +42,12 @@ def main() -> None:
     name = given.dataset.removeprefix("tfds/")
     known = name in datasets.DATASETS
     config = base.get_config(method="", dataset=name if known else f"tfds/{name}")
-    config.data.data_dir, config.data.path = given.data_dir, given.path
+    data_dir = given.data_dir or ""
+    config.data.data_dir, config.data.path = data_dir, given.path or ""
     if given.size is not None:
         config.data.size = given.size
     checks.check_data(config.data)
-    if given.manual_dir and not Path(given.manual_dir).expanduser().is_dir():
+    if given.manual_dir and not Path(given.manual_dir).is_dir():
         raise UserError(f"--manual_dir={given.manual_dir} is not a folder")
     if given.sheet and not given.sheet.endswith(".png"):
         raise UserError(f"--sheet={given.sheet} is to be a .png file")
@@ -57,12 +56,12 @@ def main() -> None:
         module = discover.module("kdjax.data.sources", name, "data set")
         tfds_name = getattr(module, "TFDS", "")
     if tfds_name and not given.path:
-        with_tfds(tfds_name, manual_dir=given.manual_dir, data_dir=given.data_dir)
+        with_tfds(tfds_name, manual_dir=given.manual_dir, data_dir=data_dir)
     elif given.manual_dir:
         raise UserError(f"--manual_dir is for TFDS's archives; {name} is read from --path=PATH")
     raw = build_data.source(config.data.name)(build_data.request(config.data))
     summary.show(raw, build_data.split(raw, config.data))
-    where = cache.root(given.data_dir) / "kdjax" / f"{config.data.name.replace('/', '-')}.png"
+    where = cache.root(data_dir) / "kdjax" / f"{config.data.name.replace('/', '-')}.png"
     where = Path(given.sheet) if given.sheet else where
     sheet.draw(raw, where)
     print(f"Images of every class: {where}")
@@ -86,9 +85,7 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
         from tensorflow_datasets.core import shuffle
         from tensorflow_datasets.core.download import downloader
     except ImportError as error:
-        raise UserError(
-            f"preparing needs {error.name}: run pip install -r requirements/prepare.txt"
-        ) from error
+        raise UserError(f"preparing needs {error.name}: run pip install tensorflow-cpu") from error
     from kdjax.data import cache
 
     where = str(cache.root(data_dir))

@@ -18,8 +18,8 @@ from kdjax.errors import UserError
 
 def define() -> None:
     """The command's flags."""
-    flags.DEFINE_multi_string("workdir", None, "Folder of a run; give it again to compare.")
-    flags.DEFINE_string("output", None, "Folder of the report. Default: report/ in the workdir.")
+    evaluate.define_workdirs()
+    cli.define_path("output", None, "Folder of the report. Default: report/ in the workdir.")
     flags.DEFINE_integer("images", 6, "Images with attention maps for each run.", 0)
     flags.DEFINE_list("layers", [], "Layers whose attention is shown. Default: the last two maps.")
     evaluate.define_choice()
@@ -30,10 +30,8 @@ def main() -> None:
     directories = evaluate.workdirs()
     try:
         import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            "figures need matplotlib: pip install -r requirements/report.txt"
-        ) from error
+    except ImportError:
+        raise UserError("figures need matplotlib: pip install matplotlib") from None
     from kdjax import evaluation_tables, examine, report_page, report_sections, runtime, writers
 
     choice = evaluate.chosen()

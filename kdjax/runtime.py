@@ -137,7 +137,7 @@ def devices() -> str:
 def environment() -> dict[str, Any]:
     """Versions, devices and commit, for the record."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     return {
         "versions": {
             "python": platform.python_version(),
@@ -150,6 +150,9 @@ def environment() -> dict[str, Any]:
 
 
 def _git(where: Path, *arguments: str) -> str | None:
+    if not (where / ".git").exists():
+        # Installed, perhaps into the environment of another project, whose commit says nothing.
+        return None
     try:
         done = subprocess.run(
             ["git", "-C", str(where), *arguments], capture_output=True, text=True, check=True

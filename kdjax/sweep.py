@@ -17,7 +17,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
-from kdjax import cli
+from kdjax import cli, config_file
 from kdjax import main as kdjax_main
 from kdjax.errors import UserError
 
@@ -134,14 +134,15 @@ def set_value(config: ConfigDict, key: str, value: float) -> None:
     Raises:
         UserError: there is none, or it is of another type.
     """
+    try:
+        config_file.require_key(config, key)
+    except UserError as error:
+        raise UserError(f"--axis={key}=...: {error}") from error
     *path, last = key.split(".")
     holder = config
-    try:
-        for part in path:
-            holder = holder[part]
-        present = holder[last]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"--axis={key}=...: the config has no key {key!r}") from error
+    for part in path:
+        holder = holder[part]
+    present = holder[last]
     if not isinstance(present, int | float) or isinstance(present, bool):
         kind = type(present).__name__
         raise UserError(f"--axis={key}=...: config.{key} is of type {kind}, which is no number")

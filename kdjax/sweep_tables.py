@@ -142,7 +142,7 @@ def picture(found: list[Figures], directory: Path) -> None:
     try:
         from kdjax.charts import grid, style
     except ImportError:
-        print("for the heat map: pip install -r requirements/report.txt")
+        print("for the heat map: pip install matplotlib")
         return
     for network, mine in of.items():
         split = "validation" if all(one["validation"] for one in mine) else "test"

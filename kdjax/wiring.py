@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
+from kdjax import discover, errors
 from kdjax.discover import unknown
 from kdjax.errors import UserError
 from kdjax.objective import check_loss
@@ -95,18 +96,20 @@ def _trace(
     name: str, network: Network, model: str, image_shape: tuple[int, int, int]
 ) -> tuple[NetState, Outputs]:
     image = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
+    h, w, c = image_shape
+    misfit = f"network {name!r} ({model}) does not fit images of {h} x {w} x {c}"
     try:
         state = jax.eval_shape(lambda: network.init(jax.random.key(0)))
         outputs = jax.eval_shape(lambda s, x: network.apply(s, x, train=False)[0], state, image)
-        reason = ": a map vanishes"
-        fits = 0 not in [leaf.size for leaf in jax.tree.leaves(outputs.features)]
+        if len(outputs.logits.shape) != 2:
+            raise ValueError(f"its logits are {outputs.logits.shape}, not [batch, classes]")
     except (ValueError, TypeError, ZeroDivisionError) as error:
-        fits, reason = False, f": {' '.join(str(error).split())[:200]}"
-    if not fits:
-        h, w, c = image_shape
-        raise UserError(
-            f"network {name!r} ({model}) does not fit images of {h} x {w} x {c}{reason}"
-        )
+        if not errors.own_frames(error) and discover.is_own(model):
+            # Its own code ran well; what it returned is wrong.
+            misfit = f"{errors.place(discover.model(model))}: {misfit}"
+        raise UserError(f"{misfit}: {' '.join(str(error).split())[:200]}") from error
+    if 0 in [leaf.size for leaf in jax.tree.leaves(outputs.features)]:
+        raise UserError(f"{misfit}: a map vanishes")
     return state, outputs
 
 

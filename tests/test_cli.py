@@ -13,13 +13,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def call(module, *arguments):
+def call(module, *arguments, package="kdjax", cwd=ROOT, **environment):
     environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {
-        "JAX_PLATFORMS": "cpu"
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+        **environment,
     }
     return subprocess.run(
-        [sys.executable, "-m", f"kdjax.{module}", *arguments],
-        cwd=ROOT,
+        [sys.executable, "-m", f"{package}.{module}", *arguments],
+        cwd=cwd,
         env=environment,
         capture_output=True,
         text=True,
@@ -29,19 +31,22 @@ def call(module, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config=configs/kd.py", "--config.alhpa=0.3"], 'Did you mean "alpha"'),
-        (["--config=configs/kd.py", "--config.data.sed=1"], 'Did you mean "seed"'),
+        (["--config=configs/kd.py", "--config.alhpa=0.3"], "did you mean config.alpha?"),
+        (["--config=kd", "--config.data.sed=1"], "did you mean config.data.seed?"),
+        (["--config=kd", "--config.tensorboard=maybe"], "to boolean flag, maybe"),
+        (["--config=kd", "--config.epochs=99999999999999999999"], "numbers go up to 4294967295"),
+        (["--config=configs/kd.py:tfds/"], "tfds/: TFDS refuses the name"),
         (["--config=configs/kd.py", "--config.epochs=many"], "--config.epochs=many"),
         (["--config=configs/kd.py", "--config.alpha=2"], "config.alpha is 2.0"),
         (["--config=configs/kd.py", "--config.temperature=0"], "config.temperature is 0.0"),
         (["--config=configs/dml.py:digits,peers=1"], "two peers or more"),
         (["--config=configs/dml.py:mnits"], "Did you mean 'mnist'?"),
-        (["--config=configs/nothing.py"], "configs/nothing.py"),
-        (["--config=README.md"], "SyntaxError"),
-        (["--config=configs"], "Is a directory"),
+        (["--config=configs/nothing.py"], "--config=configs/nothing.py: there is no such file"),
+        (["--config=configs"], "unknown config 'configs'"),
         (["--confg=configs/kd.py"], "confg"),
         (["--config=configs/ce.py:mnist", "--config.data.data_dir=/nowhere"], "kdjax.prepare"),
-        ([], "--config=FILE is needed"),
+        (["--config.epochs=3"], "--config.epochs needs --config=NAME or --config=FILE ahead of it"),
+        ([], "--config=NAME or --config=FILE is needed"),
         (["--config=configs/ce.py", "stray"], "unexpected argument 'stray'"),
     ],
     ids=str,
@@ -53,6 +58,86 @@ def test_wrong_input_is_one_line(tmp_path, arguments, message):
     assert done.stderr.startswith("kdjax: ")
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_an_own_config_that_fails_is_a_line_and_its_own_frames(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("def get_config(argument=''):\n    return helper()\ndef helper():\n    1 / 0\n")
+    done = call("main", f"--config={path}")
+    assert done.returncode == 2
+    first, *frames = done.stderr.splitlines()
+    assert first.startswith(f"kdjax: {path}, line 4: ")
+    assert first.endswith("ZeroDivisionError: division by zero")
+    assert [line for line in frames if "File" in line] == [
+        f'  File "{path}", line 2, in get_config',
+        f'  File "{path}", line 4, in helper',
+    ]
+
+
+FOLDERS = [
+    ("main", ["workdir"]),
+    ("evaluate", ["workdir", "output", "data_dir", "path"]),
+    ("report", ["workdir", "output", "data_dir", "path"]),
+    ("prepare", ["manual_dir", "path", "data_dir", "sheet"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "flag"), [(module, flag) for module, names in FOLDERS for flag in names]
+)
+def test_a_folder_with_an_empty_name_is_refused(tmp_path, module, flag):
+    done = call(module, f"--{flag}=", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"kdjax: flag --{flag}=: it is empty; name a file or folder")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_home_is_expanded_in_every_flag(tmp_path):
+    """The shell leaves `--flag=~/x` as it is."""
+    home = tmp_path / "home"
+    data = "--data_dir=~/data", "--sheet=~/sheet/digits.png"
+    done = call("prepare", "--dataset=digits", *data, cwd=tmp_path, HOME=str(home))
+    assert done.returncode == 0, done.stderr
+    assert (home / "sheet" / "digits.png").exists()
+    done = call("prepare", "--dataset=mnist", "--manual_dir=~/no", cwd=tmp_path, HOME=str(home))
+    assert f"--manual_dir={home}/no is not a folder" in done.stderr
+    done = call("evaluate", "--workdir=~/no", cwd=tmp_path, HOME=str(home))
+    assert f"{home}/no is not a workdir" in done.stderr
+    assert not (tmp_path / "~").exists()
+
+
+WARNS = """
+import logging
+import sys
+import warnings
+from PIL import Image
+from kdjax import cli
+
+def main():
+    palette = Image.new("P", (2, 2))
+    palette.info["transparency"] = b"\\x00" * 256
+    palette.convert("RGB")
+    logging.getLogger("PIL.Image").warning("said by Pillow")
+    logging.getLogger("matplotlib.font_manager").warning("said by matplotlib")
+    logging.getLogger("jax").warning("said by JAX")
+    warnings.warn("said by the user")
+
+cli.launch(main, lambda: None)
+"""
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_libraries_warnings_are_shown_to_those_who_ask(tmp_path, asked):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "warns.py").write_text(WARNS)
+    asking = {"PYTHONWARNINGS": "default"} if asked else {}
+    done = call("warns", package="own", cwd=tmp_path, **asking)
+    assert done.returncode == 0, done.stderr
+    assert ("Palette images with Transparency" in done.stderr) == asked
+    assert "said by the user" in done.stderr
+    assert "said by JAX" in done.stderr
+    assert "said by Pillow" not in done.stderr
+    assert "said by matplotlib" not in done.stderr
 
 
 @pytest.mark.parametrize("module", ["evaluate", "report"])
@@ -79,6 +164,23 @@ def test_help_is_quick():
     assert time.perf_counter() - began < 3
     assert done.returncode == 0
     assert "--workdir" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "names"),
+    [
+        ("kdjax", "sweep", ["config", "workdir", "axis", "seeds", "mode", "together"]),
+        ("kdjax", "report", ["workdir", "images", "layers", "step", "split", "[no]timing", "path"]),
+        ("experiments", "repeat", ["config", "seeds", "workdir", "name", "results"]),
+    ],
+)
+def test_help_shows_every_flag_also_those_of_modules_that_a_command_calls(package, module, names):
+    done = call(module, "--help", package=package)
+    assert done.returncode == 0
+    for name in names:
+        assert f"\n  --{name}: " in done.stdout
+    # And none of those that are of no use.
+    assert "verbosity" not in done.stdout
 
 
 @pytest.mark.slow

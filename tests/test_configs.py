@@ -184,7 +184,10 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"batch_size": 100_000}, "only 1439 training examples"),
         ({"epochs": 0}, "epochs is 0"),
         ({"networks.student.model": "six_conv.studnet"}, "Did you mean 'six_conv.student'?"),
-        ({"networks.student.model": "six_con.student"}, "unknown model family 'six_con'"),
+        (
+            {"networks.student.model": "six_con.student"},
+            "unknown model 'six_con.student'. Did you mean 'six_conv.student'?",
+        ),
         ({"networks.student.dropout": 1.0}, "dropout is 1.0"),
         ({"stages.student.terms.soft.teacher": "techer"}, "Did you mean 'teacher'?"),
         ({"stages.student.terms.soft.kind": "sotf"}, "Did you mean 'soft'?"),

@@ -181,6 +181,4 @@ def test_without_matplotlib_one_line_says_what_to_install(tmp_path):
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr == (
-        "kdjax: figures need matplotlib: pip install -r requirements/report.txt\n"
-    )
+    assert done.stderr == ("kdjax: figures need matplotlib: pip install matplotlib\n")

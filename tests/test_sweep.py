@@ -76,7 +76,11 @@ def test_peers_start_where_the_same_members_earlier_stage_left_them():
         (kd, [("data.fraction", [0.1, 0.2])], "data.fraction=...: it reaches no"),
         (kd, [("weight_decay", [0.0, 0.1])], "optimiser.weight_decay; members"),
         (kd, [("alpha", [0.1, 2.0])], "config.alpha is 2.0"),
-        (kd, [("alhpa", [0.1, 0.2])], "the config has no key 'alhpa'"),
+        (
+            kd,
+            [("alhpa", [0.1, 0.2])],
+            "config.alhpa: there is no such key; did you mean config.alpha",
+        ),
         (kd, [("method", [1.0])], "of type str, which is no number"),
         (kd, [("epochs", [1.5])], "takes whole numbers, not 1.5"),
         (dml, [("alpha", [0.1]), ("alpha", [0.3])], "every key once"),

@@ -1,1 +1,1 @@
-"""Measurements of time, each recorded under `experiments/results/` with its command."""
+"""Measurements of time, each recorded with its command."""

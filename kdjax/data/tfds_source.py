@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kdjax import errors
 from kdjax.data import cache
 from kdjax.data.types import Raw, Request
 from kdjax.errors import UserError
@@ -46,6 +47,11 @@ def read(name: str, request: Request) -> Raw:
         prepared = bool(builder.info.splits)
     except tfds.core.DatasetNotFoundError:
         prepared = False
+    except ValueError as error:
+        raise UserError(
+            f"tfds/{name}: TFDS refuses the name, which is to be as tfds/fashion_mnist "
+            f"({errors.describe(error)})"
+        ) from error
     if not prepared:
         option = f" --data_dir={request.data_dir}" if request.data_dir else ""
         raise UserError(

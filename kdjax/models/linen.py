@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -77,7 +78,7 @@ def network(
     def predict(params: PyTree, stats: PyTree, image: Array) -> tuple[Outputs, PyTree]:
         variables = {"params": params, "batch_stats": stats}
         result: Any = module.apply(variables, image, train=False)
-        return Outputs(*result), stats
+        return _outputs(result), stats
 
     def learn(
         params: PyTree, stats: PyTree, image: Array, key: Array | None
@@ -86,8 +87,8 @@ def network(
         rngs = {} if key is None else {"dropout": key}
         result: Any
         result = module.apply(variables, image, train=True, rngs=rngs, mutable=["batch_stats"])
-        (logits, features), updated = result
-        return Outputs(logits, features), updated.get("batch_stats", {})
+        outputs, updated = result
+        return _outputs(outputs), updated.get("batch_stats", {})
 
     if remat and not in_blocks:
         learn = jax.checkpoint(learn)
@@ -105,6 +106,18 @@ def network(
         return jax.tree.map(lambda x: x.astype(jnp.float32), made), stats
 
     return Network(init, apply, key_name)
+
+
+def _outputs(result: Any) -> Outputs:
+    """What a module returns.
+
+    Raises:
+        TypeError: it is not `(logits, features)`.
+    """
+    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
+        what = "an array" if hasattr(result, "shape") else type(result).__name__
+        raise TypeError(f"it returns {what}, not (logits, features) with features a dict")
+    return Outputs(*result)
 
 
 @jax.custom_vjp

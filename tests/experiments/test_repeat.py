@@ -1,5 +1,11 @@
 """Means, spreads and paired intervals against SciPy's own test."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -37,3 +43,33 @@ def test_one_seed_has_no_spread():
 def test_seeds_are_different_whole_numbers(texts):
     with pytest.raises(UserError, match="different whole numbers"):
         repeat.parse_seeds(texts)
+
+
+def test_a_record_goes_to_the_workdir_and_nothing_to_the_source(tmp_path):
+    """From another folder, with `~`; `--results` names another place."""
+    root = Path(__file__).parents[2]
+    before = {path.name for path in (root / "experiments" / "results").iterdir()}
+    environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"} | {
+        "PYTHONPATH": str(root),
+        "JAX_PLATFORMS": "cpu",
+        "HOME": str(tmp_path / "home"),
+    }
+    command = [
+        *(sys.executable, "-m", "experiments.repeat", "--config=ce", "--seeds=0"),
+        *("--workdir=~/runs", "--name=tiny", "--config.networks.student.model=plain.plain2"),
+        *("--config.epochs=1", "--config.data.fraction=0.1", "--config.tensorboard=False"),
+    ]
+    (tmp_path / "there").mkdir()
+    for more, where in ([], "home/runs"), (["--results=records"], "there/records"):
+        done = subprocess.run(
+            [*command, *more],
+            cwd=tmp_path / "there",
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        record = json.loads((tmp_path / where / "tiny.json").read_text())
+        assert set(record["summary"]) == {"student"}
+    assert {path.name for path in (tmp_path / "there").iterdir()} == {"records"}
+    assert {path.name for path in (root / "experiments" / "results").iterdir()} == before
