@@ -1,7 +1,8 @@
 """Images with a file of attributes, in CelebA's layout; any image size, any attributes.
 
     <root>/.../list_attr_<name>.txt        number of images; names of attributes; one line an image:
-                                           its file name, then 1 or -1 for each attribute
+                                           its file name, then for each attribute 1, or -1 (in
+                                           all lines, or 0 in all lines) where it has none
     <root>/.../list_eval_partition.txt     file name, then 0 (train), 1 (validation) or 2 (test)
     <root>/.../<images>.zip (or tar), or the image files themselves in any folder
 
@@ -96,6 +97,7 @@ def read_table(path: Path) -> Table:
         what = f"names {', '.join(twice)} twice" if twice else "has no names of attributes"
         raise UserError(f"{path} line 2 {what}")
     places: dict[str, int] = {}
+    absent: dict[str, int] = {}
     values = np.zeros((len(lines) - 2, len(attributes)), np.uint8)
     for row, line in enumerate(lines[2:]):
         name, *given = line.split() or [""]
@@ -107,7 +109,15 @@ def read_table(path: Path) -> Table:
             )
         for attribute, value in zip(attributes, given, strict=True):
             if value not in ("1", "-1", "0"):
-                raise UserError(f"{where}: {attribute} of {name} is {value!r}; it must be 1 or -1")
+                raise UserError(f"{where}: {attribute} of {name} is {value!r}; it must be 1, -1 or 0")
+        for value in sorted({"-1", "0"} & set(given)):
+            absent.setdefault(value, row + 3)
+        if len(absent) > 1:
+            (other, first), (value, _) = absent.items()
+            raise UserError(
+                f"{where}: {name} has the value {value}, but line {first} has {other}: write 1 and "
+                "-1 in all lines, or 1 and 0"
+            )
         _add(places, name, row + 3, where)
         values[row] = [value == "1" for value in given]
     if lines[0].strip() != str(len(places)):
