@@ -7,7 +7,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -25,6 +26,22 @@ _VERSION = "decoded-3"
 _BATCH = 64
 _DIGEST = "sha256"
 _DAY = 86_400
+_NAMED = 10
+"""So many broken images are named."""
+
+
+Encoded = tuple[int, str, bytes | np.ndarray]
+
+
+class BrokenImages(UserError):
+    """Files that should be images and cannot be decoded."""
+
+    def __init__(self, files: Sequence[str]):
+        """Of `files`: a line for each, with its name and what is wrong."""
+        self.files = files
+        more = f"; and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+        count = f"{len(files)} images are broken: " if len(files) > 1 else ""
+        super().__init__(count + "; ".join(files[:_NAMED]) + more)
 
 
 def root(data_dir: str) -> Path:
@@ -125,7 +142,7 @@ def content(folder: Path) -> str:
 
 
 def write_split(
-    path: Path, label: np.ndarray, request: Request, encoded: Iterable[tuple[int, str, bytes]]
+    path: Path, label: np.ndarray, request: Request, encoded: Iterable[Encoded]
 ) -> None:
     """Writes the arrays of a split, decoding on all cores; holds some dozens of images at a time.
 
@@ -133,35 +150,45 @@ def write_split(
         path: the folder to write to.
         label: `[n]` classes, or `[n, k]` attributes; may be filled in while `encoded` is read.
         request: size, channels and crop.
-        encoded: for each row, in any order, the row, a name for messages and the file's bytes.
+        encoded: for each row, in any order, the row, a name for messages and the file's bytes (or
+            the pixels, as `images.decode` takes them).
 
     Raises:
-        UserError: an image cannot be decoded (names it), or is missing.
+        UserError: images cannot be decoded (names them), or are missing.
     """
     written = 0
+    broken: list[str] = []
     array = _allocate(path / "image.npy", (len(label), *request.image_shape))
-    rows: Iterator[tuple[int, str, bytes]] = iter(encoded)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    rows: Iterator[Encoded] = iter(encoded)
+    with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
+        # Pillow's, of palettes, EXIF data and large images that it decodes all the same.
+        warnings.simplefilter("ignore")
         while batch := list(islice(rows, _BATCH)):
             decoded = pool.map(partial(_decode, request), batch)
             for (row, _, _), image in zip(batch, decoded, strict=True):
-                array[row] = image
+                if isinstance(image, str):
+                    broken.append(image)
+                else:
+                    array[row] = image
                 written += 1
     del array
+    if broken:
+        raise BrokenImages(broken)
     if written != len(label):
         raise UserError(f"only {written} of {len(label)} images could be read: did files change?")
     np.save(path / "label.npy", label.astype(np.int32 if label.ndim == 1 else np.uint8))
     np.save(path / "id.npy", np.arange(len(label), dtype=np.int32))
 
 
-def _decode(request: Request, item: tuple[int, str, bytes]) -> np.ndarray:
+def _decode(request: Request, item: Encoded) -> np.ndarray | str:
+    """The image, or what is wrong with it."""
     _, name, content = item
     try:
         return images.decode(
             content, size=request.size, channels=request.channels, crop=request.crop
         )
     except ValueError as error:
-        raise UserError(f"{name} {error}") from error
+        return f"{name} {error}"
 
 
 def _digest(folder: Path) -> str:

@@ -9,7 +9,6 @@
 Without a partition file all images are training images. `<root>` is a folder.
 """
 
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -62,21 +61,13 @@ def read(request: Request) -> Raw:
     parts = {}
     for number, part in enumerate(PARTS):
         rows = np.flatnonzero(part_of == number) if part_of is not None else np.arange(len(files))
-        if len(rows) == 0 or (part_of is None and part != "train"):
-            continue
-        write = partial(
-            archive.write_split,
-            path=images,
-            part=part,
-            names=[files[row] for row in rows],
-            label=table.values[rows],
-            request=request,
-        )
-        parts[part] = cache.cached(where / part, write)
+        if len(rows) and (part_of is not None or part == "train"):
+            parts[part] = [files[row] for row in rows], table.values[rows]
     if "train" not in parts:
         raise UserError(f"{partition_file}: no image is in part 0 (train)")
     source = f"attributes {root.resolve().name}"
-    return Raw(parts, table.attributes, source, cache.content(where))
+    splits = archive.read_parts(where, images, parts, request)
+    return Raw(splits, table.attributes, source, cache.content(where))
 
 
 def read_table(path: Path) -> Table:
@@ -109,7 +100,9 @@ def read_table(path: Path) -> Table:
             )
         for attribute, value in zip(attributes, given, strict=True):
             if value not in ("1", "-1", "0"):
-                raise UserError(f"{where}: {attribute} of {name} is {value!r}; it must be 1, -1 or 0")
+                raise UserError(
+                    f"{where}: {attribute} of {name} is {value!r}; it must be 1, -1 or 0"
+                )
         for value in sorted({"-1", "0"} & set(given)):
             absent.setdefault(value, row + 3)
         if len(absent) > 1:
