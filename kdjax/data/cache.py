@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -160,9 +159,7 @@ def write_split(
     broken: list[str] = []
     array = _allocate(path / "image.npy", (len(label), *request.image_shape))
     rows: Iterator[Encoded] = iter(encoded)
-    with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
-        # Pillow's, of palettes, EXIF data and large images that it decodes all the same.
-        warnings.simplefilter("ignore")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         while batch := list(islice(rows, _BATCH)):
             decoded = pool.map(partial(_decode, request), batch)
             for (row, _, _), image in zip(batch, decoded, strict=True):

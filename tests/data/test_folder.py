@@ -207,15 +207,6 @@ def with_checksums(content):
     return bytes(content)
 
 
-def test_warnings_of_pillow_are_not_errors(tmp_path):
-    image = Image.new("P", (12, 12))
-    image.putpalette([7] * 768)
-    stream = io.BytesIO()
-    image.save(stream, "PNG", transparency=bytes(range(256)))
-    path = store(tmp_path, images("set/") | {"set/ant/z.png": stream.getvalue()}, "zip")
-    assert read(tmp_path, path).parts["train"].image.read()[3].max() == 7
-
-
 def test_an_empty_class_is_named(tmp_path):
     path = store(tmp_path, SPLIT, "folder")
     (path / "set/train/cow").mkdir()
