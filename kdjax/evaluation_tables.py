@@ -10,6 +10,8 @@ Record = dict[str, Any]
 Line = dict[str, Any]
 
 _CLASSES_SHOWN = 40
+_NAMED = 10
+"""So many classes without images are named."""
 
 
 class Table(NamedTuple):
@@ -91,12 +93,25 @@ def show(records: Sequence[Record]) -> None:
 
 
 def missing(records: Sequence[Record]) -> list[str]:
-    """What other runs should have given and did not, in words."""
-    return [
+    """What other runs should have given and did not, and classes without images, in words."""
+    others = [
         f"{record['workdir']}: without {name!r}: {reason}"
         for record in records
         for name, reason in record["missing"].items()
     ]
+    absent = [
+        f"{record['workdir']}: {images(record)} has no image of {len(names)} of "
+        f"{len(record['class_names'])} classes: {', '.join(names[:_NAMED])}"
+        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        for record in records
+        if (names := record["absent"])
+    ]
+    return others + absent
+
+
+def images(record: Record) -> str:
+    """What was evaluated, in words."""
+    return f"{record['split']} split" if record["on"] is None else f"all of {record['split']}"
 
 
 def tables(records: Sequence[Record]) -> list[Table]:
@@ -148,10 +163,10 @@ def _quality(records: Sequence[Record], multi_label: bool) -> Table:
             if multi_label and values:
                 shown.append([f"{label}({_REFERENCES[kind]})", "", "", *given])
     where = records[0]["workdir"] if len(records) == 1 else f"{len(records)} runs"
-    parts = {(record["split"], record["examples"]) for record in records}
-    images = "; ".join(f"{split} split, {count:,} images" for split, count in sorted(parts))
+    parts = {(images(record), record["examples"]) for record in records}
+    evaluated = "; ".join(f"{name}, {count:,} images" for name, count in sorted(parts))
     return Table(
-        f"{where}: {images}",
+        f"{where}: {evaluated}",
         ["network", "stage", "step", *columns],
         shown,
         f"Precision, recall and F1: means over {'attributes' if multi_label else 'classes'}; "

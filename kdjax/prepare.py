@@ -39,7 +39,7 @@ def main() -> None:
     if not given.dataset:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
     from configs import base, datasets
-    from kdjax import build_data, checks
+    from kdjax import build_data, checks, writers
     from kdjax.data import sheet, summary
 
     name = given.dataset.removeprefix("tfds/")
@@ -64,7 +64,8 @@ def main() -> None:
     raw = build_data.source(config.data.name)(build_data.request(config.data))
     summary.show(raw, build_data.split(raw, config.data))
     where = Path(given.sheet) if given.sheet else _sheet(config.data)
-    sheet.draw(raw, where)
+    with writers.writing(where):
+        sheet.draw(raw, where)
     print(f"Images of every class: {where}")
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +86,9 @@ def whole(path: Path, write: Callable[[Path], None], what: str) -> None:
         if error.errno == errno.ENOSPC:
             raise UserError(f"no space left in {path.parent} to cache {path.name}") from error
         if not path.exists():
-            raise
+            raise UserError(
+                f"cannot cache {path.name} in {path.parent}: {error.strerror}"
+            ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -157,7 +160,7 @@ def write_split(
     """
     written = 0
     broken: list[str] = []
-    array = _allocate(path / "image.npy", (len(label), *request.image_shape))
+    array = allocate(path / "image.npy", (len(label), *request.image_shape), np.uint8)
     rows: Iterator[Encoded] = iter(encoded)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while batch := list(islice(rows, _BATCH)):
@@ -210,9 +213,13 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A new array on disk. Its space is taken now: a full disk later would kill the process."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+def allocate(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
+    """A new array on disk. Its space is taken now: a full disk later would kill the process.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
