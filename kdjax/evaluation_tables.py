@@ -99,14 +99,21 @@ def missing(records: Sequence[Record]) -> list[str]:
         for record in records
         for name, reason in record["missing"].items()
     ]
-    absent = [
-        f"{record['workdir']}: {images(record)} has no image of {len(names)} of "
-        f"{len(record['class_names'])} classes: {', '.join(names[:_NAMED])}"
-        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-        for record in records
-        if (names := record["absent"])
+    return others + [line for record in records for line in _absent(record)]
+
+
+def _absent(record: Record) -> list[str]:
+    """The classes of which there is no image, in words; nothing where every class has one."""
+    figures = next(iter(record["networks"].values()))
+    if record["multi_label"]:
+        return []
+    classes = figures["classes"]
+    names = [name for name, one in classes.items() if not one["support"]]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return names and [
+        f"{record['workdir']}: {images(record)} has no image of {len(names)} of {len(classes)} "
+        f"classes: {', '.join(names[:_NAMED])}{more}"
     ]
-    return others + absent
 
 
 def images(record: Record) -> str:

@@ -81,14 +81,13 @@ def run(directory: Path, choice: Choice) -> Examined:
         choice: what to examine.
 
     Returns:
-        With the record `{"workdir", "method", "dataset", "seed", "split", "on", "absent",
-        "examples", "class_names", "multi_label", "device", "teacher", "layer",
-        "networks": {row: ..}, "agreement": {"networks", "matrix"}}`. A row is a network's name,
-        `<name> after <stage>` for what an earlier stage left of it, or `<name>+<name>` for an
-        ensemble; it has `network`, `stage`, `step`, `workdir` (of another run), the figures of
-        `kdjax.figures`, `teacher` (those of `kdjax.figures.pairs`) and `cost` (those of
-        `kdjax.cost`). Of another set, `split` is its name and `on` its path; `absent` are the
-        run's classes without an image.
+        With the record `{"workdir", "method", "dataset", "seed", "split", "on", "examples",
+        "class_names", "multi_label", "device", "teacher", "layer", "networks": {row: ..},
+        "agreement": {"networks", "matrix"}}`. A row is a network's name, `<name> after <stage>`
+        for what an earlier stage left of it, or `<name>+<name>` for an ensemble; it has `network`,
+        `stage`, `step`, `workdir` (of another run), the figures of `kdjax.figures`, `teacher`
+        (those of `kdjax.figures.pairs`) and `cost` (those of `kdjax.cost`). Of another set, `split`
+        is its name and `on` its path.
 
     Raises:
         UserError: no such workdir, checkpoint, stage, split, network or layer; data or networks are
@@ -131,7 +130,6 @@ def run(directory: Path, choice: Choice) -> Examined:
         "temperature": config.temperature,
         "split": name,
         "on": choice.on,
-        "absent": _absent(split, plan),
         "examples": len(split.id),
         "class_names": list(plan.data.class_names),
         "multi_label": multi_label,
@@ -270,14 +268,6 @@ def _predict(
         return evaluation.predictions(
             step, layout, size, states, feed, features=FEATURES, each=bar.to
         )
-
-
-def _absent(split: Split, plan: Plan) -> list[str]:
-    """The classes of which a split has no image."""
-    if plan.data.attributes:
-        return []
-    present = set(split.label.tolist())
-    return [name for index, name in enumerate(plan.data.class_names) if index not in present]
 
 
 def _quality(logits: np.ndarray, label: np.ndarray, plan: Plan) -> dict[str, Any]:

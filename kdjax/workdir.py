@@ -20,7 +20,7 @@ _ADDED_TO_DATA = {"views": 0}
 _ADDED_TO_NETWORKS = {"remat": False}
 """Keys that configs of earlier versions lack, with what their runs did."""
 
-_FIGURES = {"stage", "step", "parameters", "validation", "test"}
+_FIGURES = {"validation", "test"}
 """What a result has of every network, at least."""
 
 
@@ -168,7 +168,7 @@ def load_result(workdir: Path) -> dict[str, Any] | None:
     path = workdir / "result.json"
     if not path.exists():
         return None
-    result = _read(path, finished=bool, networks=dict, stages=dict, restored=dict, data=dict)
+    result = _read(path, finished=bool, networks=dict, stages=dict)
     for name, figures in result["networks"].items():
         if not isinstance(figures, dict) or _FIGURES - figures.keys():
             raise UserError(f"{path} is damaged: networks.{name} is no record of a network")

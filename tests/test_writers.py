@@ -4,9 +4,11 @@ import errno
 import json
 import os
 import resource
+import struct
 
 import numpy as np
 import pytest
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from kdjax import workdir, writers
 from kdjax.checkpoint import Checkpoints, Saved
@@ -45,6 +47,29 @@ def test_a_log_that_fills_the_disk_is_one_line(tmp_path):
     for write in (lambda: metrics.write(1, "stage", {"loss": 1.0}), metrics.close):
         with pytest.raises(UserError, match=f"cannot write {tmp_path}: No space left on device"):
             write()
+
+
+def events(path):
+    """What an event file holds: length, checksum, content and checksum of each record."""
+    content, found = path.read_bytes(), []
+    while content:
+        end = 12 + struct.unpack_from("<Q", content)[0]
+        found.append(Event.FromString(content[12:end]))
+        content = content[end + 4 :]
+    return found
+
+
+def test_tensorboard_gets_the_same_figures_and_drops_what_is_written_again(tmp_path):
+    metrics = writers.Metrics(tmp_path, step=4, tensorboard=True)
+    metrics.write(5, "stage", {"train/loss": 0.5, "train/accuracy": 0.25})
+    (path,) = tmp_path.glob("events.out.tfevents.*")
+    # Also while the run goes on.
+    version, start, *lines = events(path)
+    metrics.close()
+    assert version.file_version == "brain.Event:2"
+    assert (start.step, start.session_log.status) == (5, SessionLog.START)
+    found = [(e.step, value.tag, value.simple_value) for e in lines for value in e.summary.value]
+    assert found == [(5, "train/loss", 0.5), (5, "train/accuracy", 0.25)]
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
@@ -103,7 +128,7 @@ def test_a_checkpoint_that_does_not_fit_is_one_line_and_nothing_is_logged(tmp_pa
     assert checkpoints.steps() == []
 
 
-RESULT = {"finished": True, "networks": {}, "stages": {}, "restored": {}, "data": {}}
+RESULT = {"finished": True, "networks": {}, "stages": {}}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +137,7 @@ RESULT = {"finished": True, "networks": {}, "stages": {}, "restored": {}, "data"
         (b"", "is damaged: Expecting value"),
         (b"\xff\x00garbage", "is damaged: "),
         (b"[]", "is damaged: it holds a list, and no object"),
-        (b"{}", "is damaged: it has no finished, networks, stages, restored, data"),
+        (b"{}", "is damaged: it has no finished, networks, stages"),
         (json.dumps(RESULT | {"networks": []}).encode(), "is damaged: it has no networks"),
         (json.dumps(RESULT | {"networks": {"a": {}}}).encode(), "networks.a is no record of a"),
     ],
