@@ -120,7 +120,7 @@ def _check_counts(raw: Raw, drawn: list[str]) -> None:
     """That there are two classes or more, each with an image for training and for every split that
     is `drawn` from the training part; attributes need so many images together."""
     label, splits = raw.parts["train"].label, ["training", *drawn]
-    each = f"{len(splits)} (one each for {' and '.join(splits)})" if drawn else "1 for training"
+    each = f"{len(splits)} (one each for {', '.join(splits)})" if drawn else "1 for training"
     if label.ndim == 2:
         if len(label) < len(splits):
             raise UserError(f"{raw.source} has {len(label)} training images; it needs {each}")
