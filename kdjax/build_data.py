@@ -71,7 +71,8 @@ def other_set(data: ConfigDict, path: str, own: DataSet) -> DataSet:
         place = [known.index(name) if name in present else -1 for name in raw.class_names]
         label = np.array(place, np.int32)[every.label]
     ids = np.arange(len(label), dtype=np.int32)
-    return DataSet({"all": every._replace(label=label, id=ids)}, own.class_names, raw.source)
+    split = every._replace(label=label, id=ids)
+    return DataSet({"all": split}, own.class_names, raw.source, raw.content)
 
 
 def source(name: str) -> Callable[[Request], Raw]:

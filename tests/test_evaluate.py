@@ -199,6 +199,8 @@ def test_other_attributes_are_put_in_the_run_s_order(tmp_path):
     own = DataSet({"train": split}, ("Young", "Hat"), "own")
     other = build_data.other_set(data, str(tmp_path / "set"), own)
     assert other.splits["all"].label.tolist() == [[0, 1], [1, 1]]
+    assert (other.attributes, other.image_shape) == (("Young", "Hat"), (32, 32, 3))
+    assert other.content
     with pytest.raises(UserError, match="unknown class in attributes set 'Hat'"):
         build_data.other_set(data, str(tmp_path / "set"), own._replace(class_names=("Young",)))
     table.write_text("2\nHat\n0.png 1\n1.png 1\n")
