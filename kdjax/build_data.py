@@ -1,15 +1,17 @@
 """What a config's `data` means: the images, their splits, and what they look like to a network."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from kdjax import augment, discover, feed
 from kdjax.data import splits, tfds_source
-from kdjax.data.sources import folder
-from kdjax.data.types import DataSet, Raw, Request
+from kdjax.data.sources import attributes, folder
+from kdjax.data.types import DataSet, Raw, Request, Split
 from kdjax.errors import UserError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -34,6 +36,43 @@ def split(raw: Raw, data: ConfigDict) -> DataSet:
         fraction=data.fraction,
         refit=data.refit,
     )
+
+
+def other_set(data: ConfigDict, path: str, own: DataSet) -> DataSet:
+    """All images of another labelled set, as the split `all`, labelled by the classes of `own`.
+
+    Args:
+        data: a run's `data`, which says what images look like.
+        path: class folders, a zip or a tar of them, or IDX files; where `own` has attributes, a
+            folder with images and an attribute file.
+        own: the run's.
+
+    Raises:
+        UserError: the set has a class that the run does not have, or lacks an attribute.
+    """
+    wanted = request(data)._replace(path=path)
+    if own.attributes:
+        raw, known = attributes.read(wanted), own.attributes
+    else:
+        raw, known = folder.read(wanted, training=False), own.class_names
+    parts = [raw.parts[name] for name in ("train", "validation", "test") if name in raw.parts]
+    every = functools.reduce(Split.join, parts)
+    present = raw.class_names
+    if not own.attributes:
+        present = tuple(present[index] for index in np.unique(every.label))
+    for name in present:
+        if name not in known:
+            raise discover.unknown(f"class in {raw.source}", name, known)
+    if own.attributes:
+        if missing := sorted(set(known) - set(present)):
+            raise UserError(f"{raw.source} lacks attributes of the run: {', '.join(missing)}")
+        label = every.label[:, [present.index(name) for name in known]]
+    else:
+        place = [known.index(name) if name in present else -1 for name in raw.class_names]
+        label = np.array(place, np.int32)[every.label]
+    ids = np.arange(len(label), dtype=np.int32)
+    split = every._replace(label=label, id=ids)
+    return DataSet({"all": split}, own.class_names, raw.source, raw.content)
 
 
 def source(name: str) -> Callable[[Request], Raw]:

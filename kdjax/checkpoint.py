@@ -5,6 +5,7 @@ far, where there is a validation split), `rest` (what else the training state ha
 (JSON). Networks lie apart so that evaluating them does not read the optimiser's state.
 """
 
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import orbax.checkpoint as ocp
 from kdjax.errors import UserError
 from kdjax.parallel import one_copy
 from kdjax.types import NetState, PyTree, TrainState
+from kdjax.writers import writing
 
 
 class Saved(NamedTuple):
@@ -29,6 +31,7 @@ class Checkpoints:
     """The checkpoints of one stage; saving does not wait for the disk."""
 
     def __init__(self, workdir: Path, stage: str, *, read_only: bool = False):
+        _hush_threads()
         self.directory = (workdir / "checkpoints" / stage).absolute()
         options = ocp.CheckpointManagerOptions(
             max_to_keep=1, enable_async_checkpointing=True, create=not read_only
@@ -36,7 +39,11 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self.directory, options=options)
 
     def save(self, step: int, saved: Saved) -> None:
-        """Starts to save at the run's `step`; an earlier save is waited for first."""
+        """Starts to save at the run's `step`; an earlier save is waited for first.
+
+        Raises:
+            UserError: the disk is full, or nothing can be written there; perhaps the earlier save.
+        """
         # Copies: the training step reuses the state's memory while this is being written.
         state, selected = jax.tree.map(jnp.copy, (saved.state, saved.selected))
         items = {
@@ -46,7 +53,8 @@ class Checkpoints:
         }
         if selected:
             items["selected"] = ocp.args.StandardSave(selected)
-        self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+        with writing(self.directory):
+            self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
     def steps(self) -> list[int]:
         """The run's steps of all whole checkpoints, in order."""
@@ -127,9 +135,14 @@ class Checkpoints:
         return (self.directory / str(step) / "selected").exists()
 
     def close(self) -> None:
-        """Waits until everything is on disk."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits until everything is on disk.
+
+        Raises:
+            UserError: the disk is full, or nothing can be written there.
+        """
+        with writing(self.directory):
+            self._manager.wait_until_finished()
+            self._manager.close()
 
     def _array_item(self, step: int, item: str, like: PyTree) -> Any:
         where = self._where(step, item)
@@ -152,6 +165,16 @@ class Checkpoints:
 
     def _where(self, step: int, item: str) -> Path:
         return self.directory / str(step) / item
+
+
+def _hush_threads() -> None:
+    """Orbax's threads log errors, in many lines, that are raised where the threads are awaited."""
+    logging.getLogger("absl").addFilter(_is_not_orbax)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+
+def _is_not_orbax(record: logging.LogRecord) -> bool:
+    return "orbax" not in Path(record.pathname).parts
 
 
 def _unreadable(where: Path, error: Exception) -> UserError:

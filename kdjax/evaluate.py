@@ -3,6 +3,7 @@
     python -m kdjax.evaluate --workdir=DIR [--split=validation] [--step=N] [--networks=student]
     python -m kdjax.evaluate --workdir=DIR --ensemble=generation_1,generation_2
     python -m kdjax.evaluate --workdir=A --workdir=B --output=comparison
+    python -m kdjax.evaluate --workdir=DIR --on=PATH            # all images of another labelled set
 
 Without a step: the networks that head the run's result, so those that validation selected. Where
 several stages train a network the last one counts, and `<network> after <stage>` is what an earlier
@@ -47,6 +48,7 @@ def define_choice() -> None:
     flags.DEFINE_integer("throughput_batch", 256, "Images in a batch for throughput.", 1)
     cli.define_path("data_dir", None, "Where data is, if not where the run found it.")
     cli.define_path("path", None, "Where your own images are, if not where the run found them.")
+    cli.define_path("on", None, "Another labelled set, all of which takes the place of a split.")
 
 
 def main() -> None:
@@ -58,12 +60,12 @@ def main() -> None:
     choice = chosen()
     output = Path(flags.FLAGS.output or directories[0])
     records = [examine.run(directory, choice).record for directory in directories]
+    evaluation_tables.show(records)
     writers.make_folder(output)
     written = records[0] if len(records) == 1 else {"runs": records}
     writers.write_json(output / "evaluation.json", written)
     writers.write_csv(output / "evaluation.csv", evaluation_tables.lines(records))
     writers.write_csv(output / "evaluation-classes.csv", evaluation_tables.class_lines(records))
-    evaluation_tables.show(records)
 
 
 def workdirs() -> list[Path]:
@@ -81,10 +83,12 @@ def chosen() -> "Choice":
     """What the flags of `define_choice` say.
 
     Raises:
-        UserError: an ensemble of fewer than two.
+        UserError: an ensemble of fewer than two, or a split of another set.
     """
     from kdjax.examine import Choice
 
+    if flags.FLAGS.on is not None and flags.FLAGS["split"].present:
+        raise UserError("--on evaluates all images of another set; leave --split out")
     given = {name: getattr(flags.FLAGS, name) for name in Choice._fields}
     check_ensemble(given["ensemble"])
     lists = {name: tuple(given[name]) for name in ("networks", "ensemble")}

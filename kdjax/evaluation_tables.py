@@ -10,6 +10,8 @@ Record = dict[str, Any]
 Line = dict[str, Any]
 
 _CLASSES_SHOWN = 40
+_NAMED = 10
+"""So many classes without images are named."""
 
 
 class Table(NamedTuple):
@@ -91,12 +93,32 @@ def show(records: Sequence[Record]) -> None:
 
 
 def missing(records: Sequence[Record]) -> list[str]:
-    """What other runs should have given and did not, in words."""
-    return [
+    """What other runs should have given and did not, and classes without images, in words."""
+    others = [
         f"{record['workdir']}: without {name!r}: {reason}"
         for record in records
         for name, reason in record["missing"].items()
     ]
+    return others + [line for record in records for line in _absent(record)]
+
+
+def _absent(record: Record) -> list[str]:
+    """The classes of which there is no image, in words; nothing where every class has one."""
+    figures = next(iter(record["networks"].values()))
+    if record["multi_label"]:
+        return []
+    classes = figures["classes"]
+    names = [name for name, one in classes.items() if not one["support"]]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return names and [
+        f"{record['workdir']}: {images(record)} has no image of {len(names)} of {len(classes)} "
+        f"classes: {', '.join(names[:_NAMED])}{more}"
+    ]
+
+
+def images(record: Record) -> str:
+    """What was evaluated, in words."""
+    return f"{record['split']} split" if record["on"] is None else f"all of {record['split']}"
 
 
 def tables(records: Sequence[Record]) -> list[Table]:
@@ -148,10 +170,10 @@ def _quality(records: Sequence[Record], multi_label: bool) -> Table:
             if multi_label and values:
                 shown.append([f"{label}({_REFERENCES[kind]})", "", "", *given])
     where = records[0]["workdir"] if len(records) == 1 else f"{len(records)} runs"
-    parts = {(record["split"], record["examples"]) for record in records}
-    images = "; ".join(f"{split} split, {count:,} images" for split, count in sorted(parts))
+    parts = {(images(record), record["examples"]) for record in records}
+    evaluated = "; ".join(f"{name}, {count:,} images" for name, count in sorted(parts))
     return Table(
-        f"{where}: {images}",
+        f"{where}: {evaluated}",
         ["network", "stage", "step", *columns],
         shown,
         f"Precision, recall and F1: means over {'attributes' if multi_label else 'classes'}; "

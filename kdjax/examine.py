@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from kdjax import build, cost, discover, ensembles, evaluation, parallel, restore, runtime, workdir
+from kdjax import (
+    build,
+    build_data,
+    cost,
+    discover,
+    ensembles,
+    evaluation,
+    parallel,
+    restore,
+    runtime,
+    workdir,
+)
 from kdjax.build import Plan
 from kdjax.data.types import Split
 from kdjax.errors import UserError
@@ -45,6 +56,8 @@ class Choice(NamedTuple):
     """Where prepared data is, if not where the run found it."""
     path: str | None = None
     """Where the user's own images are, if not where the run found them."""
+    on: str | None = None
+    """Another labelled set, all of which is examined in place of a split."""
 
 
 class Examined(NamedTuple):
@@ -68,16 +81,17 @@ def run(directory: Path, choice: Choice) -> Examined:
         choice: what to examine.
 
     Returns:
-        With the record `{"workdir", "method", "dataset", "seed", "split", "examples",
+        With the record `{"workdir", "method", "dataset", "seed", "split", "on", "examples",
         "class_names", "multi_label", "device", "teacher", "layer", "networks": {row: ..},
         "agreement": {"networks", "matrix"}}`. A row is a network's name, `<name> after <stage>`
         for what an earlier stage left of it, or `<name>+<name>` for an ensemble; it has `network`,
         `stage`, `step`, `workdir` (of another run), the figures of `kdjax.figures`, `teacher`
-        (those of `kdjax.figures.pairs`) and `cost` (those of `kdjax.cost`).
+        (those of `kdjax.figures.pairs`) and `cost` (those of `kdjax.cost`). Of another set, `split`
+        is its name and `on` its path.
 
     Raises:
-        UserError: no such workdir, checkpoint, stage, split, network or layer; or data or networks
-            are not those of the run.
+        UserError: no such workdir, checkpoint, stage, split, network or layer; data or networks are
+            not those of the run; or another set has other classes.
     """
     config = workdir.load_config(directory)
     if choice.data_dir is not None:
@@ -86,10 +100,18 @@ def run(directory: Path, choice: Choice) -> Examined:
         config.data.path = choice.path
     plan = build.plan(config, devices=1)
     workdir.check_split(directory, plan.data)
-    if choice.split not in plan.data.splits:
+    if choice.on is not None:
+        other = build_data.other_set(config.data, choice.on, plan.data)
+        name, split, streaming = (
+            other.source,
+            other.splits["all"],
+            build_data.streaming(config, other),
+        )
+    elif choice.split in plan.data.splits:
+        name, split, streaming = choice.split, plan.data.splits[choice.split], plan.streaming
+    else:
         raise discover.unknown("split", choice.split, plan.data.splits)
-    split = plan.data.splits[choice.split]
-    layout = parallel.make(plan.parallel, streaming=plan.streaming)
+    layout = parallel.make(plan.parallel, streaming=streaming)
 
     found, rows, teacher, missing = _choose(directory, plan, layout, choice)
     layer = choice.layer or "pooled"
@@ -106,7 +128,8 @@ def run(directory: Path, choice: Choice) -> Examined:
         "seed": config.seed,
         "alpha": config.alpha,
         "temperature": config.temperature,
-        "split": choice.split,
+        "split": name,
+        "on": choice.on,
         "examples": len(split.id),
         "class_names": list(plan.data.class_names),
         "multi_label": multi_label,

@@ -9,6 +9,7 @@ whether labels fit. Preparing a data set of TFDS is the only thing that needs Te
 install -r requirements/prepare.txt
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ def main() -> None:
     if not given.dataset:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
     from configs import base, datasets
-    from kdjax import build_data, checks
-    from kdjax.data import cache, sheet, summary
+    from kdjax import build_data, checks, writers
+    from kdjax.data import sheet, summary
 
     name = given.dataset.removeprefix("tfds/")
     known = name in datasets.DATASETS
@@ -61,10 +62,22 @@ def main() -> None:
         raise UserError(f"--manual_dir is for TFDS's archives; {name} is read from --path=PATH")
     raw = build_data.source(config.data.name)(build_data.request(config.data))
     summary.show(raw, build_data.split(raw, config.data))
-    where = cache.root(data_dir) / "kdjax" / f"{config.data.name.replace('/', '-')}.png"
-    where = Path(given.sheet) if given.sheet else where
-    sheet.draw(raw, where)
+    where = Path(given.sheet) if given.sheet else _sheet(config.data)
+    with writers.writing(where):
+        sheet.draw(raw, where)
     print(f"Images of every class: {where}")
+
+
+def _sheet(data: Any) -> Path:
+    """The contact sheet's place: for each data set, and each folder or archive that is read for it,
+    another one."""
+    from kdjax.data import cache
+
+    name = data.name.replace("/", "-")
+    if data.path:
+        path = Path(data.path).expanduser().resolve()
+        name += f"-{path.stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    return cache.root(data.data_dir) / "kdjax" / f"{name}.png"
 
 
 def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kdjax.evaluation_tables import Table
+from kdjax.evaluation_tables import Table, images
 from kdjax.report_sections import Section
+from kdjax.writers import writing
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
@@ -41,15 +42,16 @@ def write(
     title = "Report: " + ", ".join(Path(record["workdir"]).name for record in records)
     about = [_about(record) for record in records]
     page, text = folder / "index.html", folder / "report.md"
-    page.write_text(_html(title, [*about, *notes], tables, sections))
-    text.write_text(_markdown(folder, title, [*about, *notes], tables, sections))
+    with writing(folder):
+        page.write_text(_html(title, [*about, *notes], tables, sections))
+        text.write_text(_markdown(folder, title, [*about, *notes], tables, sections))
     return page, text
 
 
 def _about(record: dict[str, Any]) -> str:
     return (
         f"{record['workdir']}: {record['method']} on {record['dataset']}, seed {record['seed']}; "
-        f"{record['examples']:,} images of the {record['split']} split; on {record['device']}"
+        f"{record['examples']:,} images ({images(record)}); on {record['device']}"
     )
 
 

@@ -80,7 +80,8 @@ def make(
         for done, one_wanted in enumerate(wanted, start=1):
             drawn = one_wanted.draw()
             if drawn is not None:
-                path = style.save(drawn, folder, one_wanted.name)
+                with writers.writing(folder):
+                    path = style.save(drawn, folder, one_wanted.name)
                 sections.append(Section(one_wanted.heading, path, one_wanted.caption))
             bar.to(done)
     return sections

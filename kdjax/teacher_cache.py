@@ -119,7 +119,7 @@ class _Work(NamedTuple):
 def _write(work: _Work, outputs: Any, name: str, folder: Path) -> None:
     """Computes and saves all answers, of the shapes of `outputs`, an array a file."""
     arrays = [
-        np.lib.format.open_memmap(folder / f"{n}.npy", mode="w+", dtype=x.dtype, shape=x.shape)
+        cache.allocate(folder / f"{n}.npy", x.shape, x.dtype)
         for n, x in enumerate(jax.tree.leaves(outputs))
     ]
     total, written = work.views * work.examples, 0

@@ -1,5 +1,6 @@
 """A whole run: its stages in order, and the record of what came out."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -87,9 +88,11 @@ def run(
             + ", or of a sweep --together" * swept
         ) from error
     finally:
-        for folder in folders:
-            folder.close()
-        writer.close()
+        # Each of them, also where closing another one fails.
+        with contextlib.ExitStack() as closing:
+            closing.callback(writer.close)
+            for folder in folders:
+                closing.callback(folder.close)
     result["finished"] = True
     result["last_start"] = {
         "seconds": round(time.perf_counter() - began, 3),

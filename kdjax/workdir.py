@@ -20,6 +20,9 @@ _ADDED_TO_DATA = {"views": 0}
 _ADDED_TO_NETWORKS = {"remat": False}
 """Keys that configs of earlier versions lack, with what their runs did."""
 
+_FIGURES = {"validation", "test"}
+"""What a result has of every network, at least."""
+
 
 def default(config: ConfigDict) -> Path:
     """`runs/<method>-<data set>-<hash>`: a folder for each config, so that each can resume.
@@ -91,7 +94,7 @@ def load_config(workdir: Path) -> ConfigDict:
 
 
 def record_split(workdir: Path, data: DataSet) -> None:
-    """Writes `split.json`: the ids of each split, and a digest of images and labels."""
+    """Writes `split.json`: class names, the ids of each split, a digest of images and labels."""
     path = workdir / "split.json"
     if path.exists():
         check_split(workdir, data)
@@ -106,10 +109,12 @@ def check_split(workdir: Path, data: DataSet) -> None:
         UserError: it has changed since.
     """
     path = workdir / "split.json"
-    if path.exists() and _read(path) != _split(data):
+    recorded, now = _read(path) if path.exists() else {}, _split(data)
+    # Earlier versions kept no class names.
+    if any(recorded[key] != now[key] for key in now if key in recorded):
         raise UserError(
-            f"{workdir} was trained on other images or another split of {data.source}: the data "
-            "has changed since"
+            f"{workdir} was trained on other images, other classes or another split of "
+            f"{data.source}: the data has changed since"
         )
 
 
@@ -119,7 +124,7 @@ def seen(workdir: Path, data: DataSet) -> dict[str, int]:
     Raises:
         UserError: that run was trained on other images.
     """
-    record = _read(workdir / "split.json")
+    record = _read(workdir / "split.json", content=str, ids=dict)
     if record["content"] != data.content:
         raise UserError(f"{workdir} was trained on other images than {data.source} has now")
     train = record["ids"]["train"]
@@ -151,13 +156,23 @@ def record_restored(workdir: Path, origins: dict[str, Any]) -> None:
 
 def _split(data: DataSet) -> dict[str, Any]:
     ids = {name: np.sort(split.id).tolist() for name, split in data.splits.items()}
-    return {"content": data.content, "ids": ids}
+    return {"content": data.content, "class_names": list(data.class_names), "ids": ids}
 
 
 def load_result(workdir: Path) -> dict[str, Any] | None:
-    """What `result.json` holds, or None where there is none yet."""
+    """What `result.json` holds, or None where there is none yet.
+
+    Raises:
+        UserError: it is damaged.
+    """
     path = workdir / "result.json"
-    return _read(path) if path.exists() else None
+    if not path.exists():
+        return None
+    result = _read(path, finished=bool, networks=dict, stages=dict)
+    for name, figures in result["networks"].items():
+        if not isinstance(figures, dict) or _FIGURES - figures.keys():
+            raise UserError(f"{path} is damaged: networks.{name} is no record of a network")
+    return result
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -182,16 +197,26 @@ def differences(theirs: dict[str, Any], mine: dict[str, Any]) -> list[str]:
 
 def _config(path: Path) -> dict[str, Any]:
     """What a `config.json` holds, with the keys that have come since it was written."""
-    found = _read(path)
-    missing = {"data", "networks", "stages", "stage_order"} - set(found)
-    if missing:
-        raise UserError(f"{path} is damaged: it has no {', '.join(sorted(missing))}")
+    found = _read(path, data=dict, networks=dict, stages=dict, stage_order=list)
     networks = {name: _ADDED_TO_NETWORKS | network for name, network in found["networks"].items()}
     return _ADDED | found | {"data": _ADDED_TO_DATA | found["data"], "networks": networks}
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, **needed: type) -> Any:
+    """An object as JSON holds it, in which every key of `needed` has a value of that type.
+
+    Raises:
+        UserError: the file is damaged, or cannot be read.
+    """
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise UserError(f"{path} is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} is damaged: it holds a {type(found).__name__}, and no object")
+    wrong = [key for key, kind in needed.items() if not isinstance(found.get(key), kind)]
+    if wrong:
+        raise UserError(f"{path} is damaged: it has no {', '.join(wrong)}")
+    return found

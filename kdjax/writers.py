@@ -1,13 +1,54 @@
 """What a run leaves on disk beside checkpoints: JSON, JSON lines, TensorBoard events."""
 
+import contextlib
 import csv
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kdjax.errors import UserError
+
+_TENSORSTORE = re.compile(r"\[(?:os_error_code='|OS error )(\d+)")
+"""How TensorStore, which writes checkpoints, quotes the system's errors."""
+
+
+@contextlib.contextmanager
+def writing(where: Path) -> Iterator[None]:
+    """Says in one line what cannot be written, and why.
+
+    Args:
+        where: the file or folder that is written to.
+
+    Raises:
+        UserError: the disk is full, or nothing can be written there.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = _refusal(error)
+        if reason is None:
+            raise
+        raise UserError(
+            f"cannot write {where}: {reason}. Mend that and run the command again, or choose "
+            "another folder"
+        ) from error
+
+
+def _refusal(error: BaseException | None) -> str | None:
+    """What the system said, where an error or one that led to it comes from there."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        if told := _TENSORSTORE.search(str(error)):
+            return os.strerror(int(told[1]))
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def make_folder(path: Path) -> None:
@@ -16,28 +57,43 @@ def make_folder(path: Path) -> None:
     Raises:
         UserError: it cannot be made.
     """
-    try:
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the folder {path}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file that takes the place of `path` once it is whole."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with writing(path):
+        try:
+            yield fresh
+            os.replace(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
-    """Writes all of it or nothing."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(value, indent=indent, allow_nan=False) + "\n")
-    os.replace(fresh, path)
+    """Writes all of it or nothing.
+
+    Raises:
+        UserError: the disk is full, or nothing can be written there.
+    """
+    with _replacing(path) as fresh:
+        fresh.write_text(json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    """All of it or nothing; columns in the order in which lines bring them up."""
+    """All of it or nothing; columns in the order in which lines bring them up.
+
+    Raises:
+        UserError: the disk is full, or nothing can be written there.
+    """
     columns = list(dict.fromkeys(key for line in lines for key in line))
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with fresh.open("w", newline="") as file:
+    with _replacing(path) as fresh, fresh.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(lines)
-    os.replace(fresh, path)
 
 
 class Metrics:
@@ -48,31 +104,50 @@ class Metrics:
     """
 
     def __init__(self, workdir: Path, *, step: int, tensorboard: bool):
+        self._workdir = workdir
         path = workdir / "metrics.jsonl"
         kept = [line for number, line in _lines(path) if _step(path, number, line) <= step]
-        fresh = path.with_name(".metrics.jsonl")
-        fresh.write_text("".join(f"{line}\n" for line in kept))
-        os.replace(fresh, path)
-        self._file = path.open("a")
+        with _replacing(path) as fresh:
+            fresh.write_text("".join(f"{line}\n" for line in kept))
         self._events = None
-        if tensorboard:
-            from tensorboardX import SummaryWriter
+        with writing(workdir):
+            self._file = path.open("a")
+            if tensorboard:
+                from tensorboardX.event_file_writer import EventsWriter
+                from tensorboardX.proto.event_pb2 import SessionLog
 
-            # One writer for each start; TensorBoard drops what it had past `purge_step`.
-            self._events = SummaryWriter(str(workdir), purge_step=step + 1)
+                # One file for each start; TensorBoard drops what it had from its step on. Not
+                # SummaryWriter: when its thread cannot write, it ends, and the run waits for it.
+                self._events = EventsWriter(str(workdir / "events"))
+                self._event(step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def write(self, step: int, stage: str, values: Mapping[str, float]) -> None:
-        """One line: the run's step, the stage, and figures under flat names."""
-        self._file.write(json.dumps({"step": step, "stage": stage, **values}) + "\n")
-        self._file.flush()
-        if self._events is not None:
-            for name, value in values.items():
-                self._events.add_scalar(name, value, step)
+        """One line: the run's step, the stage, and figures under flat names.
+
+        Raises:
+            UserError: the disk is full, or nothing can be written there.
+        """
+        with writing(self._workdir):
+            self._file.write(json.dumps({"step": step, "stage": stage, **values}) + "\n")
+            self._file.flush()
+            if self._events is not None:
+                from tensorboardX import summary
+
+                for name, value in values.items():
+                    self._event(step, summary=summary.scalar(name, value))
+                self._events.flush()
+
+    def _event(self, step: int, **content: Any) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        assert self._events is not None
+        self._events.write_event(Event(wall_time=time.time(), step=step, **content))
 
     def close(self) -> None:
-        self._file.close()
-        if self._events is not None:
-            self._events.close()
+        with writing(self._workdir):
+            self._file.close()
+            if self._events is not None:
+                self._events.close()
 
 
 def logged(directory: Path) -> list[dict[str, Any]]:

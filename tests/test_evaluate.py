@@ -8,9 +8,12 @@ import jax
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from PIL import Image
 
-from configs import kd
-from kdjax import build, evaluation_tables, examine, train, workdir, writers
+from configs import ce, kd
+from kdjax import build, build_data, evaluation_tables, examine, train, workdir, writers
+from kdjax.data.store import Images
+from kdjax.data.types import DataSet, Split
 from kdjax.errors import UserError
 from tests.helpers import evaluated, small
 
@@ -140,6 +143,83 @@ def test_what_is_not_there_is_refused_with_what_is(two_phases, tmp_path):
         evaluated(two_phases[0], split="tset")
     with pytest.raises(UserError, match="not a workdir"):
         evaluated(tmp_path)
+
+
+def class_folders(root, split, names):
+    """The images of a split as PNG files by class."""
+    for row, (image, label) in enumerate(zip(split.image.read(), split.label, strict=True)):
+        folder = root / names[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(folder / f"{row}.png")
+    return str(root)
+
+
+def test_figures_on_another_set_are_those_of_a_split_with_the_same_images(two_phases, tmp_path):
+    config = workdir.load_config(two_phases[0])
+    data = build.load_data(config)
+    path = class_folders(tmp_path / "set", data.splits["test"], data.class_names)
+    given = dict(on=path, data_dir=str(tmp_path / "data"))
+    here, there = evaluated(two_phases[0]), evaluated(two_phases[0], **given)
+    assert (there["split"], there["on"]) == ("folder set", path)
+    assert there["examples"] == here["examples"]
+    for row, figures in here["networks"].items():
+        for key in ("accuracy", "loss", "f1"):
+            assert there["networks"][row][key] == pytest.approx(figures[key], rel=1e-5)
+        assert there["networks"][row]["confusion"] == figures["confusion"]
+
+
+def test_another_set_may_lack_classes_and_may_not_have_others(two_phases, tmp_path, capsys):
+    data = build.load_data(workdir.load_config(two_phases[0]))
+    some = data.splits["test"].rows(np.flatnonzero(data.splits["test"].label >= 7))
+    path = class_folders(tmp_path / "set", some, data.class_names)
+    given = dict(on=path, data_dir=str(tmp_path / "data"), networks=("peer_0",))
+    record = evaluated(two_phases[0], **given)
+    assert record["examples"] == len(some.id)
+    assert np.sum(record["networks"]["peer_0"]["confusion"], axis=1)[:7].tolist() == [0] * 7
+    evaluation_tables.show([record])
+    shown = capsys.readouterr().out
+    assert f"all of folder set, {len(some.id)} images" in shown
+    assert "has no image of 7 of 10 classes: 0, 1, 2, 3, 4, 5, 6" in shown
+    assert evaluation_tables.lines([record])[0]["split"] == "folder set"
+    (tmp_path / "set" / "9").rename(tmp_path / "set" / "nine")
+    with pytest.raises(UserError, match="unknown class in folder set 'nine'. .*There are: 0, 1"):
+        evaluated(two_phases[0], **given)
+
+
+def test_other_attributes_are_put_in_the_run_s_order(tmp_path):
+    (tmp_path / "set").mkdir()
+    for index in range(2):
+        Image.new("RGB", (4, 4)).save(tmp_path / "set" / f"{index}.png")
+    table = tmp_path / "set" / "list_attr.txt"
+    table.write_text("2\nHat Young\n0.png 1 -1\n1.png 1 1\n")
+    data = ce.get_config("attributes").data
+    data.data_dir = str(tmp_path / "data")
+    label = np.zeros((1, 2), np.uint8)
+    split = Split(Images([np.zeros((1, 4, 4, 3), np.uint8)]), label, np.arange(1))
+    own = DataSet({"train": split}, ("Young", "Hat"), "own")
+    other = build_data.other_set(data, str(tmp_path / "set"), own)
+    assert other.splits["all"].label.tolist() == [[0, 1], [1, 1]]
+    assert (other.attributes, other.image_shape) == (("Young", "Hat"), (32, 32, 3))
+    assert other.content
+    with pytest.raises(UserError, match="unknown class in attributes set 'Hat'"):
+        build_data.other_set(data, str(tmp_path / "set"), own._replace(class_names=("Young",)))
+    table.write_text("2\nHat\n0.png 1\n1.png 1\n")
+    with pytest.raises(UserError, match="attributes set lacks attributes of the run: Young"):
+        build_data.other_set(data, str(tmp_path / "set"), own)
+
+
+def test_a_run_keeps_the_names_of_its_classes(two_phases, tmp_path):
+    directory = copy(two_phases, tmp_path)
+    path = directory / "split.json"
+    record = json.loads(path.read_text())
+    assert record["class_names"] == [str(digit) for digit in range(10)]
+    data = build.load_data(workdir.load_config(directory))
+    path.write_text(json.dumps(record | {"class_names": list("abcdefghij")}))
+    with pytest.raises(UserError, match="on other images, other classes or another split"):
+        workdir.check_split(directory, data)
+    del record["class_names"]
+    path.write_text(json.dumps(record))
+    workdir.check_split(directory, data)
 
 
 def change(directory, **keys):

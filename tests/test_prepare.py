@@ -157,6 +157,35 @@ def test_a_summary_and_a_picture_of_every_class(tmp_path, capsys):
     assert all(any((block == image).all() for image in images) for block in blocks)
 
 
+def test_every_folder_has_a_picture_of_its_own(tmp_path, capsys):
+    for place, root in enumerate(("one/set", "two/set")):
+        for name in ("ant", "bee"):
+            folder = tmp_path / root / name
+            folder.mkdir(parents=True)
+            for index in range(3):
+                Image.new("RGB", (8, 8), (50 * place,) * 3).save(folder / f"{index}.png")
+        with flagsaver.flagsaver():
+            arguments = [f"--path={tmp_path / root}", f"--data_dir={tmp_path / 'data'}"]
+            flags.FLAGS(["prepare", "--dataset=folder", "--size=8", *arguments])
+            prepare.main()
+    said = capsys.readouterr().out
+    sheets = sorted((tmp_path / "data" / "kdjax").glob("folder-set-*.png"))
+    assert len(sheets) == 2
+    assert all(f"Images of every class: {sheet}" in said for sheet in sheets)
+
+
+def test_a_set_that_cannot_be_trained_on_is_refused(tmp_path):
+    for index in range(5):
+        for name in ("ant", "bee")[: 1 if index > 1 else 2]:
+            (tmp_path / "set" / name).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / "set" / name / f"{index}.png")
+    with flagsaver.flagsaver():
+        arguments = [f"--path={tmp_path / 'set'}", f"--data_dir={tmp_path / 'data'}"]
+        flags.FLAGS(["prepare", "--dataset=folder", "--size=8", *arguments])
+        with pytest.raises(UserError, match=r"'bee' \(2\). A class needs 3"):
+            prepare.main()
+
+
 def test_names_are_not_markup(tmp_path, capsys):
     image = Images([np.zeros((2, 4, 4, 1), np.uint8)])
     split = Split(image, np.array([0, 1], np.int32), np.arange(2, dtype=np.int32))

@@ -94,7 +94,8 @@ def test_a_grid_needs_runs_that_differ_in_alpha_and_temperature(tmp_path):
         directory = tmp_path / f"{alpha}-{temperature}"
         directory.mkdir()
         student = {"validation": {"accuracy": accuracy}, "test": {"accuracy": 0.0}}
-        writers.write_json(directory / "result.json", {"networks": {"student": student}})
+        result = {"finished": True, "networks": {"student": student}, "stages": {}}
+        writers.write_json(directory / "result.json", result)
         record = {"method": "kd", "dataset": "digits", "alpha": alpha, "temperature": temperature}
         return record, directory
 
@@ -114,7 +115,8 @@ def test_a_sweeps_report_is_of_its_best_member(tmp_path):
     names = ("student@alpha=0.1@seed=0", "student@alpha=0.9@seed=0")
     networks = {"teacher": network(0.99), names[0]: network(0.7), names[1]: network(0.8)}
     networks["baseline@seed=0"] = network(0.95)
-    writers.write_json(tmp_path / "result.json", {"networks": networks})
+    result = {"finished": True, "networks": networks, "stages": {}}
+    writers.write_json(tmp_path / "result.json", result)
     axes = report_sections._best_member(tmp_path)
     assert axes == {"alpha": 0.9, "seed": 0}
     rows = [

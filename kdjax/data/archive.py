@@ -11,16 +11,19 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from kdjax.data import cache
-from kdjax.data.types import Request
+from kdjax.data import cache, images
+from kdjax.data.types import Request, Split
 from kdjax.errors import UserError
-from kdjax.progress import track
+from kdjax.progress import console, track
 
+_NAMED = 3
+"""So many files that are no images are named."""
 _HIDDEN = ("__MACOSX", "Thumbs.db")
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -42,11 +45,13 @@ def listing(path: Path) -> tuple[list[str], list[str]]:
         path: a folder, a zip or a tar.
 
     Raises:
-        UserError: nothing is there, it is damaged or of another kind, or has a name twice.
+        UserError: nothing is there, it is damaged or of another kind, or has a name twice, one that
+            leads outside or one that is not UTF-8.
     """
     files: list[str] = []
     folders: set[str] = set()
     for name, is_folder in _names(path):
+        _check_name(path, name)
         parts = name.strip("/").split("/")
         if any(part.startswith(".") or part in _HIDDEN for part in parts if part != "."):
             continue
@@ -110,7 +115,60 @@ def digest(path: Path, names: Collection[str]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def write_split(
+def without_strays(path: Path, names: Sequence[str]) -> list[str]:
+    """Those of `names` that are images; of others it says how many there are.
+
+    By their suffixes, or else by their contents: a file with the suffix of an image that cannot be
+    read is a broken image, and no stray.
+    """
+    unsure = [name for name in names if PurePosixPath(name).suffix.lower() not in images.suffixes()]
+    strays = {name for name, content in contents(path, unsure) if not images.is_image(content)}
+    if strays:
+        named = ", ".join(sorted(strays)[:_NAMED])
+        more = f" and {len(strays) - _NAMED} more" if len(strays) > _NAMED else ""
+        what = "file is no image and is" if len(strays) == 1 else "files are no images and are"
+        console.print(
+            f"{path}: {len(strays)} {what} left out: {named}{more}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    return [name for name in names if name not in strays]
+
+
+def read_parts(
+    where: Path,
+    path: Path,
+    parts: Mapping[str, tuple[Sequence[str], np.ndarray]],
+    request: Request,
+) -> dict[str, Split]:
+    """Splits whose images are files, decoded once and cached.
+
+    Args:
+        where: the folder of the cache.
+        path: a folder, a zip or a tar.
+        parts: for each split, the names of its files and a label for each.
+        request: size, channels and crop.
+
+    Raises:
+        UserError: images are broken; names those of all parts.
+    """
+    splits: dict[str, Split] = {}
+    broken: list[str] = []
+    for part, (names, label) in parts.items():
+        write = partial(
+            _write_split, path=path, part=part, names=names, label=label, request=request
+        )
+        try:
+            splits[part] = cache.cached(where / part, write)
+        except cache.BrokenImages as error:
+            broken += error.files
+    if broken:
+        raise cache.BrokenImages(broken)
+    return splits
+
+
+def _write_split(
     folder: Path,
     *,
     path: Path,
@@ -124,6 +182,18 @@ def write_split(
     found = track(contents(path, names), len(names), f"decoding {part}")
     encoded = ((rows[name], f"{path}: {name}", content) for name, content in found)
     cache.write_split(folder, label, request, encoded)
+
+
+def _check_name(path: Path, name: str) -> None:
+    whole = f"{path}/{name}"
+    try:
+        whole.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{os.fsencode(whole)!r}: this name is not UTF-8; rename it") from error
+    if name.startswith("/") or ".." in name.split("/"):
+        raise UserError(
+            f"{path}: the name {name!r} leads outside the archive; pack it anew without such names"
+        )
 
 
 def _read(path: Path) -> bytes:
@@ -151,6 +221,8 @@ def _names(path: Path) -> Iterator[tuple[str, bool]]:
                         raise UserError(f"{path}: {member.name} is a symbolic link; pack files")
                     if member.isfile() or member.isdir() or member.islnk():
                         yield member.name, member.isdir()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: the name {error.object!r} is not UTF-8; rename it") from error
     except _DAMAGE as error:
         raise UserError(f"{path} is no folder, zip or tar that can be read: {error}") from error
 

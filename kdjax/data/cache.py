@@ -7,11 +7,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,22 @@ _VERSION = "decoded-3"
 _BATCH = 64
 _DIGEST = "sha256"
 _DAY = 86_400
+_NAMED = 10
+"""So many broken images are named."""
+
+
+Encoded = tuple[int, str, bytes | np.ndarray]
+
+
+class BrokenImages(UserError):
+    """Files that should be images and cannot be decoded."""
+
+    def __init__(self, files: Sequence[str]):
+        """Of `files`: a line for each, with its name and what is wrong."""
+        self.files = files
+        more = f"; and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+        count = f"{len(files)} images are broken: " if len(files) > 1 else ""
+        super().__init__(count + "; ".join(files[:_NAMED]) + more)
 
 
 def root(data_dir: str) -> Path:
@@ -69,7 +86,9 @@ def whole(path: Path, write: Callable[[Path], None], what: str) -> None:
         if error.errno == errno.ENOSPC:
             raise UserError(f"no space left in {path.parent} to cache {path.name}") from error
         if not path.exists():
-            raise
+            raise UserError(
+                f"cannot cache {path.name} in {path.parent}: {error.strerror}"
+            ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -125,7 +144,7 @@ def content(folder: Path) -> str:
 
 
 def write_split(
-    path: Path, label: np.ndarray, request: Request, encoded: Iterable[tuple[int, str, bytes]]
+    path: Path, label: np.ndarray, request: Request, encoded: Iterable[Encoded]
 ) -> None:
     """Writes the arrays of a split, decoding on all cores; holds some dozens of images at a time.
 
@@ -133,35 +152,43 @@ def write_split(
         path: the folder to write to.
         label: `[n]` classes, or `[n, k]` attributes; may be filled in while `encoded` is read.
         request: size, channels and crop.
-        encoded: for each row, in any order, the row, a name for messages and the file's bytes.
+        encoded: for each row, in any order, the row, a name for messages and the file's bytes (or
+            the pixels, as `images.decode` takes them).
 
     Raises:
-        UserError: an image cannot be decoded (names it), or is missing.
+        UserError: images cannot be decoded (names them), or are missing.
     """
     written = 0
-    array = _allocate(path / "image.npy", (len(label), *request.image_shape))
-    rows: Iterator[tuple[int, str, bytes]] = iter(encoded)
+    broken: list[str] = []
+    array = allocate(path / "image.npy", (len(label), *request.image_shape), np.uint8)
+    rows: Iterator[Encoded] = iter(encoded)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while batch := list(islice(rows, _BATCH)):
             decoded = pool.map(partial(_decode, request), batch)
             for (row, _, _), image in zip(batch, decoded, strict=True):
-                array[row] = image
+                if isinstance(image, str):
+                    broken.append(image)
+                else:
+                    array[row] = image
                 written += 1
     del array
+    if broken:
+        raise BrokenImages(broken)
     if written != len(label):
         raise UserError(f"only {written} of {len(label)} images could be read: did files change?")
     np.save(path / "label.npy", label.astype(np.int32 if label.ndim == 1 else np.uint8))
     np.save(path / "id.npy", np.arange(len(label), dtype=np.int32))
 
 
-def _decode(request: Request, item: tuple[int, str, bytes]) -> np.ndarray:
+def _decode(request: Request, item: Encoded) -> np.ndarray | str:
+    """The image, or what is wrong with it."""
     _, name, content = item
     try:
         return images.decode(
             content, size=request.size, channels=request.channels, crop=request.crop
         )
     except ValueError as error:
-        raise UserError(f"{name} {error}") from error
+        return f"{name} {error}"
 
 
 def _digest(folder: Path) -> str:
@@ -186,9 +213,13 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A new array on disk. Its space is taken now: a full disk later would kill the process."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+def allocate(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
+    """A new array on disk. Its space is taken now: a full disk later would kill the process.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -1,5 +1,6 @@
 """Decoding and resizing."""
 
+import functools
 import io
 
 import numpy as np
@@ -27,13 +28,31 @@ def centre(image: np.ndarray) -> np.ndarray:
     return image[top : top + side, left : left + side]
 
 
-def decode(content: bytes, *, size: int, channels: int, crop: bool) -> np.ndarray:
+@functools.cache
+def suffixes() -> frozenset[str]:
+    """Of the files that Pillow reads, with their dots, in lower case."""
+    known = Image.registered_extensions()
+    return frozenset(suffix for suffix, kind in known.items() if kind in Image.OPEN)
+
+
+def is_image(content: bytes) -> bool:
+    """Whether a file's bytes begin as those of an image, whole or damaged."""
+    try:
+        Image.open(io.BytesIO(content)).close()
+    except UnidentifiedImageError:
+        return False
+    except Exception:  # Pillow's decoders raise many kinds.
+        return True
+    return True
+
+
+def decode(content: bytes | np.ndarray, *, size: int, channels: int, crop: bool) -> np.ndarray:
     """An encoded image as `[size, size, channels]` uint8, converted to grey or colour as needed.
 
     It is turned as its EXIF data says, and 16-bit grey values are scaled to 8 bits.
 
     Args:
-        content: the file's bytes, in any format that Pillow reads.
+        content: the file's bytes, in any format that Pillow reads; or grey pixels, `[h, w]` uint8.
         size: height and width.
         channels: 1 or 3.
         crop: cut the square centre out first; else what is not square is squeezed.
@@ -42,7 +61,11 @@ def decode(content: bytes, *, size: int, channels: int, crop: bool) -> np.ndarra
         ValueError: it is no image, or a damaged one; says which.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with (
+            Image.open(io.BytesIO(content))
+            if isinstance(content, bytes)
+            else Image.fromarray(content)
+        ) as image:
             array = np.asarray(_eight_bits(ImageOps.exif_transpose(image)).convert(MODES[channels]))
     except UnidentifiedImageError as error:
         raise ValueError("is not an image") from error

@@ -74,7 +74,8 @@ class DataSet(NamedTuple):
     """A data set ready to train on."""
 
     splits: dict[str, Split]
-    """`train`, `test`, and `validation` unless it was given to training."""
+    """`train`, `test`, and `validation` unless it was given to training; or `all` of a set that is
+    only evaluated on."""
     class_names: tuple[str, ...]
     """Of the classes, or of the attributes."""
     source: str
@@ -83,13 +84,14 @@ class DataSet(NamedTuple):
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """`(h, w, c)`."""
-        _, h, w, c = self.splits["train"].image.shape
+        _, h, w, c = next(iter(self.splits.values())).image.shape
         return h, w, c
 
     @property
     def attributes(self) -> tuple[str, ...]:
         """Names of the attributes; none where every image has one class."""
-        return self.class_names if self.splits["train"].label.ndim == 2 else ()
+        several = next(iter(self.splits.values())).label.ndim == 2
+        return self.class_names if several else ()
 
     @property
     def nbytes(self) -> int:

@@ -72,6 +72,13 @@ def test_windows_line_ends_and_marks_are_read(tmp_path):
     assert read(tmp_path, root).class_names == ("Young", "Hat", "Bald")
 
 
+def test_zeros_in_all_lines_are_read_as_minus_ones_are(tmp_path):
+    root = layout(tmp_path)
+    before = read(tmp_path, root).parts["train"].label
+    (root / "list_attr_faces.txt").write_text(TABLE.replace("-1", "0"))
+    np.testing.assert_array_equal(read(tmp_path, root).parts["train"].label, before)
+
+
 def test_without_a_partition_all_is_train(tmp_path):
     raw = read(tmp_path, layout(tmp_path, partition=None))
     assert set(raw.parts) == {"train"}
@@ -99,7 +106,11 @@ def without(text, part):
         ),
         (
             {"table": TABLE.replace("3.png  1 1  -1", "3.png  1 1  maybe")},
-            r"line 5: Bald of 3.png is 'maybe'; it must be 1 or -1",
+            r"line 5: Bald of 3.png is 'maybe'; it must be 1, -1 or 0",
+        ),
+        (
+            {"table": TABLE.replace("4.png  -1", "4.png  0")},
+            r"line 6: 4.png has the value 0, but line 3 has -1: write 1 and -1 in all lines, or 1",
         ),
         ({"table": TABLE.replace("4.png", "2.png")}, r"line 6: 2.png was on line 4 already"),
         ({"table": TABLE.replace("8\n", "9\n", 1)}, r"line 1 says '9' images; there are 8"),

@@ -78,6 +78,15 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, where):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_cannot_be_written_to_is_one_line(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(UserError, match=f"cannot cache train in {tmp_path}: Read-only file system"):
+        cached(tmp_path / "train", write)
+
+
 def test_an_image_that_cannot_be_decoded_is_named_and_leaves_nothing_behind(tmp_path):
     def bad(folder):
         write_split(folder, np.zeros(2), REQUEST, [(0, "one.png", png(1)), (1, "two.png", b"x")])

@@ -112,7 +112,7 @@ def test_the_cache_is_read_again_until_a_file_changes(tmp_path):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ({"set/train/ant/note.txt": b"a note"}, "set/train/ant/note.txt is not an image"),
+        ({"set/train/ant/note.png": b"a note"}, "set/train/ant/note.png is not an image"),
         ({"set/train/ant/cut.jpg": half_a_jpeg()}, "set/train/ant/cut.jpg cannot be decoded"),
         ({"set/test/cow/1.png": png(1)}, "class 'cow' is in test, but not in train"),
     ],
@@ -129,10 +129,88 @@ def test_what_is_wrong_is_named_and_nothing_is_cached(tmp_path, kind, extra, mes
     assert not list(cached.rglob(".train*"))
 
 
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz"])
+def test_files_that_are_no_images_are_left_out_and_said_once(tmp_path, capsys, kind):
+    notes = {f"set/train/ant/{name}": b"a note" for name in ("a.txt", "b.csv", "c", "d.md")}
+    files = SPLIT | notes | {"set/train/bee/no_suffix": png(9)}
+    raw = read(tmp_path, store(tmp_path, files, kind))
+    assert raw.parts["train"].image.read()[:, 0, 0, 0].tolist() == [0, 1, 2, 50, 51, 52, 9]
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert "4 files are no images and are left out: set/train/ant/a.txt, " in said[0]
+    assert said[0].endswith("set/train/ant/c and 1 more")
+
+
+def test_a_class_of_files_that_are_no_images_is_empty(tmp_path):
+    path = store(tmp_path, SPLIT | {"set/train/cow/note.txt": b"a note"}, "zip")
+    with pytest.raises(UserError, match="class folder set/train/cow has no images"):
+        read(tmp_path, path)
+
+
+def test_broken_images_of_all_parts_are_named_at_once(tmp_path):
+    broken = {f"set/train/ant/{index:02}.jpg": half_a_jpeg() for index in range(9)}
+    path = store(tmp_path, SPLIT | broken | {f"set/test/bee/{i}.png": b"" for i in (7, 8)}, "zip")
+    with pytest.raises(UserError) as error:
+        read(tmp_path, path)
+    message = str(error.value)
+    assert message.startswith("11 images are broken: ")
+    assert message.endswith("; and 1 more")
+    assert sum(name in message for name in broken) == 8
+    assert "set.zip: set/test/bee/7.png is not an image" in message
+
+
+@pytest.mark.parametrize("name", ["/etc/ant/9.png", "set/train/../ant/9.png", "../ant/9.png"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_that_lead_outside_are_refused(tmp_path, kind, name):
+    path = store(tmp_path, SPLIT, kind)
+    if kind == "zip":
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(name, png(9))
+    else:
+        with tarfile.open(path, "a") as archive:
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with pytest.raises(UserError, match=f"set.{kind}: the name '{name}' leads outside"):
+        read(tmp_path, path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_names_that_are_not_utf_8_are_refused(tmp_path, kind):
+    files = {"set/caf?/0.png": png(1)} | images("set/")
+    if kind == "folder":
+        path = store(tmp_path, images("set/"), kind)
+        folder_of_bytes = os.fsencode(path / "set") + b"/caf\xe9"
+        os.mkdir(folder_of_bytes)
+    else:
+        path = store(tmp_path, files, kind)
+        content = path.read_bytes().replace(b"caf?", b"caf\xe9")
+        if kind == "zip":
+            # The flag of UTF-8, in the first entry and in the directory.
+            content = bytearray(content)
+            content[7] |= 8
+            content[content.index(b"PK\x01\x02") + 9] |= 8
+        else:
+            content = with_checksums(content)
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"caf.xe9.* is not UTF-8; rename it") as error:
+        read(tmp_path, path)
+    str(error.value).encode()
+
+
+def with_checksums(content):
+    """A tar whose headers' checksums are right again."""
+    content = bytearray(content)
+    for start in range(0, len(content), 512):
+        if content[start + 257 : start + 262] == b"ustar":
+            content[start + 148 : start + 156] = b" " * 8
+            total = sum(content[start : start + 512])
+            content[start + 148 : start + 156] = b"%06o\0 " % total
+    return bytes(content)
+
+
 def test_an_empty_class_is_named(tmp_path):
     path = store(tmp_path, SPLIT, "folder")
     (path / "set/train/cow").mkdir()
-    with pytest.raises(UserError, match="class folder set/train/cow is empty"):
+    with pytest.raises(UserError, match="class folder set/train/cow has no images"):
         read(tmp_path, path)
 
 
@@ -181,6 +259,25 @@ def test_splits_without_train(tmp_path):
 def test_splits_that_cannot_be_told_are_refused(tmp_path, extra, message):
     with pytest.raises(UserError, match=message):
         read(tmp_path, store(tmp_path, SPLIT | extra, "zip"))
+
+
+def test_without_training_any_parts_and_classes_are_read(tmp_path):
+    """For evaluation, where classes are another run's."""
+    files = images("set/test/", classes=("bee",)) | images("set/val/", classes=("cow",))
+    request = Request(str(tmp_path / "data"), str(store(tmp_path, files, "zip")), 12, 3, False)
+    raw = folder.read(request, training=False)
+    assert raw.class_names == ("bee", "cow")
+    assert raw.parts["validation"].label.tolist() == [1] * 3
+    with pytest.raises(UserError, match="but no train"):
+        folder.read(request)
+
+
+def test_a_split_without_class_folders_is_named(tmp_path):
+    path = store(tmp_path, SPLIT, "folder")
+    shutil.rmtree(path / "set/test")
+    (path / "set/test").mkdir()
+    with pytest.raises(UserError, match="set/test has no class folders"):
+        read(tmp_path, path)
 
 
 def test_a_class_may_be_called_train(tmp_path):

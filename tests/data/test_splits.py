@@ -6,6 +6,7 @@ import pytest
 from kdjax.data import splits
 from kdjax.data.store import Images
 from kdjax.data.types import Raw, Split
+from kdjax.errors import UserError
 
 
 def make(counts):
@@ -88,18 +89,98 @@ def test_the_seed_fixes_the_split(seed):
     assert ids(prepare(raw, seed=seed), "test") != ids(prepare(raw, seed=seed + 5), "test")
 
 
-def test_classes_are_rounded_to_the_nearest_and_none_loses_its_training_images():
-    counts = [1, 2, 3, 4, 6, 11, 16]
+def test_classes_are_rounded_to_the_nearest_and_give_one_at_least():
+    counts = [3, 4, 5, 6, 11, 16, 26]
     data = prepare(Raw({"train": make(counts)}, tuple("abcdefg"), "x"))
-    found = {
-        name: np.bincount(split.label, minlength=7).tolist() for name, split in data.splits.items()
+    found = {name: np.bincount(split.label).tolist() for name, split in data.splits.items()}
+    assert found == {
+        "train": [1, 2, 3, 4, 9, 12, 20],
+        "validation": [1, 1, 1, 1, 1, 2, 3],
+        "test": [1, 1, 1, 1, 1, 2, 3],
     }
-    assert found["test"] == [0, 0, 0, 0, 1, 1, 2]
-    assert found["validation"][:4] == [0, 0, 0, 0]
-    assert min(found["train"]) == 1
     few = prepare(Raw({"train": make(counts)}, tuple("abcdefg"), "x"), fraction=0.01)
     assert np.bincount(few.splits["train"].label).tolist() == [1] * 7
     assert ids(few, "train") < ids(data, "train")
+    # However much is held out, every class keeps one to train on.
+    most = prepare(Raw({"train": make(counts)}, tuple("abcdefg"), "x"), validation=0.89)
+    assert np.bincount(most.splits["train"].label).tolist() == [1] * 7
+
+
+def test_splits_of_larger_classes_stay_as_they_were():
+    """Recorded results depend on them: the ids as version 0.1 drew them."""
+    data = prepare(Raw({"train": make([20, 30])}, ("a", "b"), "x"), seed=3)
+    assert [sorted(ids(data, name)) for name in ("test", "validation")] == [
+        [3, 6, 23, 32, 34],
+        [0, 12, 41, 45, 48],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "changes", "needed"),
+    [
+        ((), {}, 3),
+        ((), dict(validation=0.0), 2),
+        ((), dict(refit=True), 2),
+        ((), dict(fraction=0.1), 3),
+        (("validation",), {}, 2),
+        (("test",), {}, 2),
+        (("test",), dict(validation=0.0), 1),
+        (("test",), dict(refit=True), 1),
+        (("validation", "test"), {}, 1),
+    ],
+)
+def test_a_class_has_an_image_for_every_split_or_is_refused(parts, changes, needed):
+    given = {name: make([1, 1, 1]) for name in parts}
+    data = prepare(Raw({"train": make([9, needed, needed])} | given, tuple("abc"), "x"), **changes)
+    for name, split in data.splits.items():
+        assert np.bincount(split.label, minlength=3).min() >= 1, name
+    if needed > 1:
+        raw = Raw({"train": make([9, needed, needed - 1])} | given, tuple("abc"), "set")
+        with pytest.raises(UserError, match=rf"set has .*'c' \({needed - 1}\). .*needs {needed} "):
+            prepare(raw, **changes)
+
+
+def test_many_small_classes_are_counted():
+    raw = Raw({"train": make([1] * 8)}, tuple("abcdefgh"), "set")
+    with pytest.raises(UserError, match=r"'e' \(1\) and 3 more. A class needs 3 \(one each for"):
+        prepare(raw)
+
+
+def test_a_single_class_is_refused_and_an_unused_one_is_not():
+    with pytest.raises(UserError, match="set has a single class, 'b'"):
+        prepare(Raw({"train": make([0, 9])}, ("a", "b"), "set"))
+    assert len(prepare(Raw({"train": make([9, 0, 9])}, tuple("abc"), "set")).splits) == 3
+
+
+def test_an_empty_part_is_refused():
+    raw = Raw({"train": make([9, 9]), "test": make([])}, ("a", "b"), "set")
+    with pytest.raises(UserError, match="set has no test images"):
+        prepare(raw)
+
+
+def attributes(label):
+    label = np.asarray(label, np.uint8)
+    image = Images([np.zeros((len(label), 1, 1, 1), np.uint8)])
+    return {"train": Split(image, label, np.arange(len(label), dtype=np.int32))}
+
+
+def test_rare_attributes_are_drawn_together():
+    """Forty attributes that five images each have: none gives one by itself."""
+    data = prepare(Raw(attributes(np.repeat(np.eye(40), 5, axis=0)), ("a",) * 40, "x"))
+    assert {name: len(split.id) for name, split in data.splits.items()} == {
+        # What is left of each attribute rounds to an image: 10 of four, and 30 of five.
+        "train": 150,
+        "validation": 30,
+        "test": 20,
+    }
+
+
+def test_few_images_with_attributes_fill_every_split_or_are_refused():
+    for count in (3, 4, 5):
+        data = prepare(Raw(attributes(np.eye(count)), ("a",) * count, "x"))
+        assert {len(data.splits[name].id) for name in ("validation", "test")} == {1}
+    with pytest.raises(UserError, match=r"set has 2 training images; it needs 3 \(one each"):
+        prepare(Raw(attributes(np.eye(2)), ("a", "b"), "set"))
 
 
 def test_attributes_are_stratified_by_the_rarest():
@@ -107,8 +188,7 @@ def test_attributes_are_stratified_by_the_rarest():
     rng = np.random.default_rng(0)
     label = (rng.random((1000, 3)) < [0.5, 0.3, 0.0]).astype(np.uint8)
     label[rng.permutation(1000)[:40], 2] = 1
-    image = Images([np.zeros((1000, 1, 1, 1), np.uint8)])
-    raw = Raw({"train": Split(image, label, np.arange(1000, dtype=np.int32))}, tuple("abc"), "x")
+    raw = Raw(attributes(label), tuple("abc"), "x")
     for seed in range(5):
         data = prepare(raw, seed=seed)
         assert [data.splits[n].label[:, 2].sum() for n in ("test", "validation")] == [4, 4]

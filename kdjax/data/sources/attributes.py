@@ -1,14 +1,14 @@
 """Images with a file of attributes, in CelebA's layout; any image size, any attributes.
 
     <root>/.../list_attr_<name>.txt        number of images; names of attributes; one line an image:
-                                           its file name, then 1 or -1 for each attribute
+                                           its file name, then for each attribute 1, or -1 (in
+                                           all lines, or 0 in all lines) where it has none
     <root>/.../list_eval_partition.txt     file name, then 0 (train), 1 (validation) or 2 (test)
     <root>/.../<images>.zip (or tar), or the image files themselves in any folder
 
 Without a partition file all images are training images. `<root>` is a folder.
 """
 
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -61,21 +61,13 @@ def read(request: Request) -> Raw:
     parts = {}
     for number, part in enumerate(PARTS):
         rows = np.flatnonzero(part_of == number) if part_of is not None else np.arange(len(files))
-        if len(rows) == 0 or (part_of is None and part != "train"):
-            continue
-        write = partial(
-            archive.write_split,
-            path=images,
-            part=part,
-            names=[files[row] for row in rows],
-            label=table.values[rows],
-            request=request,
-        )
-        parts[part] = cache.cached(where / part, write)
+        if len(rows) and (part_of is not None or part == "train"):
+            parts[part] = [files[row] for row in rows], table.values[rows]
     if "train" not in parts:
         raise UserError(f"{partition_file}: no image is in part 0 (train)")
     source = f"attributes {root.resolve().name}"
-    return Raw(parts, table.attributes, source, cache.content(where))
+    splits = archive.read_parts(where, images, parts, request)
+    return Raw(splits, table.attributes, source, cache.content(where))
 
 
 def read_table(path: Path) -> Table:
@@ -96,6 +88,7 @@ def read_table(path: Path) -> Table:
         what = f"names {', '.join(twice)} twice" if twice else "has no names of attributes"
         raise UserError(f"{path} line 2 {what}")
     places: dict[str, int] = {}
+    absent: dict[str, int] = {}
     values = np.zeros((len(lines) - 2, len(attributes)), np.uint8)
     for row, line in enumerate(lines[2:]):
         name, *given = line.split() or [""]
@@ -107,7 +100,17 @@ def read_table(path: Path) -> Table:
             )
         for attribute, value in zip(attributes, given, strict=True):
             if value not in ("1", "-1", "0"):
-                raise UserError(f"{where}: {attribute} of {name} is {value!r}; it must be 1 or -1")
+                raise UserError(
+                    f"{where}: {attribute} of {name} is {value!r}; it must be 1, -1 or 0"
+                )
+        for value in sorted({"-1", "0"} & set(given)):
+            absent.setdefault(value, row + 3)
+        if len(absent) > 1:
+            (other, first), (value, _) = absent.items()
+            raise UserError(
+                f"{where}: {name} has the value {value}, but line {first} has {other}: write 1 and "
+                "-1 in all lines, or 1 and 0"
+            )
         _add(places, name, row + 3, where)
         values[row] = [value == "1" for value in given]
     if lines[0].strip() != str(len(places)):

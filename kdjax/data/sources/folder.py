@@ -1,15 +1,15 @@
 """Image folders: `<root>/<class>/*` or `<root>/<split>/<class>/*`, as a folder, a zip or a tar.
 
 Folders that hold nothing but one folder are passed through, so archives can be used as they were
-published. Splits are named train, validation (val, valid) and test.
+published. Splits are named train, validation (val, valid) and test. Files that are no images are
+left out. Folders and archives of IDX files (`kdjax.data.idx`) are read too.
 """
 
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from kdjax.data import archive, cache
+from kdjax.data import archive, cache, idx
 from kdjax.data.types import Raw, Request
 from kdjax.errors import UserError
 
@@ -26,8 +26,12 @@ Layout = dict[str, dict[str, list[str]]]
 """Names of files by split and class."""
 
 
-def read(request: Request) -> Raw:
+def read(request: Request, *, training: bool = True) -> Raw:
     """All images of a folder or archive, decoded once and cached.
+
+    Args:
+        request: what to read, and from where.
+        training: whether there must be a training part that has every class.
 
     Raises:
         UserError: `config.data.path` is empty, or what it names has no such layout, an empty
@@ -37,32 +41,32 @@ def read(request: Request) -> Raw:
         raise UserError("config.data.path is empty: name a folder, zip or tar of class folders")
     path = Path(request.path).expanduser()
     files, folders = archive.listing(path)
-    parts = layout(path, files, folders)
-    classes = sorted(parts["train"])
+    if pairs := idx.find(path, files):
+        return idx.read(path, pairs, request, training=training)
+    parts = layout(path, files, folders, training=training)
+    named = [name for by_class in parts.values() for names in by_class.values() for name in names]
+    kept = archive.without_strays(path, named)
+    if len(kept) < len(named):
+        parts = layout(path, kept, folders, training=training)
+    classes = sorted({cls for by_class in parts.values() for cls in by_class})
     where = cache.folder(request, f"folder-{path.stem}-{archive.digest(path, files)}")
-    splits = {}
+    labelled = {}
     for part, by_class in parts.items():
         names = [name for cls in sorted(by_class) for name in sorted(by_class[cls])]
         label = [classes.index(cls) for cls in sorted(by_class) for _ in by_class[cls]]
-        write = partial(
-            archive.write_split,
-            path=path,
-            part=part,
-            names=names,
-            label=np.array(label),
-            request=request,
-        )
-        splits[part] = cache.cached(where / part, write)
+        labelled[part] = names, np.array(label)
+    splits = archive.read_parts(where, path, labelled, request)
     return Raw(splits, tuple(classes), f"folder {path.resolve().name}", cache.content(where))
 
 
-def layout(path: Path, files: list[str], folders: list[str]) -> Layout:
+def layout(path: Path, files: list[str], folders: list[str], *, training: bool = True) -> Layout:
     """Sorts files by split and class.
 
     Args:
         path: for messages.
         files: all names, with `/` between parts.
         folders: all folders, with empty ones.
+        training: as for `read`.
 
     Raises:
         UserError: there are no class folders, or a class is empty or in no training part.
@@ -88,17 +92,17 @@ def layout(path: Path, files: list[str], folders: list[str]) -> Layout:
                 f"{path} has splits ({', '.join(splits)}) and beside them {', '.join(others)}: "
                 "take these away, or rename splits that are classes"
             )
-        if "train" not in roots:
+        if training and "train" not in roots:
             raise UserError(f"{path} has the splits {', '.join(sorted(roots))}, but no train")
     else:
         roots = {"train": root}
     parts = {part: _classes(path, where, files, folders) for part, where in roots.items()}
     for part, by_class in parts.items():
+        if not by_class:
+            raise UserError(f"{path}: {roots[part]} has no class folders")
         for cls in by_class:
-            if cls not in parts["train"]:
+            if training and cls not in parts["train"]:
                 raise UserError(f"{path}: class {cls!r} is in {part}, but not in train")
-    if not parts["train"]:
-        raise UserError(f"{path}: {roots['train']} has no class folders")
     return parts
 
 
@@ -124,5 +128,5 @@ def _classes(
                 classes[cls].append(name)
     for cls, names in classes.items():
         if not names:
-            raise UserError(f"{path}: class folder {where / cls} is empty")
+            raise UserError(f"{path}: class folder {where / cls} has no images")
     return classes
