@@ -1,8 +1,10 @@
 """Prints how far compiled gradients are from op-by-op ones, for models at sizes and batches.
 
-    python -m tests.models.gradients [--float64] MODEL,SIZE,BATCH,CHANNELS ...
+    python -m tests.models.gradients [--float64|--fsp] MODEL,SIZE,BATCH,CHANNELS ...
 
 For each: the relative norm of the difference of the whole gradient, and the largest of any leaf.
+The gradient is that of `sum(logits * g)`, or with --fsp of the FSP loss between the third stage's
+first map and the fourth's last, which are pooled to one size.
 """
 
 import json
@@ -12,11 +14,12 @@ import jax
 import jax.numpy as jnp
 
 from kdjax import discover, runtime
+from kdjax.losses.fsp import fsp
 from kdjax.models import linen
 
 
-def gradient_error(name, size, batch, channels, dtype):
-    """Of `sum(logits * g)` in training mode, with the compiler options of a real run."""
+def gradient_error(name, size, batch, channels, *, dtype, with_fsp):
+    """In training mode, with the compiler options of a real run."""
     shape = (size, size, channels)
     module = discover.model(name)(classes=10, dropout=0.0)
     network = linen.network(module, image_shape=shape, key_name=name)
@@ -24,9 +27,22 @@ def gradient_error(name, size, batch, channels, dtype):
     image = jax.random.normal(jax.random.key(1), (batch, *shape), dtype)
     weight = jax.random.normal(jax.random.key(2), (batch, 10), dtype) / batch
 
+    def outputs(params):
+        return network.apply(state._replace(params=params), image, train=True)[0]
+
     def loss(params):
-        outputs, _ = network.apply(state._replace(params=params), image, train=True)
-        return jnp.sum(outputs.logits * weight)
+        if with_fsp:
+            maps = outputs(params).features
+            return fsp(maps["stage3_first"], maps["stage4_last"], *targets).sum()
+        return jnp.sum(outputs(params).logits * weight)
+
+    targets = ()
+    if with_fsp:
+        shapes = jax.eval_shape(outputs, state.params).features
+        targets = [
+            jax.random.normal(jax.random.key(3), shapes[layer].shape, dtype)
+            for layer in ("stage3_first", "stage4_last")
+        ]
 
     differentiate = jax.grad(loss)
     compiled = jax.jit(differentiate, compiler_options=runtime.compiler_options())(state.params)
@@ -46,13 +62,16 @@ def norm(tree):
 
 
 if __name__ == "__main__":
-    cases = sys.argv[1:]
-    dtype = jnp.float32
-    if cases[0] == "--float64":
-        jax.config.update("jax_enable_x64", True)
-        cases, dtype = cases[1:], jnp.float64
+    options = [argument for argument in sys.argv[1:] if argument.startswith("--")]
+    double = "--float64" in options
+    jax.config.update("jax_enable_x64", double)
     errors = {}
-    for case in cases:
+    for case in sys.argv[1 + len(options) :]:
         name, *numbers = case.split(",")
-        errors[case] = gradient_error(name, *map(int, numbers), dtype)
+        errors[case] = gradient_error(
+            name,
+            *map(int, numbers),
+            dtype=jnp.float64 if double else jnp.float32,
+            with_fsp="--fsp" in options,
+        )
     print(json.dumps(errors))

@@ -44,6 +44,12 @@ def test_in_double_precision_nothing_flips():
 
 
 @pytest.mark.slow
+def test_fsp_pools_with_the_right_gradient():
+    """With a reshape and `jnp.max` it was off by 17 %."""
+    assert_close(["--fsp", "plain.plain10,24,32,1"], FLIPPED)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_every_small_model_at_many_sizes(name):
     channels = 1 if name.startswith("mnist") else 3

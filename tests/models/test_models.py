@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import discover
+from kdjax import discover, optim
 from kdjax.models import linen
+from tests.helpers import SGD
 
 COUNTS = [
     # name, image, classes, trainable, with statistics
@@ -119,3 +120,53 @@ def test_max_pool_is_flaxs_with_its_gradient(size):
         jax.grad(lambda x, f=f: jnp.sum(jnp.sin(f(x))))(x) for f in (linen.max_pool, reference)
     )
     np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("mean", "bound"), [(10.0, 1e-5), (100.0, 1e-5), (1000.0, 1e-4)])
+def test_batch_norm_keeps_its_digits_at_large_means(mean, bound):
+    """Flax's one pass, `E[x^2] - E[x]^2`, is off by 3e-3 at mean 100 and by 0.4 at mean 1000."""
+    x = mean + np.random.default_rng(0).normal(size=(32, 9, 9, 4)).astype(np.float32)
+    layer = linen.batch_norm(True)
+    variables = layer.init(jax.random.key(0), x)
+    _, updated = layer.apply(variables, x, mutable=["batch_stats"])
+    variance = (updated["batch_stats"]["var"] - 0.9) / 0.1
+    # The running variance itself adds rounding of 0.9.
+    np.testing.assert_allclose(variance, x.astype(np.float64).var((0, 1, 2)), rtol=bound + 2e-6)
+
+
+@pytest.mark.parametrize("decay_all", [False, True])
+def test_biases_ahead_of_batch_norm_stay_zero(decay_all):
+    """Their true gradient is 0; AdamW would turn the rounding noise in it into whole steps."""
+    network = build("six_conv.student", (16, 16, 3))
+    state = network.init(jax.random.key(0))
+    optimiser = optim.make(
+        **(SGD | dict(kind="adamw", weight_decay=0.1, decay_all=decay_all)),
+    )
+    image = jax.random.normal(jax.random.key(1), (8, 16, 16, 3))
+
+    def loss(params):
+        outputs, _ = network.apply(state._replace(params=params), image, train=True)
+        return jnp.sum(outputs.logits**2)
+
+    @jax.jit
+    def update(params, opt):
+        direction, opt = optimiser.update(jax.grad(loss)(params), opt, params)
+        return jax.tree.map(lambda p, d: p - 1e-2 * d, params, direction), opt
+
+    with jax.numpy_dtype_promotion("standard"):
+        params, _ = update(state.params, optimiser.init(state.params))
+    ahead = [*(f"Conv_{index}" for index in range(6)), "Dense_0"]
+    assert not any(jnp.any(params[layer]["bias"]) for layer in ahead)
+    moved = [params[layer]["kernel"] != state.params[layer]["kernel"] for layer in ahead]
+    assert all(jnp.any(m) for m in moved)
+    assert jnp.any(params["Dense_1"]["bias"])
+
+
+def test_other_convolutions_ahead_of_batch_norm_have_no_bias():
+    for name in sorted({row[0] for row in COUNTS} - {"six_conv.student"}):
+        if name.startswith("mnist"):
+            continue
+        network = build(name)
+        params = jax.eval_shape(network.init, jax.random.key(0)).params
+        paths = [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(params)]
+        assert not [path for path in paths if "Conv" in path and "bias" in path]
