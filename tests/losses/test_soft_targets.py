@@ -157,3 +157,16 @@ def test_finite_at_extreme_logits_on_either_side(loss, temperature):
         )(s, t)
         assert np.isfinite(value)
         assert all(np.isfinite(g).all() for g in gradients)
+
+
+def test_at_temperature_100_values_lose_digits_and_gradients_do_not():
+    rng = np.random.default_rng(2)
+    student, teacher = (3 * rng.normal(size=(512, 10)) for _ in range(2))
+    values, gradient = jax.vmap(
+        jax.value_and_grad(lambda s, t: softmax_kl(s[None], t[None], temperature=100.0)[0])
+    )(f32(student), f32(teacher))
+    exact = numpy_softmax_kl(student, teacher, 100.0)
+    np.testing.assert_allclose(values, exact, rtol=5e-3)
+    np.testing.assert_allclose(np.mean(values), np.mean(exact), rtol=5e-5)
+    expected = 100 * (softmax(student / 100) - softmax(teacher / 100))
+    assert np.linalg.norm(gradient - expected) < 1e-5 * np.linalg.norm(expected)
