@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy import special
 
 from kdjax import evaluation_tables, maps, sweep_tables, workdir, writers
 from kdjax.charts import (
@@ -24,7 +25,7 @@ from kdjax.charts import (
 )
 from kdjax.evaluation import Predictions
 from kdjax.examine import Examined
-from kdjax.figures import numeric, pairs
+from kdjax.figures import pairs
 from kdjax.progress import Bar
 
 _CONFUSIONS = 4
@@ -252,7 +253,7 @@ def _attention(
 def _classes(
     outputs: Predictions, rows: np.ndarray, names: Sequence[str]
 ) -> list[tuple[str, float]]:
-    p = np.exp(numeric.log_softmax(np.asarray(outputs.logits[rows], np.float64)))
+    p = special.softmax(np.asarray(outputs.logits[rows], np.float64), axis=1)
     return [(names[one.argmax()], float(one.max())) for one in p]
 
 
@@ -260,7 +261,7 @@ def _right(outputs: Predictions, rows: np.ndarray, labels: np.ndarray) -> list[t
     """How many attributes are right, and the mean probability that they were given."""
     logits = np.asarray(outputs.logits[rows], np.float64)
     right = ((logits > 0) == (labels > 0.5)).sum(axis=1)
-    sure = np.exp(numeric.log_sigmoid(np.abs(logits))).mean(axis=1)
+    sure = special.expit(np.abs(logits)).mean(axis=1)
     count = logits.shape[1]
     return [(f"{n} of {count} right", float(p)) for n, p in zip(right, sure, strict=True)]
 
