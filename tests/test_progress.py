@@ -18,7 +18,7 @@ def evaluation(count, multi_label=False):
     record = data.record(rows, multi_label=multi_label)
     for place, (_, figures) in enumerate(rows):
         shares = ("precision", "recall", "f1", "average_precision", "precision_at_5")
-        figures |= {key: 0.5 + 0.01 * place for key in shares}
+        figures |= dict.fromkeys(shares, 0.5 + 0.01 * place)
         kind = "attributes" if multi_label else "classes"
         figures[kind] = {
             name: {

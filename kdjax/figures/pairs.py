@@ -8,7 +8,6 @@ from scipy import special
 
 from kdjax.figures import numeric
 
-
 _ROUNDING = 10 * float(np.finfo(np.float32).eps)
 """A feature whose standard deviation is a smaller share of its root mean square is constant."""
 
