@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 
-def known(value: float) -> float | None:
+def known(value: float | np.floating[Any]) -> float | None:
     """A measure, or None where NaN or infinite values went into it."""
     return float(value) if np.isfinite(value) else None
 
