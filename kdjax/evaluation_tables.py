@@ -93,7 +93,7 @@ def show(records: Sequence[Record]) -> None:
 def notes(records: Sequence[Record]) -> list[str]:
     """What a reader has to know first: runs that are not finished, networks that are missing, and
     logits that are no numbers."""
-    found = []
+    found: list[str] = []
     for record in records:
         where = record["workdir"]
         found += filter(None, [record["unfinished"]])

@@ -10,11 +10,6 @@ from kdjax import statistics, sweep_tables
 Record = dict[str, Any]
 
 
-def swept(record: Record) -> bool:
-    """Whether a record has members of a sweep."""
-    return any("@" in row for row in record["networks"])
-
-
 def label(row: str) -> str:
     """A member's setting in words, without its seed: `student alpha=0.1`."""
     name, axes = sweep_tables.parse(row)
@@ -24,12 +19,14 @@ def label(row: str) -> str:
 
 
 def by_setting(record: Record) -> Record:
-    """The record with a row for each setting in place of its members.
+    """The record with a row for each setting in place of its members; no sweep's stays as it is.
 
     Measures are means over seeds, `deviation` is the standard deviation of the accuracies, and
     `steps` are the steps of all seeds. Agreement is the mean over pairs of the same seed. What
     belongs to single networks, confusion and reliability, is left out. Ensembles stay as they are.
     """
+    if not any("@" in row for row in record["networks"]):
+        return record
     groups: dict[str, list[str]] = {}
     for row in record["networks"]:
         groups.setdefault(row if "+" in row else label(row), []).append(row)

@@ -99,9 +99,9 @@ def test_a_grid_needs_runs_that_differ_in_alpha_and_temperature(tmp_path):
         return record, directory
 
     runs = [run(0.1, 1.0, 0.7), run(0.9, 1.0, 0.8)]
-    assert report_sections._grids(*zip(*runs, strict=True)) == {}
+    assert report_sweep.grids(*zip(*runs, strict=True)) == {}
     runs.append(run(0.9, 4.0, 0.9))
-    split, cells = report_sections._grids(*zip(*runs, strict=True))["kd on digits"]
+    split, cells = report_sweep.grids(*zip(*runs, strict=True))["kd on digits"]
     assert split == "validation"
     assert cells[2] == {"alpha": 0.9, "temperature": 4.0, "accuracy": 0.9}
     assert workdir.load_result(tmp_path / "nothing") is None
