@@ -70,7 +70,11 @@ def main() -> None:
         folder=output / "figures",
     )
     tables = [*report_sweep.tables(directories), *evaluation_tables.tables(tabled)]
-    notes = [*evaluation_tables.notes(records), *style.without_font(records)]
+    notes = [
+        *evaluation_tables.notes(records),
+        *report_sweep.notes(directories, choice.networks),
+        *style.without_font(records),
+    ]
     for line in notes:
         print(line)
     for path in report_page.write(output, tabled, tables, sections, notes):

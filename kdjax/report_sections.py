@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import special
 
-from kdjax import evaluation_tables, maps, report_sweep, sweep_tables, workdir, writers
+from kdjax import evaluation_tables, maps, report_sweep, sweep_tables, writers
 from kdjax.charts import (
     accuracy,
     attention,
@@ -143,10 +143,9 @@ def _of_all(
 
 
 def _of_sweep(directory: Path) -> Iterator[_Wanted]:
-    result = workdir.load_result(directory) or {"networks": {}}
-    if not any("@" in key for key in result["networks"]):
+    found = report_sweep.settings(directory)
+    if not found:
         return
-    found = sweep_tables.settings(result)
     alone = [one for one in found if one["network"] == "baseline"]
     for network, mine in sweep_tables.by_network(found).items():
         yield _Wanted(

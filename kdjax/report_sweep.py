@@ -31,10 +31,9 @@ def member(directory: Path, named: Sequence[str]) -> Member:
     asked = [row for row in named if sweep_tables.parse(row)[1]]
     if asked:
         return Member(sweep_tables.parse(asked[0])[1], f" Of {asked[0].partition('@')[2]}.")
-    result = workdir.load_result(directory) or {"networks": {}}
-    if not any("@" in key for key in result["networks"]):
+    found = settings(directory)
+    if not found:
         return Member({}, "")
-    found = sweep_tables.settings(result)
     chosen = sweep_tables.best(found)
     if chosen:
         seed = {"seed": chosen["seeds"][0]}
@@ -42,14 +41,29 @@ def member(directory: Path, named: Sequence[str]) -> Member:
         return Member(
             chosen["axes"] | seed, f" Of the setting that was best on validation: {values}."
         )
-    seeds = {sweep_tables.parse(key)[1].get("seed") for key in result["networks"]} - {None}
-    first: dict[str, float] = {"seed": min(seed for seed in seeds if seed is not None)}
-    if any(one["axes"] for one in found):
-        return Member(first, f" {sweep_tables.NO_CHOICE} {_NAME_THEM}")
+    first = {"seed": min(seed for one in found for seed in one["seeds"])}
     return Member(first, f" Of seed {first['seed']:g}.")
 
 
-_NAME_THEM = "Figures of one member are drawn with --networks=teacher,student@... ."
+def notes(directories: Sequence[Path], named: Sequence[str]) -> list[str]:
+    """For each sweep in which no setting is chosen, why, and how to see a member's own figures."""
+    said = []
+    for directory in directories:
+        found = settings(directory)
+        swept = any(one["axes"] for one in found)
+        if swept and not named and not sweep_tables.best(found):
+            said.append(
+                f"{directory}: {sweep_tables.NO_CHOICE} Name a member to see figures of its own: "
+                "--networks=teacher,student@..."
+            )
+    return said
+
+
+def settings(directory: Path) -> list[dict[str, Any]]:
+    """Those of a sweep, from its result; none of another run or of one that has no result yet."""
+    result = workdir.load_result(directory) or {"networks": {}}
+    swept = any("@" in key for key in result["networks"])
+    return sweep_tables.settings(result) if swept else []
 
 
 def is_of(name: str, axes: dict[str, float]) -> bool:
@@ -84,7 +98,7 @@ def courses(rows: Rows) -> tuple[Courses, str]:
     """
     for kind, label in (
         ("val", "Accuracy on the validation split (%)"),
-        ("train", "Training accuracy (%)\\n(means between points)"),
+        ("train", "Training accuracy (%)\n(means between points)"),
     ):
         of: dict[str, tuple[list[float], list[float]]] = {}
         for row in rows:
@@ -105,13 +119,11 @@ def courses(rows: Rows) -> tuple[Courses, str]:
 
 def tables(directories: Sequence[Path]) -> list[Table]:
     """For each sweep the means over seeds of every setting."""
-    made = []
-    for directory in directories:
-        result = workdir.load_result(directory) or {"networks": {}}
-        if any("@" in key for key in result["networks"]):
-            found = sweep_tables.settings(result)
-            made.append(sweep_tables.table(found, sweep_tables.best(found), str(directory)))
-    return made
+    return [
+        sweep_tables.table(found, sweep_tables.best(found), str(directory))
+        for directory in directories
+        if (found := settings(directory))
+    ]
 
 
 def grids(

@@ -5,13 +5,15 @@ import json
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
 from configs import kd
-from kdjax import build, evaluation_tables, examine, train, workdir, writers
+from kdjax import build, evaluation, evaluation_tables, examine, train, workdir, writers
 from kdjax.errors import UserError
+from kdjax.fit import Interrupted
 from tests.helpers import evaluated, small
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -75,11 +77,32 @@ def test_likeness_is_that_of_predictions_and_features(two_phases):
 
 
 def test_maps_are_compared_by_their_mean_over_positions(two_phases):
-    found = evaluated(two_phases[0], layer="stage1_last", networks=("peer_0",), teacher="peer_1")[
-        "networks"
-    ]["peer_0"]["teacher"]
-    assert 0 < found["cosine"] <= 1
-    assert 0 < found["cka"] <= 1
+    layer, examples = "stage1_last", slice(0, 40)
+    found = examine.run(two_phases[0], examine.Choice(layer=layer, timing=False, teacher="peer_1"))
+    program, split = found.plan.stages[0].program, found.split
+    pixels = split.image.read(np.arange(len(split.id))).astype(np.float32) / 255
+    image = jnp.asarray((pixels - program.mean) / program.std, jnp.float32)
+    maps = {}
+    for row in ("peer_0", "peer_1"):
+        one = found.found[row]
+        outputs = jax.jit(lambda s, x, f=one.network.apply: f(s, x, train=False)[0])
+        maps[row] = np.asarray(outputs(one.state, image).features[layer], np.float64)
+        assert maps[row].ndim == 4
+        assert maps[row].shape[1] > 1
+        kept = found.outputs[row].features[layer]
+        np.testing.assert_allclose(
+            kept[examples], maps[row].mean(axis=(1, 2))[examples], rtol=1e-4, atol=1e-6
+        )
+
+    def cosine(pool):
+        x, y = (pool(maps[row]) for row in ("peer_0", "peer_1"))
+        return np.mean((x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1))
+
+    like = found.record["networks"]["peer_0"]["teacher"]
+    assert like["cosine"] == pytest.approx(cosine(lambda x: x.mean(axis=(1, 2))), rel=1e-4)
+    # Other ways of pooling would give something else.
+    for other in (lambda x: x.max(axis=(1, 2)), lambda x: x.reshape(len(x), -1)):
+        assert like["cosine"] != pytest.approx(cosine(other), rel=1e-3)
 
 
 def test_what_an_earlier_stage_left_alone_can_be_shown(two_phases, capsys):
@@ -140,6 +163,72 @@ def test_what_is_not_there_is_refused_with_what_is(two_phases, tmp_path):
         evaluated(two_phases[0], split="tset")
     with pytest.raises(UserError, match="not a workdir"):
         evaluated(tmp_path)
+
+
+def test_a_run_that_is_not_finished_says_how_far_it_is(tmp_path, capsys):
+    config = small(kd)
+    config.epochs, config.checkpoint_every_epochs = 3, 1
+    steps = len(build.load_data(config).splits["train"].id) // config.batch_size
+    with pytest.raises(Interrupted):
+        train.run(config, tmp_path, lambda step: step == 5 * steps)
+    record = evaluated(tmp_path)
+    assert record["unfinished"] == (
+        f"{tmp_path} is not finished: stage 'student' is at epoch 2 of 3, step {2 * steps} of "
+        f"{3 * steps}; stage 'baseline' has no checkpoint yet (baseline). Its networks so far: "
+        "teacher, student"
+    )
+    assert record["missing"] == {}
+    evaluation_tables.show([record])
+    assert capsys.readouterr().out.startswith(record["unfinished"])
+    assert evaluation_tables.notes([record]) == [record["unfinished"]]
+
+
+def test_a_finished_run_has_nothing_to_say_first(two_phases):
+    record = evaluated(two_phases[0])
+    assert (record["unfinished"], record["missing"]) == ("", {})
+    assert evaluation_tables.notes([record]) == []
+
+
+def test_networks_whose_checkpoint_is_gone_are_named(two_phases, tmp_path):
+    directory = copy(two_phases, tmp_path)
+    shutil.rmtree(directory / "checkpoints" / "peer_1")
+    found = evaluated(directory)
+    assert found["missing"] == {"peer_1 after peer_1": "the checkpoint of stage 'peer_1' is gone"}
+    assert evaluation_tables.notes([found]) == [
+        f"{directory}: without 'peer_1 after peer_1': the checkpoint of stage 'peer_1' is gone"
+    ]
+    shutil.rmtree(directory / "checkpoints" / "mutual")
+    found = evaluated(directory)
+    assert list(found["missing"]) == ["peer_1 after peer_1", "peer_0", "peer_1"]
+    with pytest.raises(UserError, match="'peer_1': the checkpoint of stage 'mutual' is gone"):
+        evaluated(directory, networks=("peer_1",))
+    # Who asks for one stage misses no other.
+    assert evaluated(directory, stage="teacher")["missing"] == {}
+
+
+def test_logits_that_are_no_numbers_are_said_and_written(two_phases, tmp_path, monkeypatch):
+    """Of two images of one network; the record is still JSON."""
+    predictions = evaluation.predictions
+
+    def with_nan(*arguments, **keys):
+        made = predictions(*arguments, **keys)
+        logits = np.array(made["peer_0"].logits)
+        logits[:2] = np.nan
+        return made | {"peer_0": made["peer_0"]._replace(logits=logits)}
+
+    monkeypatch.setattr(evaluation, "predictions", with_nan)
+    record = evaluated(two_phases[0])
+    writers.write_json(tmp_path / "evaluation.json", record)
+    (note,) = evaluation_tables.notes([record])
+    assert note == (
+        f"{two_phases[0]}: 'peer_0' has NaN logits for 2 of {record['examples']} images: they "
+        "count as wrong"
+    )
+    assert record["networks"]["peer_0"]["loss"] is None
+    assert record["networks"]["peer_1"]["loss"] is not None
+    (quality, *_) = evaluation_tables.tables([record])
+    row = next(row for row in quality.rows if row[0] == "peer_0")
+    assert row[quality.columns.index("cross-entropy")] == "-"
 
 
 def change(directory, **keys):

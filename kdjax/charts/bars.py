@@ -118,7 +118,7 @@ def start_of(bars: Sequence[Bar]) -> float:
     spread = high - low
     if spread <= 0 or low < 3 * spread:
         return 0.0
-    step = 10 ** math.floor(math.log10(spread))
+    step = 0.5 * 10 ** math.floor(math.log10(spread))
     return float(f"{math.floor((low - 0.2 * spread) / step) * step:.12g}")
 
 

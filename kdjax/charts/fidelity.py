@@ -98,13 +98,27 @@ def agreement(record: Record) -> Figure | None:
     )
     labels.name_columns(axes, columns)
     room = style.size_of(axes)[0] / len(names)
-    # Whole percents where tenths would touch.
-    for form in ("{:.1f}", "{:.0f}"):
-        texts = [["100" if share == 100 else form.format(share) for share in row] for row in shares]
+    for texts in (_tenths(shares), _whole(shares)):
         if max(labels.width(text) for row in texts for text in row) + 2 <= room:
             cells.write(axes, image, shares, texts)
             break
     return figure
+
+
+def _tenths(shares: np.ndarray) -> list[list[str]]:
+    return [["100" if share == 100 else f"{share:.1f}" for share in row] for row in shares]
+
+
+def _whole(shares: np.ndarray) -> list[list[str]]:
+    """For narrow cells; 100 says that all predictions are equal, and on the diagonal goes without
+    saying."""
+    return [
+        [
+            "" if place == other else f"{share if share == 100 else min(round(share), 99):.0f}"
+            for other, share in enumerate(row)
+        ]
+        for place, row in enumerate(shares)
+    ]
 
 
 def _known(row: Row) -> bool:

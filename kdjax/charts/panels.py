@@ -112,14 +112,14 @@ class _Looks:
     def term(self, name: str, line: Line, *, others: int = 0) -> Drawn:
         """A term of no network is black; `others` share this line."""
         kind = self._kind(name)
-        dashes = style.look(self._kinds.index(kind) if kind in self._kinds else 0).line
+        alike = style.look(self._kinds.index(kind) if kind in self._kinds else 0)
         more = f" and {others} more" if others else ""
         label = self._short[name] + more
         network = network_of(name, self._networks)
         if network is None:
-            return Drawn(label, line, dashes=dashes)
+            return Drawn(label, line, dashes=alike.line, marker=alike.marker)
         how = style.look(self._networks.index(network))
-        return Drawn(label, line, how.colour, dashes, how.marker)
+        return Drawn(label, line, how.colour, alike.line, how.marker)
 
     def schedules(self, lines: Mapping[str, Line]) -> list[Drawn]:
         """Terms that go by one schedule are one line."""
@@ -142,8 +142,8 @@ def _robust(panel: Panel, *, logarithmic: bool = False) -> Panel:
     """The panel without the few values beside which all others would look flat; its label counts
     them. It has a logarithmic axis where it may and its values span `_DECADES`.
 
-    All values are shown that lie at most as far off the middle nine tenths as these are wide, and
-    the last value of every line.
+    All values are shown that lie at most twice as far off the middle nine tenths as these are wide,
+    and the last value of every line.
     """
     lines = [drawn.line[1][~np.isnan(drawn.line[1])] for drawn in panel.lines]
     lines = [line for line in lines if len(line)]
@@ -155,7 +155,7 @@ def _robust(panel: Panel, *, logarithmic: bool = False) -> Panel:
     order = np.sort(places)
     apart = math.ceil(_SHARE * len(order)) if len(order) >= _FEW else 0
     low, high = order[apart], order[len(order) - 1 - apart]
-    reach = max(high - low, 0.5 if in_decades else _POINTS)
+    reach = max(2 * (high - low), 0.5 if in_decades else _POINTS)
     last = np.concatenate([line[-1:] for line in lines])
     shown = values[(places >= low - reach) & (places <= high + reach)]
     bounds = float(min(shown.min(), last.min())), float(max(shown.max(), last.max()))

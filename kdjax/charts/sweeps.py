@@ -69,10 +69,10 @@ def over_axis(
     what = "one seed"
     if counts != [1]:
         what = (
-            f"points: means over {' or '.join(map(str, counts))} seeds; whiskers: their standard "
+            f"means over {' or '.join(map(str, counts))} seeds; whiskers: their standard "
             "deviation; dots: single seeds"
         )
-    title = f"{settings[0]['network']}: {what}"
+    title = f"{settings[0]['network']}, {what}"
     axes.set_title(labels.wrap(title, 72 * style.WIDTH - 60, style.TEXT))
     if other or len(axes.get_legend_handles_labels()[1]) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
@@ -118,7 +118,8 @@ def courses(
         )
     axes.grid()
     axes.set_xlabel("Optimiser step")
-    axes.set_ylabel(label)
+    _, height = style.size_of(axes)
+    axes.set_ylabel(labels.wrap(label, height, style.TEXT))
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, labelspacing=0.2)
     return figure
 

@@ -37,3 +37,23 @@ def test_one_seed_has_no_spread():
 def test_seeds_are_different_whole_numbers(texts):
     with pytest.raises(UserError, match="different whole numbers"):
         repeat.parse_seeds(texts)
+
+
+def test_the_table_says_what_cannot_be_known(capsys):
+    same = [
+        {
+            "networks": {
+                "student": {"test": {"accuracy": b + 0.01}},
+                "baseline": {"test": {"accuracy": b}},
+            }
+        }
+        for b in BASELINE[:2]
+    ]
+    for found, shown in ((same, "+1.00 [unknown]"), (results()[:3], "about")):
+        record = {
+            "seeds": list(range(len(found))),
+            "summary": repeat.summarise(found),
+            "training_seconds": [{"student": 1.0}],
+        }
+        repeat.show("name", record)
+        assert shown in capsys.readouterr().out
