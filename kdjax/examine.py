@@ -28,7 +28,6 @@ from kdjax.figures import attributes, classes, pairs
 from kdjax.kept import Kept
 from kdjax.parallel import Parallel
 from kdjax.restore import Found
-from kdjax.standing import Standing
 
 
 class Choice(NamedTuple):
@@ -104,8 +103,7 @@ def run(directory: Path, choice: Choice, before: Kept = kept.NOTHING) -> Examine
     split = plan.data.splits[choice.split]
     layout = parallel.make(plan.parallel, streaming=plan.streaming)
 
-    stand = standing.of(directory, plan)
-    found, rows, teacher, missing = _choose(directory, plan, layout, choice, stand)
+    found, rows, teacher, missing, unfinished = _choose(directory, plan, layout, choice)
     layer = choice.layer or "pooled"
     if choice.layer:
         _check_layer(found, plan, layer)
@@ -136,7 +134,7 @@ def run(directory: Path, choice: Choice, before: Kept = kept.NOTHING) -> Examine
         "device": runtime.devices(),
         "teacher": teacher or None,
         "teacher_predictions": digests[teacher].predictions if teacher else None,
-        "unfinished": stand.unfinished,
+        "unfinished": unfinished,
         "missing": missing,
         "layer": layer,
         "feature_examples": min(len(split.id), answers.FEATURES),
@@ -185,15 +183,16 @@ class _Chosen(NamedTuple):
     """Its row, or nothing."""
     missing: dict[str, str]
     """What is not there of this run or of other runs, and why."""
+    unfinished: str
+    """How far the run is, where it has not finished."""
 
 
-def _choose(
-    directory: Path, plan: Plan, layout: Parallel, choice: Choice, stand: Standing
-) -> _Chosen:
+def _choose(directory: Path, plan: Plan, layout: Parallel, choice: Choice) -> _Chosen:
     own = restore.rows(directory, plan, layout, step=choice.step, stage=choice.stage)
     compared = _compared(directory, plan, layout, own, choice.teacher or "teacher")
     known = {*own, *compared, *plan.restored}
     named = {*choice.networks, *choice.ensemble, choice.teacher} - {""}
+    stand = standing.of(directory, plan)
     # Another step or stage was asked for: what they lack is not missing.
     gone = {} if choice.stage or choice.step is not None else stand.missing
     for name in sorted(named - known):
@@ -219,7 +218,7 @@ def _choose(
         together = _ensemble({row: every[row] for row in choice.ensemble}, plan)
         found[together.name] = together
         shown.append(together.name)
-    return _Chosen(found, shown, "" if teacher in missing else teacher, missing)
+    return _Chosen(found, shown, "" if teacher in missing else teacher, missing, stand.unfinished)
 
 
 def _compared(
