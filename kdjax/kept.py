@@ -6,10 +6,10 @@ network's variables, and the images. `evaluation.json` has that digest beside ev
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -78,29 +78,45 @@ def write(folder: Path, logits: Mapping[str, np.ndarray]) -> None:
 def read(folders: Iterable[Path]) -> Kept:
     """What evaluations wrote to any of some folders; what cannot be read is left out, and said."""
     logits: dict[str, np.ndarray] = {}
-    records: list[dict[str, Any]] = []
+    likeness: dict[tuple[str, str, str], dict[str, Any]] = {}
+    times: dict[tuple[str, str, int], dict[str, Any]] = {}
     for folder in folders:
         if not (folder / FILE).exists():
             continue
         try:
             with np.load(folder / FILE) as file:
-                logits |= dict(file)
+                theirs = dict(file)
             written = json.loads((folder / "evaluation.json").read_text())
-            records += written.get("runs", [written])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            for record in written.get("runs", [written]):
+                likeness |= _likeness(record)
+                times |= _times(record)
+            logits |= theirs
+        except (OSError, ValueError, LookupError, AttributeError, TypeError, BadZipFile) as error:
             reason = " ".join(str(error).split())[:80]
-            print(f"{folder / FILE} cannot be read ({reason}): its predictions are computed anew")
-    likeness, times = {}, {}
-    for record in records:
-        theirs = record["teacher_predictions"]
-        for figures in record["networks"].values():
-            mine, timed = figures["digests"], figures["cost"]
-            if figures["teacher"]:
-                likeness[mine["predictions"], theirs, record["layer"]] = figures["teacher"]
-            if timed["throughput"] is not None:
-                key = (mine["program"], record["device"], timed["throughput_batch"])
-                times[key] = {name: timed[name] for name in cost.UNTIMED}
+            print(f"{folder / FILE} cannot be read back ({reason}): its networks predict again")
     return Kept(logits, likeness, times)
+
+
+def _likeness(record: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    return {
+        (
+            figures["digests"]["predictions"],
+            record["teacher_predictions"],
+            record["layer"],
+        ): figures["teacher"]
+        for figures in record["networks"].values()
+        if figures["teacher"]
+    }
+
+
+def _times(record: dict[str, Any]) -> dict[tuple[str, str, int], dict[str, Any]]:
+    found = {}
+    for figures in record["networks"].values():
+        timed = {name: figures["cost"][name] for name in cost.UNTIMED}
+        if timed["throughput"] is not None:
+            batch = timed["throughput_batch"]
+            found[figures["digests"]["program"], record["device"], batch] = timed
+    return found
 
 
 def times(kept: Kept, digests: Mapping[str, Digests], batch: int) -> dict[str, dict[str, Any]]:

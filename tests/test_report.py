@@ -293,10 +293,15 @@ def test_predictions_of_other_variables_or_another_program_are_not_taken(examine
         assert digest.predictions != known["peer_0"]
 
 
-def test_damaged_predictions_are_computed_anew_and_that_is_said(tmp_path, capsys):
-    (tmp_path / kept.FILE).write_bytes(b"no archive")
+@pytest.mark.parametrize("record", ["{", "[]", "{}", '{"networks": {"a": {}}}', None])
+def test_damaged_evaluations_are_not_read_back_and_that_is_said(record, tmp_path, capsys):
+    kept.write(tmp_path, {"digest": np.zeros((2, 3))})
+    if record is None:
+        (tmp_path / kept.FILE).write_bytes(b"no archive")
+    else:
+        (tmp_path / "evaluation.json").write_text(record)
     assert kept.read([tmp_path]) == kept.NOTHING
-    assert f"{tmp_path / kept.FILE} cannot be read" in capsys.readouterr().out
+    assert f"{tmp_path / kept.FILE} cannot be read back" in capsys.readouterr().out
 
 
 def test_attributes_are_neither_right_nor_wrong_as_a_whole():
