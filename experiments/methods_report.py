@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from kdjax import progress
+from kdjax import progress, statistics
+
+_PAIRED = ("against", "adds")
 
 
 def show_tuning(record: dict[str, Any]) -> None:
@@ -23,7 +25,7 @@ def show_tuning(record: dict[str, Any]) -> None:
 
 def show(record: dict[str, Any]) -> None:
     """Prints one row for each network."""
-    rows = []
+    rows, seeds = [], len(record["seeds"])
     for row in record["rows"]:
         against = row["against"]
         rows.append(
@@ -31,25 +33,20 @@ def show(record: dict[str, Any]) -> None:
                 f"{row['method']}: {row['network']}",
                 f"{row['mean']:.2f} %",
                 "-" if row["deviation"] is None else f"{row['deviation']:.2f}",
-                "" if against is None else interval(against),
-                "" if against is None else f"{against['detectable']:.2f}",
-                "" if row["adds"] is None else interval(row["adds"]),
+                statistics.difference_text(against),
+                statistics.detectable_text(against, seeds),
+                statistics.difference_text(row["adds"]),
             ]
         )
     progress.table(
         f"{record['dataset']}, {record['fraction']:.0%} of the training images: test accuracy, "
-        f"{len(record['seeds'])} seeds",
+        f"{seeds} seeds",
         ["network", "mean", "deviation", "against alone, 95 % interval", "detectable", "adds"],
         rows,
         "Paired by seed. Detectable: the difference that would have been seen four times in five. "
-        "Adds: against soft targets, or against the same network before mutual learning.",
+        "Adds: against soft targets, or against the same network before mutual learning. "
+        + statistics.notes([row[key] for row in record["rows"] for key in _PAIRED], seeds),
     )
-
-
-def interval(found: dict[str, Any]) -> str:
-    """A paired difference in words."""
-    low, high = found["interval"]
-    return f"{found['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def markdown(record: dict[str, Any]) -> str:
@@ -66,7 +63,7 @@ def markdown(record: dict[str, Any]) -> str:
             f"`{row['config'].removeprefix('configs/')}`",
             settings,
             f"{row['mean']:.2f}{spread}",
-            *("" if row[key] is None else interval(row[key]) for key in ("against", "adds")),
+            *(statistics.difference_text(row[key]) for key in _PAIRED),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -96,22 +96,27 @@ def _accuracies(results: list[dict[str, Any]], name: str) -> list[float]:
 
 def show(name: str, record: dict[str, Any]) -> None:
     """Prints one row for each network."""
-    rows = []
+    rows, seeds = [], len(record["seeds"])
+    differences = [figures.get("against_baseline") for figures in record["summary"].values()]
     for network, figures in record["summary"].items():
         paired = figures.get("against_baseline")
         spread = "-" if figures["deviation"] is None else f"{figures['deviation']:.2f}"
-        interval = (
-            f"{paired['mean']:+.2f} [{paired['interval'][0]:+.2f}, {paired['interval'][1]:+.2f}]"
-            if paired
-            else ""
+        rows.append(
+            [
+                network,
+                f"{figures['mean']:.2f} %",
+                spread,
+                statistics.difference_text(paired),
+                statistics.detectable_text(paired, seeds),
+            ]
         )
-        rows.append([network, f"{figures['mean']:.2f} %", spread, interval])
     seconds = [sum(run.values()) for run in record["training_seconds"]]
     progress.table(
-        f"{name}: test accuracy, {len(record['seeds'])} seeds",
-        ["network", "mean", "deviation", "against baseline, 95 % interval"],
+        f"{name}: test accuracy, {seeds} seed{'s' * (seeds > 1)}",
+        ["network", "mean", "deviation", "against baseline, 95 % interval", "detectable"],
         rows,
-        f"trained in {np.median(seconds):.0f} s a seed (median)",
+        f"trained in {np.median(seconds):.0f} s a seed (median). "
+        + statistics.notes(differences, seeds),
     )
 
 

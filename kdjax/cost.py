@@ -12,6 +12,7 @@ import numpy as np
 
 from kdjax import runtime
 from kdjax.models import linen
+from kdjax.progress import Bar
 from kdjax.types import Array, NetState, Network
 
 ROUNDS = 3
@@ -37,6 +38,48 @@ def flops(network: Network, state: NetState, image_shape: tuple[int, int, int]) 
     """
     found = _lower(network, state, image_shape, 1)[0].cost_analysis()
     return float(found["flops"]) if found and "flops" in found else None
+
+
+def table(
+    networks: Mapping[str, tuple[Network, NetState]],
+    image_shape: tuple[int, int, int],
+    *,
+    teacher: NetState | None,
+    batch: int,
+    known: Mapping[str, dict[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """All that a network costs, by row; what stages and members left of one network costs the same.
+
+    Args:
+        networks: by row.
+        image_shape: `(h, w, c)`.
+        teacher: what sizes are a share of, as `of_teacher`.
+        batch: images in a batch for throughput; 0 for no times.
+        known: times of an earlier evaluation by row; they count where they are there for all, since
+            networks are timed in turns.
+    """
+    first: dict[Network, str] = {}
+    for row, (network, _) in networks.items():
+        first.setdefault(network, row)
+    distinct = {row: networks[row] for row in first.values()}
+    whole = size(teacher)["megabytes"] if teacher else None
+    costs: dict[str, dict[str, Any]] = {}
+    for row, (network, state) in distinct.items():
+        mine = size(state)
+        share = mine["megabytes"] / whole if whole else None
+        costs[row] = {**mine, "of_teacher": share, "flops": flops(network, state, image_shape)}
+    times: Mapping[str, dict[str, Any]] = dict.fromkeys(distinct, UNTIMED)
+    if batch and distinct.keys() <= known.keys():
+        times = known
+    elif batch:
+        with Bar("timing", turns(distinct)) as bar:
+            times = timing(distinct, image_shape, batch, each=bar.to)
+    return {row: costs[first[one]] | times[first[one]] for row, (one, _) in networks.items()}
+
+
+def text(network: Network, state: NetState, image_shape: tuple[int, int, int]) -> str:
+    """The program of one image's prediction, before it is compiled: all that a network computes."""
+    return str(_lower(network, state, image_shape, 1)[0].as_text())
 
 
 def timing(

@@ -7,8 +7,9 @@
 
 Without a step: the networks that head the run's result, so those that validation selected. Where
 several stages train a network the last one counts, and `<network> after <stage>` is what an earlier
-one left. Prints tables and writes `evaluation.json`, `evaluation.csv` (a line for each network) and
-`evaluation-classes.csv` (a line for each network and class or attribute).
+one left. Prints tables and writes `evaluation.json`, `evaluation.csv` (a line for each network),
+`evaluation-classes.csv` (a line for each network and class or attribute) and `predictions.npz`,
+which `kdjax.report` reads.
 """
 
 from pathlib import Path
@@ -54,14 +55,16 @@ def define_choice() -> None:
 def main() -> None:
     """Evaluates, writes and prints."""
     directories = workdirs()
-    from kdjax import evaluation_tables, examine, runtime, writers
+    from kdjax import evaluation_tables, examine, kept, runtime, writers
 
     runtime.prepare()
     choice = chosen()
     output = Path(flags.FLAGS.output or directories[0])
-    records = [examine.run(directory, choice).record for directory in directories]
+    examined = [examine.run(directory, choice) for directory in directories]
+    records = [one.record for one in examined]
     evaluation_tables.show(records)
     writers.make_folder(output)
+    kept.write(output, examine.logits(examined))
     written = records[0] if len(records) == 1 else {"runs": records}
     writers.write_json(output / "evaluation.json", written)
     writers.write_csv(output / "evaluation.csv", evaluation_tables.lines(records))

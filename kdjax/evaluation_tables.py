@@ -85,21 +85,29 @@ def _each(record: Record, figures: Line) -> dict[str, Line]:
 
 
 def show(records: Sequence[Record]) -> None:
-    """Prints all tables, and what is missing."""
-    for line in missing(records):
+    """Prints what a reader has to know, and all tables."""
+    for line in notes(records):
         print(line)
     for table in tables(records):
         progress.table(*table)
 
 
-def missing(records: Sequence[Record]) -> list[str]:
-    """What other runs should have given and did not, and classes without images, in words."""
-    others = [
-        f"{record['workdir']}: without {name!r}: {reason}"
-        for record in records
-        for name, reason in record["missing"].items()
-    ]
-    return others + [line for record in records for line in _absent(record)]
+def notes(records: Sequence[Record]) -> list[str]:
+    """What a reader has to know first: runs that are not finished, networks that are missing,
+    logits that are no numbers, and classes without images."""
+    found: list[str] = []
+    for record in records:
+        where = record["workdir"]
+        found += filter(None, [record["unfinished"]])
+        found += [f"{where}: without {one!r}: {why}" for one, why in record["missing"].items()]
+        found += [
+            f"{where}: {row!r} has NaN logits for {figures['without_prediction']:,} of "
+            f"{record['examples']:,} images: they count as wrong"
+            for row, figures in record["networks"].items()
+            if figures["without_prediction"]
+        ]
+        found += _absent(record)
+    return found
 
 
 def _absent(record: Record) -> list[str]:
@@ -159,7 +167,7 @@ _REFERENCES = {"ceiling": "perfect ranking", "prevalence": "ranked by prevalence
 def _quality(records: Sequence[Record], multi_label: bool) -> Table:
     columns = _ATTRIBUTES if multi_label else _CLASSES
     shown = [
-        [label, figures["stage"] or "-", f"{figures['step']:,}"]
+        [label, figures["stage"] or "-", _steps(figures)]
         + [_number(figures.get(key), key) for key in columns.values()]
         for label, _, figures, record in rows(records)
         if record["multi_label"] == multi_label
@@ -179,6 +187,12 @@ def _quality(records: Sequence[Record], multi_label: bool) -> Table:
         f"Precision, recall and F1: means over {'attributes' if multi_label else 'classes'}; "
         "cross-entropy in nats; ECE: expected calibration error.",
     )
+
+
+def _steps(figures: Line) -> str:
+    """The step of a network; of several seeds the first and the last."""
+    steps = figures.get("steps", [figures["step"]])
+    return " to ".join(f"{step:,}" for step in sorted({min(steps), max(steps)}))
 
 
 def _likeness(records: Sequence[Record]) -> Table:
@@ -249,7 +263,7 @@ def _by_class(record: Record) -> Table:
     shown = [
         [
             name,
-            f"{support[name]['support']:,}",
+            f"{support[name]['support']:,.0f}",
             *(_number(each[name]["f1"], "f1") for each in networks.values()),
         ]
         for name in names

@@ -1,6 +1,6 @@
 """Every figure of a run's networks on one split: quality, likeness to the teacher, cost."""
 
-import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,15 +8,17 @@ import jax
 import numpy as np
 
 from kdjax import (
+    answers,
     build,
     build_data,
     cost,
     discover,
     ensembles,
-    evaluation,
+    kept,
     parallel,
     restore,
     runtime,
+    standing,
     workdir,
 )
 from kdjax.build import Plan
@@ -24,13 +26,9 @@ from kdjax.data.types import Split
 from kdjax.errors import UserError
 from kdjax.evaluation import Predictions
 from kdjax.figures import attributes, classes, pairs
+from kdjax.kept import Kept
 from kdjax.parallel import Parallel
-from kdjax.progress import Bar
 from kdjax.restore import Found
-from kdjax.types import NetState, Network, Outputs
-
-FEATURES = 10_000
-"""Features are compared on so many examples at most, predictions on all."""
 
 
 class Choice(NamedTuple):
@@ -70,24 +68,27 @@ class Examined(NamedTuple):
     """By row, with the teacher."""
     outputs: dict[str, Predictions]
     """By row, on the whole split in its order."""
+    digests: dict[str, str]
+    """Of the outputs, by row."""
     split: Split
 
 
-def run(directory: Path, choice: Choice) -> Examined:
+def run(directory: Path, choice: Choice, before: Kept = kept.NOTHING) -> Examined:
     """Restores a run's networks and examines them.
 
     Args:
         directory: the workdir.
         choice: what to examine.
+        before: what an earlier evaluation computed is not computed again.
 
     Returns:
         With the record `{"workdir", "method", "dataset", "seed", "split", "on", "examples",
-        "class_names", "multi_label", "device", "teacher", "layer", "networks": {row: ..},
-        "agreement": {"networks", "matrix"}}`. A row is a network's name, `<name> after <stage>`
-        for what an earlier stage left of it, or `<name>+<name>` for an ensemble; it has `network`,
-        `stage`, `step`, `workdir` (of another run), the figures of `kdjax.figures`, `teacher`
-        (those of `kdjax.figures.pairs`) and `cost` (those of `kdjax.cost`). Of another set, `split`
-        is its name and `on` its path.
+        "class_names", "multi_label", "device", "unfinished", "missing", "teacher", "layer",
+        "networks": {row: ..}, "agreement": {"networks", "matrix"}}`. A row is a network's name,
+        `<name> after <stage>` for what an earlier stage left of it, or `<name>+<name>` for an
+        ensemble; it has `network`, `stage`, `step`, `workdir` (of another run), the figures of
+        `kdjax.figures`, `teacher` (those of `kdjax.figures.pairs`), `cost` (those of `kdjax.cost`)
+        and `digests` (`kdjax.kept`). Of another set, `split` is its name and `on` its path.
 
     Raises:
         UserError: no such workdir, checkpoint, stage, split, network or layer; data or networks are
@@ -102,25 +103,31 @@ def run(directory: Path, choice: Choice) -> Examined:
     workdir.check_split(directory, plan.data)
     if choice.on is not None:
         other = build_data.other_set(config.data, choice.on, plan.data)
-        name, split, streaming = (
-            other.source,
-            other.splits["all"],
-            build_data.streaming(config, other),
-        )
+        there = plan._replace(data=other, streaming=build_data.streaming(config, other))
+        name, split = other.source, other.splits["all"]
     elif choice.split in plan.data.splits:
-        name, split, streaming = choice.split, plan.data.splits[choice.split], plan.streaming
+        there, name, split = plan, choice.split, plan.data.splits[choice.split]
     else:
         raise discover.unknown("split", choice.split, plan.data.splits)
-    layout = parallel.make(plan.parallel, streaming=streaming)
+    layout = parallel.make(plan.parallel, streaming=there.streaming)
 
-    found, rows, teacher, missing = _choose(directory, plan, layout, choice)
+    found, rows, teacher, missing, unfinished = _choose(directory, plan, layout, choice)
     layer = choice.layer or "pooled"
     if choice.layer:
         _check_layer(found, plan, layer)
-    outputs = _predict(found, plan, layout, split, layer)
-    shown = {row: found[row] for row in rows}
-    costs = _costs(found, shown, teacher, plan, choice)
+    digests = kept.digests(found, there, split)
     multi_label = bool(plan.data.attributes)
+    shown = {row: found[row] for row in rows}
+    outputs, likeness = answers.find(
+        found, shown, teacher, plan=there, split=split, layer=layer, digests=digests, before=before
+    )
+    costs = cost.table(
+        {row: (one.network, one.state) for row, one in shown.items()},
+        plan.data.image_shape,
+        teacher=found[teacher].state if teacher else None,
+        batch=choice.throughput_batch if choice.timing else 0,
+        known=kept.times(before, digests, choice.throughput_batch),
+    )
     record = {
         "workdir": str(directory),
         "method": config.method,
@@ -135,9 +142,11 @@ def run(directory: Path, choice: Choice) -> Examined:
         "multi_label": multi_label,
         "device": runtime.devices(),
         "teacher": teacher or None,
+        "teacher_predictions": digests[teacher].predictions if teacher else None,
+        "unfinished": unfinished,
         "missing": missing,
         "layer": layer,
-        "feature_examples": min(len(split.id), FEATURES),
+        "feature_examples": min(len(split.id), answers.FEATURES),
         "networks": {
             row: {
                 "network": one.name,
@@ -145,8 +154,9 @@ def run(directory: Path, choice: Choice) -> Examined:
                 "step": one.step,
                 "workdir": one.workdir,
                 **_quality(outputs[row].logits, split.label, plan),
-                "teacher": _against(outputs, row, teacher, layer, multi_label),
+                "teacher": likeness.get(row),
                 "cost": costs[row],
+                "digests": digests[row]._asdict(),
             }
             for row, one in shown.items()
         },
@@ -162,7 +172,13 @@ def run(directory: Path, choice: Choice) -> Examined:
             zip(plan.data.class_names, map(float, shares), strict=True)
         )
         record["precision_at"] = attributes.references(split.label, prevalence)
-    return Examined(record, plan, found, outputs, split)
+    names = {row: one.predictions for row, one in digests.items()}
+    return Examined(record, plan, found, outputs, names, split)
+
+
+def logits(examined: Sequence[Examined]) -> dict[str, np.ndarray]:
+    """Those of all networks, by their digests."""
+    return {one.digests[row]: out.logits for one in examined for row, out in one.outputs.items()}
 
 
 class _Chosen(NamedTuple):
@@ -175,7 +191,9 @@ class _Chosen(NamedTuple):
     teacher: str
     """Its row, or nothing."""
     missing: dict[str, str]
-    """What other runs do not give, and why."""
+    """What is not there of this run or of other runs, and why."""
+    unfinished: str
+    """How far the run is, where it has not finished."""
 
 
 def _choose(directory: Path, plan: Plan, layout: Parallel, choice: Choice) -> _Chosen:
@@ -183,12 +201,17 @@ def _choose(directory: Path, plan: Plan, layout: Parallel, choice: Choice) -> _C
     compared = _compared(directory, plan, layout, own, choice.teacher or "teacher")
     known = {*own, *compared, *plan.restored}
     named = {*choice.networks, *choice.ensemble, choice.teacher} - {""}
+    stand = standing.of(directory, plan)
+    # Another step or stage was asked for: what they lack is not missing.
+    gone = {} if choice.stage or choice.step is not None else stand.missing
     for name in sorted(named - known):
+        if name in gone:
+            raise UserError(f"{directory}: {name!r}: {gone[name]}")
         raise discover.unknown("network", name, known)
     teacher = choice.teacher or ("teacher" if "teacher" in known else "")
     wanted = named | {teacher} if choice.networks else known
     others: dict[str, Found] = {}
-    missing: dict[str, str] = {}
+    missing = {name: reason for name, reason in gone.items() if not choice.networks}
     for name in sorted(wanted & set(plan.restored)):
         try:
             others[name] = _of_another_run(plan, layout, name)
@@ -204,7 +227,7 @@ def _choose(directory: Path, plan: Plan, layout: Parallel, choice: Choice) -> _C
         together = _ensemble({row: every[row] for row in choice.ensemble}, plan)
         found[together.name] = together
         shown.append(together.name)
-    return _Chosen(found, shown, "" if teacher in missing else teacher, missing)
+    return _Chosen(found, shown, "" if teacher in missing else teacher, missing, stand.unfinished)
 
 
 def _compared(
@@ -246,67 +269,6 @@ def _check_layer(found: dict[str, Found], plan: Plan, layer: str) -> None:
         raise discover.unknown("layer", layer, layers)
 
 
-def _predict(
-    found: dict[str, Found], plan: Plan, layout: Parallel, split: Split, layer: str
-) -> dict[str, Predictions]:
-    """Every batch is read once; rows of one network, as members of a sweep, share its program."""
-    base, name = plan.stages[0].program, "network"
-    steps = {
-        network: layout.predict_step(base._replace(networks={name: network}, swept=None), layer)
-        for network in {one.network for one in found.values()}
-    }
-
-    def step(states: dict[str, NetState], *batch: Any) -> dict[str, Outputs]:
-        return {
-            row: steps[found[row].network]({name: state}, *batch)[name]
-            for row, state in states.items()
-        }
-
-    states = {row: one.state for row, one in found.items()}
-    size, feed = plan.eval_batch_size, layout.feed(split)
-    with Bar("predicting", math.ceil(len(split.id) / size)) as bar:
-        return evaluation.predictions(
-            step, layout, size, states, feed, features=FEATURES, each=bar.to
-        )
-
-
 def _quality(logits: np.ndarray, label: np.ndarray, plan: Plan) -> dict[str, Any]:
     task = attributes if plan.data.attributes else classes
     return task.figures(logits, label, plan.data.class_names)
-
-
-def _against(
-    outputs: dict[str, Predictions], row: str, teacher: str, layer: str, multi_label: bool
-) -> dict[str, Any] | None:
-    if not teacher or row == teacher:
-        return None
-    mine, theirs = outputs[row], outputs[teacher]
-    found = pairs.predictions(mine.logits, theirs.logits, attributes=multi_label)
-    both = layer in mine.features and layer in theirs.features
-    nothing: dict[str, float | None] = {"cosine": None, "cka": None}
-    return found | (
-        pairs.features(mine.features[layer], theirs.features[layer]) if both else nothing
-    )
-
-
-def _costs(
-    found: dict[str, Found], shown: dict[str, Found], teacher: str, plan: Plan, choice: Choice
-) -> dict[str, dict[str, Any]]:
-    """By row; what stages and members left of one network costs the same."""
-    first: dict[Network, str] = {}
-    for row, one in shown.items():
-        first.setdefault(one.network, row)
-    one_each = {row: (network, shown[row].state) for network, row in first.items()}
-    shape = plan.data.image_shape
-    whole = cost.size(found[teacher].state)["megabytes"] if teacher else None
-    costs: dict[str, dict[str, Any]] = {}
-    for row, (network, state) in one_each.items():
-        size = cost.size(state)
-        share = size["megabytes"] / whole if whole else None
-        arithmetic = cost.flops(network, state, shape)
-        costs[row] = {**size, "of_teacher": share, "flops": arithmetic, **cost.UNTIMED}
-    if choice.timing:
-        with Bar("timing", cost.turns(one_each)) as bar:
-            timed = cost.timing(one_each, shape, choice.throughput_batch, each=bar.to)
-        costs = {row: costs[row] | timed[row] for row in costs}
-    return {row: costs[first[one.network]] for row, one in shown.items()}

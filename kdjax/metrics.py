@@ -13,7 +13,7 @@ Sums = dict[str, Array]
 def sums(task: Task, outputs: Outputs, batch: Batch) -> Sums:
     """Masked sums over one batch: `count`, `correct` (`[k]` for attributes) and the hard `loss`.
 
-    A padded example may hold anything, also a value whose loss is not finite.
+    A padded example may hold anything, also a value whose loss is not finite. NaN logits are wrong.
     """
     real = batch.mask > 0
     loss = task.hard(outputs.logits, batch.label)

@@ -1,9 +1,12 @@
 """What a person sees while a run goes on: bars with the time left, and tables."""
 
+import os
+import re
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -16,6 +19,13 @@ from rich.table import Table
 from rich.text import Text
 
 T = TypeVar("T")
+
+_PIPED = 120
+"""Characters of a line where there is no terminal and `COLUMNS` is not set."""
+_NAME = 12
+"""The first column of a table has at least so many characters."""
+_FRAME = 3
+"""Characters that a column takes beside its text."""
 
 console = Console(stderr=True)
 """For progress; results go to standard output."""
@@ -79,11 +89,62 @@ def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], caption: str = "") -> None:
-    """Prints a table on standard output; the first column is left-aligned, the others right."""
-    shown = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
-    for index, column in enumerate(columns):
-        name = index == 0
-        shown.add_column(Text(column), justify="left" if name else "right", no_wrap=name)
-    for row in rows:
-        shown.add_row(*map(Text, row))
-    Console(width=None if console.is_terminal else 120).print(shown)
+    """Prints a table on standard output; the first column is left-aligned, the others right.
+
+    It is as wide as the terminal or as `COLUMNS` says, else 120 characters. Columns that have no
+    room there follow in further tables, which repeat the first column. Nothing is cut: names and
+    headings may take several lines, and so may cells of several words.
+    """
+    printer = Console()
+    if not printer.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
+        printer = Console(width=_PIPED)
+    rest = range(1, len(columns))
+    # A column is at least as wide as its longest number or part of a heading.
+    least = {
+        place: max(
+            cell_len(part)
+            for text in (*_parts(columns[place]), *(row[place] for row in rows))
+            for part in text.split() or [""]
+        )
+        for place in rest
+    }
+    whole = {place: max(least[place], *(cell_len(row[place]) for row in rows), 1) for place in rest}
+    names = max(cell_len(row[0]) for row in [columns, *rows])
+    if names + sum(whole.values()) + _FRAME * len(columns) + 1 > printer.width:
+        names = min(names, max(_NAME, printer.width * 2 // 5))
+    room = printer.width - names - _FRAME - 1
+    groups: list[dict[int, int]] = [{}]
+    for place in rest:
+        width = min(whole[place], max(least[place], room - _FRAME))
+        if groups[-1] and sum(groups[-1].values()) + width + _FRAME * (len(groups[-1]) + 1) > room:
+            groups.append({})
+        groups[-1][place] = width
+    for group in groups:
+        shown = Table(title_justify="left", caption_justify="left")
+        shown.title = Text(title, "table.title") if group is groups[0] else None
+        shown.caption = Text(caption, "table.caption") if group is groups[-1] else None
+        shown.add_column(_broken(columns[0], names), width=names, overflow="fold")
+        for place, width in group.items():
+            head = _broken(columns[place], width)
+            shown.add_column(head, justify="right", width=width, overflow="fold")
+        for row in rows:
+            shown.add_row(_broken(row[0], names), *(Text(row[place]) for place in group))
+        # A terminal that is narrower than a number breaks the line, which loses nothing.
+        taken = names + sum(group.values()) + _FRAME * (len(group) + 1) + 1
+        printer.width = max(printer.width, taken)
+        printer.print(shown)
+
+
+def _parts(text: str) -> list[str]:
+    """What a name or a heading may be broken into."""
+    return re.findall(r"[^ @+/]+[ @+/]*|[ @+/]+", text)
+
+
+def _broken(text: str, width: int) -> Text:
+    """Lines of so many characters, where parts are not longer."""
+    lines = [""]
+    for part in _parts(text):
+        if lines[-1] and cell_len((lines[-1] + part).rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return Text("\n".join(line.rstrip() for line in lines))

@@ -4,8 +4,9 @@
     python -m kdjax.report --workdir=runs/a --workdir=runs/b --output=report --images=8
 
 `index.html` stands alone; `report.md` shows the PNGs in `figures/`, beside which every figure lies
-as SVG. The networks are evaluated anew, with the flags of `kdjax.evaluate`. Figures need
-matplotlib: `pip install -r requirements/report.txt`.
+as SVG. The flags are those of `kdjax.evaluate`; what it has computed is read back from
+`predictions.npz` and not computed again. Of a sweep tables and figures have a row for each setting.
+Figures need matplotlib: `pip install -r requirements/report.txt`.
 """
 
 from pathlib import Path
@@ -32,22 +33,49 @@ def main() -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UserError("figures need matplotlib: pip install matplotlib") from None
-    from kdjax import evaluation_tables, examine, report_page, report_sections, runtime, writers
+    from kdjax import (
+        evaluation_tables,
+        examine,
+        kept,
+        report_page,
+        report_sections,
+        report_sweep,
+        runtime,
+        sweep_records,
+        writers,
+    )
+    from kdjax.charts import style
 
     choice = evaluate.chosen()
     runtime.prepare()
     given = flags.FLAGS
     output = Path(given.output or directories[0] / "report")
-    examined = [examine.run(directory, choice) for directory in directories]
+    before = kept.read(dict.fromkeys([*directories, output]))
+    examined = [examine.run(directory, choice, before) for directory in directories]
     records = [one.record for one in examined]
     writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
+    kept.write(output, examine.logits(examined))
+    # Networks that were named are shown themselves.
+    tabled = records if choice.networks else [sweep_records.by_setting(one) for one in records]
     sections = report_sections.make(
-        examined, directories, images=given.images, layers=given.layers, folder=output / "figures"
+        examined,
+        tabled,
+        directories,
+        networks=choice.networks,
+        images=given.images,
+        layers=given.layers,
+        folder=output / "figures",
     )
-    tables = evaluation_tables.tables(records)
-    notes = evaluation_tables.missing(records)
-    for path in report_page.write(output, records, tables, sections, notes):
+    tables = [*report_sweep.tables(directories), *evaluation_tables.tables(tabled)]
+    notes = [
+        *evaluation_tables.notes(records),
+        *report_sweep.notes(directories, choice.networks),
+        *style.without_font(records),
+    ]
+    for line in notes:
+        print(line)
+    for path in report_page.write(output, tabled, tables, sections, notes):
         print(path)
 
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy import special
 
-from kdjax import evaluation_tables, maps, sweep_tables, workdir, writers
+from kdjax import evaluation_tables, maps, report_sweep, sweep_tables, writers
 from kdjax.charts import (
     accuracy,
     attention,
@@ -21,10 +22,12 @@ from kdjax.charts import (
     records,
     size,
     style,
+    sweeps,
 )
+from kdjax.charts.attention import Answer
 from kdjax.evaluation import Predictions
 from kdjax.examine import Examined
-from kdjax.figures import numeric, pairs
+from kdjax.figures import pairs
 from kdjax.progress import Bar
 
 _CONFUSIONS = 4
@@ -49,8 +52,10 @@ class _Wanted(NamedTuple):
 
 def make(
     examined: Sequence[Examined],
+    tabled: Sequence[dict[str, Any]],
     directories: Sequence[Path],
     *,
+    networks: Sequence[str],
     images: int,
     layers: Sequence[str],
     folder: Path,
@@ -59,7 +64,9 @@ def make(
 
     Args:
         examined: the runs.
+        tabled: their records as the tables have them: of a sweep with a row for each setting.
         directories: their workdirs.
+        networks: that the user has named; none for all.
         images: with attention maps, for each run.
         layers: of which; none for the last maps that all networks have.
         folder: where the figures go.
@@ -67,13 +74,18 @@ def make(
     Raises:
         UserError: no network has such a layer.
     """
-    wanted = [*_of_all(examined, directories)]
-    labels = records.run_labels([one.record for one in examined])
-    for place, (one, directory) in enumerate(zip(examined, directories, strict=True)):
+    wanted = [*_of_all(examined, tabled, directories)]
+    labels = records.run_labels(tabled)
+    for place, (one, record, directory) in enumerate(
+        zip(examined, tabled, directories, strict=True)
+    ):
         about = f": {labels[place]}" if len(examined) > 1 else ""
         wanted += [
             each._replace(heading=each.heading + about, name=f"{each.name}-{place}")
-            for each in _of_one(one, directory, images, layers)
+            for each in (
+                *_of_sweep(directory),
+                *_of_one(one, record, directory, networks, images, layers),
+            )
         ]
     sections = []
     with Bar("drawing", len(wanted)) as bar:
@@ -87,12 +99,13 @@ def make(
     return sections
 
 
-def _of_all(examined: Sequence[Examined], directories: Sequence[Path]) -> Iterator[_Wanted]:
-    found = [one.record for one in examined]
+def _of_all(
+    examined: Sequence[Examined], found: Sequence[dict[str, Any]], directories: Sequence[Path]
+) -> Iterator[_Wanted]:
     yield _Wanted(
         "Accuracy",
         "accuracy",
-        "Every network as its run left it.",
+        "Every network as its run left it; of a sweep every setting.",
         lambda: accuracy.bars(found),
     )
     yield _Wanted(
@@ -113,7 +126,7 @@ def _of_all(examined: Sequence[Examined], directories: Sequence[Path]) -> Iterat
         "Compiled predictions, each waited for; networks take turns.",
         lambda: size.throughput(found),
     )
-    for place, (name, trials) in enumerate(_grids(found, directories).items()):
+    for place, (name, trials) in enumerate(report_sweep.grids(found, directories).items()):
         split, cells = trials
         yield _Wanted(
             f"Alpha and temperature: {name}",
@@ -130,17 +143,44 @@ def _of_all(examined: Sequence[Examined], directories: Sequence[Path]) -> Iterat
         )
 
 
+def _of_sweep(directory: Path) -> Iterator[_Wanted]:
+    found = report_sweep.settings(directory)
+    if not found:
+        return
+    alone = [one for one in found if one["network"] == "baseline"]
+    for network, mine in sweep_tables.by_network(found).items():
+        yield _Wanted(
+            f"Accuracy over the axes: {network}",
+            f"axes-{network}",
+            "Means over seeds, from result.json.",
+            functools.partial(sweeps.over_axis, mine, alone, split=sweep_tables.split_of(mine)),
+        )
+    lines, label = report_sweep.courses(writers.logged(directory))
+    yield _Wanted(
+        "Training of every setting",
+        "courses",
+        "From metrics.jsonl: means over seeds, shaded from the lowest to the highest seed.",
+        lambda: sweeps.courses(lines, label=label),
+    )
+
+
 def _of_one(
-    one: Examined, directory: Path, images: int, layers: Sequence[str]
+    one: Examined,
+    record: dict[str, Any],
+    directory: Path,
+    networks: Sequence[str],
+    images: int,
+    layers: Sequence[str],
 ) -> Iterator[_Wanted]:
-    record = one.record
-    axes = _best_member(directory)
-    shown = [row for row in evaluation_tables.final(record) if _is_of(row, axes)]
-    if axes:
-        about = ", ".join(f"{key} {value:g}" for key, value in axes.items())
-        about = f" Of the member that was best on validation: {about}."
-    else:
-        about = ""
+    axes, about = report_sweep.member(directory, networks)
+    rows = evaluation_tables.final(one.record)
+    if axes and not networks:
+        rows = [row for row in rows if report_sweep.is_of(row, axes)]
+    measured = {
+        row: figures
+        for row, figures in one.record["networks"].items()
+        if not axes or figures["network"] in rows or row in rows
+    }
     yield _Wanted(
         "Before and after",
         "before-and-after",
@@ -163,8 +203,8 @@ def _of_one(
         "Training",
         "training",
         "From metrics.jsonl: terms of the loss before their weights, accuracy, and what is "
-        f"scheduled.{about}",
-        lambda: curves.training(_of_member(writers.logged(directory), axes)),
+        f"scheduled; of training, means over the steps since the point before.{about}",
+        lambda: curves.training(report_sweep.log_of(writers.logged(directory), axes)),
     )
     if record["multi_label"]:
         yield _Wanted(
@@ -174,61 +214,28 @@ def _of_one(
             lambda: attributes.dots(record),
         )
     else:
-        for row in shown[:_CONFUSIONS]:
+        for row in rows[:_CONFUSIONS]:
             yield _Wanted(
                 f"Confusion of {row}",
                 f"confusion-{row}",
-                "Counts of images; shade is the share of the true class.",
-                functools.partial(confusion.matrix, record, row),
+                f"Counts of images; shade is the share of the true class.{about}",
+                functools.partial(confusion.matrix, one.record, row),
             )
     yield _Wanted(
         "Calibration",
         "calibration",
-        "Accuracy against confidence; on the diagonal a network is as often right as it says.",
-        lambda: calibration.reliability(record),
+        "Accuracy against confidence; on the diagonal a network is as often right as it says."
+        + about,
+        lambda: calibration.reliability(one.record | {"networks": measured}),
     )
     if images:
         yield _Wanted(
             "Where networks look",
             "attention",
             "Attention maps (the mean over channels of squared activations) over the same images; "
-            "the last ones are images on which networks disagree, where there are any.",
-            lambda: _attention(one, shown, images, layers),
+            f"the last ones are images on which networks disagree, where there are any.{about}",
+            lambda: _attention(one, rows, images, layers),
         )
-
-
-def _best_member(directory: Path) -> dict[str, float]:
-    """The axes' values of a sweep's best network, on validation or else on test; none of others."""
-    result = workdir.load_result(directory) or {"networks": {}}
-    tried = [
-        ((figures["validation"] or figures["test"])["accuracy"], axes)
-        for key, figures in result["networks"].items()
-        if (axes := sweep_tables.parse(key)[1])
-    ]
-    most = max((len(axes) for _, axes in tried), default=0)
-    whole = [(score, axes) for score, axes in tried if len(axes) == most]
-    return max(whole, key=lambda one: one[0], default=(0.0, {}))[1]
-
-
-def _is_of(name: str, axes: dict[str, float]) -> bool:
-    """Whether a member's name agrees with these values; one without values always does."""
-    return sweep_tables.parse(name.split("/")[0])[1].items() <= axes.items()
-
-
-def _of_member(rows: list[dict[str, Any]], axes: dict[str, float]) -> list[dict[str, Any]]:
-    """A sweep's log as that of the run of one member; another run's stays as it is."""
-    if not axes:
-        return rows
-
-    def mine(row: dict[str, Any]) -> dict[str, Any]:
-        found = {}
-        for key, value in row.items():
-            parts = key.split("/")
-            if all(_is_of(part, axes) for part in parts):
-                found["/".join(part.split("@")[0] for part in parts)] = value
-        return found
-
-    return [mine(row) for row in rows]
 
 
 def _attention(
@@ -242,54 +249,36 @@ def _attention(
     names = one.record["class_names"]
     labels = one.split.label[made.rows]
     if one.record["multi_label"]:
-        truth = [f"{len(names)} of {len(names)} right"] * len(labels)
-        answers = {r: _right(one.outputs[r], made.rows, labels) for r in shown}
+        truth = [f"has {count:.0f} of {len(names)}" for count in labels.sum(axis=1)]
+        answers = {r: _attributes(one.outputs[r], made.rows, labels) for r in shown}
     else:
         truth = [names[label] for label in labels]
-        answers = {r: _classes(one.outputs[r], made.rows, names) for r in shown}
+        answers = {r: _classes(one.outputs[r], made.rows, labels, names) for r in shown}
     return attention.side_by_side(made.images, made.of, answers, truth)
 
 
 def _classes(
-    outputs: Predictions, rows: np.ndarray, names: Sequence[str]
-) -> list[tuple[str, float]]:
-    p = np.exp(numeric.log_softmax(np.asarray(outputs.logits[rows], np.float64)))
-    return [(names[one.argmax()], float(one.max())) for one in p]
+    outputs: Predictions, rows: np.ndarray, labels: np.ndarray, names: Sequence[str]
+) -> list[Answer]:
+    chosen = pairs.decisions(outputs.logits[rows], False)
+    p = special.softmax(np.asarray(outputs.logits[rows], np.float64), axis=1).max(axis=1)
+    return [
+        Answer("no number", 0.0, False)
+        if np.isnan(answer)
+        else Answer(names[int(answer)], float(sure), bool(answer == label))
+        for answer, sure, label in zip(chosen, p, labels, strict=True)
+    ]
 
 
-def _right(outputs: Predictions, rows: np.ndarray, labels: np.ndarray) -> list[tuple[str, float]]:
+def _attributes(outputs: Predictions, rows: np.ndarray, labels: np.ndarray) -> list[Answer]:
     """How many attributes are right, and the mean probability that they were given."""
     logits = np.asarray(outputs.logits[rows], np.float64)
-    right = ((logits > 0) == (labels > 0.5)).sum(axis=1)
-    sure = np.exp(numeric.log_sigmoid(np.abs(logits))).mean(axis=1)
+    right = (pairs.decisions(logits, True) == (labels > 0.5)).sum(axis=1)
+    sure = special.expit(np.nan_to_num(np.abs(logits))).mean(axis=1)
     count = logits.shape[1]
-    return [(f"{n} of {count} right", float(p)) for n, p in zip(right, sure, strict=True)]
-
-
-def _grids(
-    found: Sequence[dict[str, Any]], directories: Sequence[Path]
-) -> dict[str, tuple[str, list[dict[str, float]]]]:
-    """Of each method and data set whose students differ in both alpha and temperature, in several
-    runs or as members of a sweep, their accuracies, on validation where all have it."""
-    groups: dict[str, list[tuple[dict[str, float], dict[str, Any]]]] = {}
-    for record, directory in zip(found, directories, strict=True):
-        result = workdir.load_result(directory) or {"networks": {}}
-        own = {key: record[key] for key in ("alpha", "temperature")}
-        for key, figures in result["networks"].items():
-            name, axes = sweep_tables.parse(key)
-            if name == "student":
-                rest = axes.keys() - own.keys() - {"seed"}
-                others = "".join(f", {axis} {axes[axis]:g}" for axis in sorted(rest))
-                label = f"{record['method']} on {record['dataset']}{others}"
-                cell = {axis: axes.get(axis, value) for axis, value in own.items()}
-                groups.setdefault(label, []).append((cell, figures))
-    grids = {}
-    for label, students in groups.items():
-        split = "validation" if all(one["validation"] for _, one in students) else "test"
-        cells = [cell | {"accuracy": one[split]["accuracy"]} for cell, one in students]
-        if all(len({cell[key] for cell in cells}) > 1 for key in ("alpha", "temperature")):
-            grids[label] = (split, cells)
-    return grids
+    return [
+        Answer(f"{n} of {count} right", float(p), None) for n, p in zip(right, sure, strict=True)
+    ]
 
 
 def _together(examined: Sequence[Examined]) -> dict[str, Any]:

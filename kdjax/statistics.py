@@ -1,29 +1,33 @@
 """Means over seeds, and what a number of paired seeds can show."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
+
+_ROUNDING = 1e-9
+"""Differences that vary by a smaller share of the values are equal but for rounding."""
 
 
 class Paired(NamedTuple):
     """Differences of two methods run with the same seeds."""
 
     mean: float
-    interval: tuple[float, float]
-    """95 % confidence interval of the mean, Student's t."""
-    detectable: float
+    interval: tuple[float, float] | None
+    """95 % confidence interval of the mean, Student's t; None where all differences are equal,
+    because a spread of 0 over a few seeds does not say that there is none."""
+    detectable: float | None
     """The smallest true mean difference that this many seeds, with this spread, would have shown
-    four times in five."""
+    four times in five; None where the interval is."""
 
 
 def paired(one: Sequence[float], other: Sequence[float]) -> Paired | None:
     """How much `one` is above `other`, seed by seed; None for a single seed.
 
     Args:
-        one: `[n]` figures, one for each seed.
-        other: `[n]` figures of the same seeds.
+        one: `[n]` measures, one for each seed.
+        other: `[n]` measures of the same seeds.
 
     Raises:
         ValueError: they are not of the same number of seeds.
@@ -32,10 +36,14 @@ def paired(one: Sequence[float], other: Sequence[float]) -> Paired | None:
         raise ValueError(f"{len(one)} figures against {len(other)}: they are not paired")
     if len(one) < 2:
         return None
-    difference = np.asarray(one, np.float64) - np.asarray(other, np.float64)
+    values = np.asarray([one, other], np.float64)
+    difference = values[0] - values[1]
+    mean = float(difference.mean())
+    if np.ptp(difference) <= _ROUNDING * np.abs(values).max():
+        return Paired(mean, None, None)
     freedom = len(difference) - 1
     error = difference.std(ddof=1) / np.sqrt(len(difference))
-    mean, reach = float(difference.mean()), float(stats.t.ppf(0.975, freedom) * error)
+    reach = float(stats.t.ppf(0.975, freedom) * error)
     return Paired(mean, (mean - reach, mean + reach), float(_shift(freedom) * error))
 
 
@@ -43,6 +51,58 @@ def _shift(freedom: int) -> float:
     """How many standard errors a mean must be off 0 for the t-test at 5 % to see it in 80 %."""
     bound = stats.t.ppf(0.975, freedom)
     return float(optimize.brentq(lambda x: stats.nct.sf(bound, freedom, x) - 0.8, 0.0, 100.0))
+
+
+def uncertainty(seeds: int) -> tuple[float, float]:
+    """Between which multiples of its true value `detectable` lies, nine times in ten.
+
+    It is proportional to the standard deviation of the differences. For normal differences, the
+    estimate of that has the distribution of chi / sqrt(n - 1) times the truth, with n - 1 degrees
+    of freedom; these are its quantiles at 5 and 95 %.
+    """
+    low, high = np.sqrt(stats.chi2.ppf([0.05, 0.95], seeds - 1) / (seeds - 1))
+    return float(low), float(high)
+
+
+def difference_text(difference: Mapping[str, Any] | None) -> str:
+    """A `Paired` as JSON holds it, with its interval; nothing for None."""
+    if difference is None:
+        return ""
+    if difference["interval"] is None:
+        return f"{difference['mean']:+.2f} [unknown]"
+    low, high = difference["interval"]
+    return f"{difference['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def detectable_text(difference: Mapping[str, Any] | None, seeds: int) -> str:
+    """The smallest detectable difference, to as many digits as the number of seeds allows."""
+    if difference is None:
+        return ""
+    value = difference["detectable"]
+    if value is None:
+        return "unknown"
+    return f"about {float(f'{value:.1g}'):g}" if _rough(seeds) else f"{value:.2f}"
+
+
+def notes(differences: Sequence[Mapping[str, Any] | None], seeds: int) -> str:
+    """What a table of such texts has to say below it."""
+    known = [one for one in differences if one is not None]
+    said = []
+    if any(one["detectable"] is not None for one in known) and _rough(seeds):
+        low, high = uncertainty(seeds)
+        said.append(
+            f"What is detectable is rough: of {seeds} seeds the estimate is nine times in ten "
+            f"between {low:.2f} and {high:.2f} times the true value."
+        )
+    if any(one["interval"] is None for one in known):
+        said.append("Unknown: every seed has the same difference, so its spread cannot be told.")
+    return " ".join(said)
+
+
+def _rough(seeds: int) -> bool:
+    """Whether `detectable` may well be off by more than a factor of two."""
+    low, high = uncertainty(seeds)
+    return low < 0.5 or high > 2.0
 
 
 def deviation(values: Sequence[float]) -> float | None:

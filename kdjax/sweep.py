@@ -6,7 +6,7 @@
 Members differ in `seed` (initialisation, dropout) and in whatever weights, temperatures and
 learning rates the axes reach; they share images, augmentation and one pinned teacher. Running the
 command again resumes. Prints a table and writes `sweep.json` and `sweep.csv`, and with matplotlib
-the heat map of a grid over alpha and temperature.
+draws accuracy over one axis or two, and the heat map of a grid over alpha and temperature.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""What a sweep leaves beside what every run does: tables, statistics over seeds, a picture."""
+"""What a sweep leaves beside what every run does: tables, statistics over seeds, pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from kdjax import progress, statistics, writers
+from kdjax.evaluation_tables import Table
 
 Figures = dict[str, Any]
 
 
 def write(result: Figures, directory: Path) -> None:
-    """Prints the table and writes `sweep.json`, `sweep.csv` and, where it can, the heat map.
+    """Prints the table and writes `sweep.json`, `sweep.csv` and, where it can, pictures.
 
     Args:
         result: of the run.
@@ -21,8 +22,8 @@ def write(result: Figures, directory: Path) -> None:
     chosen = best(found)
     writers.write_json(directory / "sweep.json", {"settings": found, "best": chosen})
     writers.write_csv(directory / "sweep.csv", lines(result))
-    show(found, chosen, directory)
-    picture(found, directory)
+    progress.table(*table(found, chosen, str(directory)))
+    pictures(found, directory)
 
 
 def lines(result: Figures) -> list[Figures]:
@@ -40,8 +41,8 @@ def lines(result: Figures) -> list[Figures]:
 
 
 def parse(key: str) -> tuple[str, dict[str, float]]:
-    """`student@alpha=0.1@seed=0` as its name and its values."""
-    name, *axes = key.split("@")
+    """`student@alpha=0.1@seed=0` as its name and its values; ` after <stage>` is left out."""
+    name, *axes = key.partition(" after ")[0].split("@")
     pairs = (axis.partition("=") for axis in axes if "=" in axis)
     return name, {axis: int(value) if axis == "seed" else float(value) for axis, _, value in pairs}
 
@@ -98,16 +99,17 @@ def best(found: list[Figures]) -> Figures | None:
     return max(tried, key=lambda one: np.mean(one["validation"]), default=None)
 
 
-def show(found: list[Figures], chosen: Figures | None, directory: Path) -> None:
-    """Prints a row for each setting."""
+NO_CHOICE = (
+    "No setting is named the best: no images were held out for validation, and the best of many "
+    "test accuracies is too good. Choose in a sweep without data.refit."
+)
+
+
+def table(found: list[Figures], chosen: Figures | None, where: str) -> Table:
+    """A row for each setting."""
     axes = list(dict.fromkeys(axis for one in found for axis in one["axes"]))
     rows = []
     for one in found:
-        paired = one["against_baseline"]
-        gain = ""
-        if paired:
-            low, high = paired["interval"]
-            gain = f"{paired['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
         spread = "" if one["deviation"] is None else f" ± {one['deviation']:.2f}"
         held = f"{np.mean(one['validation']):.2f} %" if one["validation"] else "-"
         rows.append(
@@ -116,37 +118,70 @@ def show(found: list[Figures], chosen: Figures | None, directory: Path) -> None:
                 *(f"{one['axes'][axis]:g}" if axis in one["axes"] else "" for axis in axes),
                 held,
                 f"{one['mean']:.2f}{spread} %",
-                gain,
-                f"{paired['detectable']:.2f}" if paired else "",
+                statistics.difference_text(one["against_baseline"]),
+                statistics.detectable_text(one["against_baseline"], len(one["seeds"])),
             ]
         )
     count = max(len(one["seeds"]) for one in found)
-    progress.table(
-        f"{directory}: means over {count} seed{'s' * (count > 1)}",
+    said = []
+    if chosen:
+        said.append("* best on validation.")
+    elif axes and not any(one["validation"] for one in found):
+        said.append(NO_CHOICE)
+    differences = [one["against_baseline"] for one in found]
+    if any(differences):
+        said.append(
+            "Paired by seed; detectable: the difference that this many seeds would have shown four "
+            f"times in five. {statistics.notes(differences, count)}"
+        )
+    return Table(
+        f"{where}: means over {count} seed{'s' * (count > 1)}, ± the standard deviation",
         ["network", *axes, "validation", "test", "against baseline, 95 %", "detectable"],
         rows,
-        "* best on validation. Paired by seed; detectable: the difference that this many seeds "
-        "would have shown four times in five.",
+        " ".join(said),
     )
 
 
-def picture(found: list[Figures], directory: Path) -> None:
-    """A heat map for each network of a grid over alpha and temperature alone, or a line that says
-    what it needs."""
-    of: dict[str, list[Figures]] = {}
-    for one in found:
-        if one["axes"].keys() == {"alpha", "temperature"}:
-            of.setdefault(one["network"], []).append(one)
-    if not of:
+def split_of(found: list[Figures]) -> str:
+    """The split by whose accuracies settings are compared: validation, where all have it."""
+    return "validation" if all(one["validation"] for one in found) else "test"
+
+
+def pictures(found: list[Figures], directory: Path) -> None:
+    """For each network the accuracy over one or two axes, and the heat map of a grid over alpha
+    and temperature; without matplotlib a line that says what they need."""
+    swept = by_network(found)
+    if not swept:
         return
     try:
-        from kdjax.charts import grid, style
+        from kdjax.charts import grid, style, sweeps
     except ImportError:
-        print("for the heat map: pip install matplotlib")
+        print("for pictures: pip install matplotlib")
         return
-    for network, mine in of.items():
-        split = "validation" if all(one["validation"] for one in mine) else "test"
-        cells = [one["axes"] | {"accuracy": value / 100} for one in mine for value in one[split]]
-        drawn = grid.alpha_temperature(cells, split=split)
-        if drawn is not None:
-            print(style.save(drawn, directory, f"alpha-temperature-{network}"))
+    alone = [one for one in found if one["network"] == "baseline"]
+    for network, mine in swept.items():
+        split = split_of(mine)
+        drawn = {
+            f"accuracy-{network}": sweeps.over_axis(mine, alone, split=split),
+            f"alpha-temperature-{network}": grid.alpha_temperature(cells(mine), split=split),
+        }
+        for name, figure in drawn.items():
+            if figure is not None:
+                print(style.save(figure, directory, name))
+
+
+def by_network(found: list[Figures]) -> dict[str, list[Figures]]:
+    """The settings of each network that axes reach."""
+    of: dict[str, list[Figures]] = {}
+    for one in found:
+        if one["axes"]:
+            of.setdefault(one["network"], []).append(one)
+    return of
+
+
+def cells(mine: list[Figures]) -> list[dict[str, float]]:
+    """What the heat map of one network's settings shows; nothing where other axes are swept."""
+    if any(one["axes"].keys() != {"alpha", "temperature"} for one in mine):
+        return []
+    split = split_of(mine)
+    return [one["axes"] | {"accuracy": value / 100} for one in mine for value in one[split]]

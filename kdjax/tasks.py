@@ -1,4 +1,7 @@
-"""The kinds of problem: which hard loss, which soft loss, what counts as correct."""
+"""The kinds of problem: which hard loss, which soft loss, what counts as correct.
+
+Logits that are NaN predict nothing: they are wrong, whatever the label.
+"""
 
 import jax.numpy as jnp
 
@@ -8,11 +11,14 @@ from kdjax.types import Array, Task
 
 def _correct_class(logits: Array, labels: Array) -> Array:
     target = jnp.argmax(labels, axis=-1) if labels.ndim == logits.ndim else labels
-    return (jnp.argmax(logits, axis=-1) == target).astype(jnp.float32)
+    # `argmax` would take the first NaN for the largest logit.
+    predicted = ~jnp.isnan(logits).any(axis=-1)
+    return (predicted & (jnp.argmax(logits, axis=-1) == target)).astype(jnp.float32)
 
 
 def _correct_attributes(logits: Array, labels: Array) -> Array:
-    return ((logits > 0) == (labels.astype(logits.dtype) > 0.5)).astype(jnp.float32)
+    right = (logits > 0) == (labels.astype(logits.dtype) > 0.5)
+    return (right & ~jnp.isnan(logits)).astype(jnp.float32)
 
 
 MULTI_CLASS = Task(

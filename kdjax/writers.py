@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kdjax.errors import UserError
 
 _TENSORSTORE = re.compile(r"\[(?:os_error_code='|OS error )(\d+)")
@@ -94,6 +96,14 @@ def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(lines)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Arrays by name as `.npz`; all of it or nothing."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with fresh.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    os.replace(fresh, path)
 
 
 class Metrics:

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from kdjax import cost
 from tests import helpers
@@ -35,17 +36,66 @@ def test_networks_take_turns_and_the_first_call_of_a_turn_does_not_count():
     assert len(turns) == 2 * cost.ROUNDS
 
 
-def test_timing_reports_every_network():
+def test_times_are_the_median_the_90th_percentile_and_images_a_second(monkeypatch):
+    """Of known seconds: eleven calls of one image, and three of a batch of 8."""
+    seconds = {1: [0.001 * place for place in range(1, 12)], 8: [0.5, 0.1, 0.2]}
+    monkeypatch.setattr(cost, "prediction", lambda network, state, shape, size: size)
+    monkeypatch.setattr(
+        cost, "in_turns", lambda calls, **_: {name: seconds[size] for name, size in calls.items()}
+    )
+    found = cost.timing({"a": (None, None)}, helpers.IMAGE_SHAPE, batch_size=8)["a"]
+    assert found == pytest.approx(
+        {
+            "latency_median": 6.0,
+            "latency_p90": 10.0,
+            "throughput": 8 / 0.2,
+            "throughput_batch": 8,
+        }
+    )
+
+
+def test_every_network_is_timed_alone_and_in_batches(monkeypatch):
     networks = {}
     for name in "ab":
         network = helpers.network(name)
         networks[name] = (network, network.init(jax.random.key(0)))
-    turns = []
+    turns, sizes = [], []
+    predict = cost.prediction
+
+    def prediction(*arguments):
+        call = predict(*arguments)
+        sizes.append(call().shape[0])
+        return call
+
+    monkeypatch.setattr(cost, "prediction", prediction)
     found = cost.timing(
         networks, helpers.IMAGE_SHAPE, batch_size=8, seconds=1e-3, each=turns.append
     )
     assert turns == list(range(1, cost.turns(networks) + 1))
-    for figures in found.values():
-        assert 0 < figures["latency_median"] <= figures["latency_p90"]
-        assert figures["throughput"] > 0
-        assert figures["throughput_batch"] == 8
+    assert sizes == [1, 1, 8, 8]
+    assert found.keys() == {"a", "b"}
+
+
+def test_known_times_count_where_all_networks_have_them(monkeypatch):
+    network = helpers.network("a")
+    rows = {name: (network, network.init(jax.random.key(0))) for name in ("a", "a after first")}
+    known = dict.fromkeys(rows, cost.UNTIMED | {"throughput": 7.0})
+    timed = []
+
+    def timing(networks, *_, **__):
+        timed.extend(networks)
+        return dict.fromkeys(networks, cost.UNTIMED | {"throughput": 9.0})
+
+    monkeypatch.setattr(cost, "timing", timing)
+
+    def table(batch, known):
+        found = cost.table(rows, helpers.IMAGE_SHAPE, teacher=None, batch=batch, known=known)
+        assert found["a"] == found["a after first"]
+        return found["a"]["throughput"]
+
+    assert table(8, known) == 7.0
+    assert table(0, known) is None
+    assert timed == []
+    assert table(8, {}) == 9.0
+    # What one network's stages left is timed once.
+    assert timed == ["a"]

@@ -5,16 +5,18 @@ import json
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
 from configs import ce, kd
-from kdjax import build, build_data, evaluation_tables, examine, train, workdir, writers
+from kdjax import build, build_data, evaluation, evaluation_tables, examine, train, workdir, writers
 from kdjax.data.store import Images
 from kdjax.data.types import DataSet, Split
 from kdjax.errors import UserError
+from kdjax.fit import Interrupted
 from tests.helpers import evaluated, small
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -78,11 +80,32 @@ def test_likeness_is_that_of_predictions_and_features(two_phases):
 
 
 def test_maps_are_compared_by_their_mean_over_positions(two_phases):
-    found = evaluated(two_phases[0], layer="stage1_last", networks=("peer_0",), teacher="peer_1")[
-        "networks"
-    ]["peer_0"]["teacher"]
-    assert 0 < found["cosine"] <= 1
-    assert 0 < found["cka"] <= 1
+    layer, examples = "stage1_last", slice(0, 40)
+    found = examine.run(two_phases[0], examine.Choice(layer=layer, timing=False, teacher="peer_1"))
+    program, split = found.plan.stages[0].program, found.split
+    pixels = split.image.read(np.arange(len(split.id))).astype(np.float32) / 255
+    image = jnp.asarray((pixels - program.mean) / program.std, jnp.float32)
+    maps = {}
+    for row in ("peer_0", "peer_1"):
+        one = found.found[row]
+        outputs = jax.jit(lambda s, x, f=one.network.apply: f(s, x, train=False)[0])
+        maps[row] = np.asarray(outputs(one.state, image).features[layer], np.float64)
+        assert maps[row].ndim == 4
+        assert maps[row].shape[1] > 1
+        kept = found.outputs[row].features[layer]
+        np.testing.assert_allclose(
+            kept[examples], maps[row].mean(axis=(1, 2))[examples], rtol=1e-4, atol=1e-6
+        )
+
+    def cosine(pool):
+        x, y = (pool(maps[row]) for row in ("peer_0", "peer_1"))
+        return np.mean((x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1))
+
+    like = found.record["networks"]["peer_0"]["teacher"]
+    assert like["cosine"] == pytest.approx(cosine(lambda x: x.mean(axis=(1, 2))), rel=1e-4)
+    # Other ways of pooling would give something else.
+    for other in (lambda x: x.max(axis=(1, 2)), lambda x: x.reshape(len(x), -1)):
+        assert like["cosine"] != pytest.approx(cosine(other), rel=1e-3)
 
 
 def test_what_an_earlier_stage_left_alone_can_be_shown(two_phases, capsys):
@@ -166,6 +189,17 @@ def test_figures_on_another_set_are_those_of_a_split_with_the_same_images(two_ph
         for key in ("accuracy", "loss", "f1"):
             assert there["networks"][row][key] == pytest.approx(figures[key], rel=1e-5)
         assert there["networks"][row]["confusion"] == figures["confusion"]
+    # What is kept for a report is of these images, not of others with the same labels.
+    turned = data.splits["test"]._replace(
+        image=Images([np.ascontiguousarray(data.splits["test"].image.read()[:, ::-1])])
+    )
+    given["on"] = class_folders(tmp_path / "turned", turned, data.class_names)
+    digests = [
+        {row: figures["digests"]["predictions"] for row, figures in record["networks"].items()}
+        for record in (there, evaluated(two_phases[0], **given))
+    ]
+    assert digests[0].keys() == digests[1].keys()
+    assert not set(digests[0].values()) & set(digests[1].values())
 
 
 def test_another_set_may_lack_classes_and_may_not_have_others(two_phases, tmp_path, capsys):
@@ -177,7 +211,7 @@ def test_another_set_may_lack_classes_and_may_not_have_others(two_phases, tmp_pa
     assert record["examples"] == len(some.id)
     assert np.sum(record["networks"]["peer_0"]["confusion"], axis=1)[:7].tolist() == [0] * 7
     evaluation_tables.show([record])
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert f"all of folder set, {len(some.id)} images" in shown
     assert "has no image of 7 of 10 classes: 0, 1, 2, 3, 4, 5, 6" in shown
     assert evaluation_tables.lines([record])[0]["split"] == "folder set"
@@ -220,6 +254,72 @@ def test_a_run_keeps_the_names_of_its_classes(two_phases, tmp_path):
     del record["class_names"]
     path.write_text(json.dumps(record))
     workdir.check_split(directory, data)
+
+
+def test_a_run_that_is_not_finished_says_how_far_it_is(tmp_path, capsys):
+    config = small(kd)
+    config.epochs, config.checkpoint_every_epochs = 3, 1
+    steps = len(build.load_data(config).splits["train"].id) // config.batch_size
+    with pytest.raises(Interrupted):
+        train.run(config, tmp_path, lambda step: step == 5 * steps)
+    record = evaluated(tmp_path)
+    assert record["unfinished"] == (
+        f"{tmp_path} is not finished: stage 'student' is at epoch 2 of 3, step {2 * steps} of "
+        f"{3 * steps}; stage 'baseline' has no checkpoint yet (baseline). Its networks so far: "
+        "teacher, student"
+    )
+    assert record["missing"] == {}
+    evaluation_tables.show([record])
+    assert capsys.readouterr().out.startswith(record["unfinished"])
+    assert evaluation_tables.notes([record]) == [record["unfinished"]]
+
+
+def test_a_finished_run_has_nothing_to_say_first(two_phases):
+    record = evaluated(two_phases[0])
+    assert (record["unfinished"], record["missing"]) == ("", {})
+    assert evaluation_tables.notes([record]) == []
+
+
+def test_networks_whose_checkpoint_is_gone_are_named(two_phases, tmp_path):
+    directory = copy(two_phases, tmp_path)
+    shutil.rmtree(directory / "checkpoints" / "peer_1")
+    found = evaluated(directory)
+    assert found["missing"] == {"peer_1 after peer_1": "the checkpoint of stage 'peer_1' is gone"}
+    assert evaluation_tables.notes([found]) == [
+        f"{directory}: without 'peer_1 after peer_1': the checkpoint of stage 'peer_1' is gone"
+    ]
+    shutil.rmtree(directory / "checkpoints" / "mutual")
+    found = evaluated(directory)
+    assert list(found["missing"]) == ["peer_1 after peer_1", "peer_0", "peer_1"]
+    with pytest.raises(UserError, match="'peer_1': the checkpoint of stage 'mutual' is gone"):
+        evaluated(directory, networks=("peer_1",))
+    # Who asks for one stage misses no other.
+    assert evaluated(directory, stage="teacher")["missing"] == {}
+
+
+def test_logits_that_are_no_numbers_are_said_and_written(two_phases, tmp_path, monkeypatch):
+    """Of two images of one network; the record is still JSON."""
+    predictions = evaluation.predictions
+
+    def with_nan(*arguments, **keys):
+        made = predictions(*arguments, **keys)
+        logits = np.array(made["peer_0"].logits)
+        logits[:2] = np.nan
+        return made | {"peer_0": made["peer_0"]._replace(logits=logits)}
+
+    monkeypatch.setattr(evaluation, "predictions", with_nan)
+    record = evaluated(two_phases[0])
+    writers.write_json(tmp_path / "evaluation.json", record)
+    (note,) = evaluation_tables.notes([record])
+    assert note == (
+        f"{two_phases[0]}: 'peer_0' has NaN logits for 2 of {record['examples']} images: they "
+        "count as wrong"
+    )
+    assert record["networks"]["peer_0"]["loss"] is None
+    assert record["networks"]["peer_1"]["loss"] is not None
+    (quality, *_) = evaluation_tables.tables([record])
+    row = next(row for row in quality.rows if row[0] == "peer_0")
+    assert row[quality.columns.index("cross-entropy")] == "-"
 
 
 def change(directory, **keys):

@@ -50,3 +50,19 @@ def test_mixed_attributes_count_by_the_nearer_value():
     labels = jnp.array([[0.7, 0.3]])
     logits = jnp.array([[1.0, 1.0]])
     np.testing.assert_array_equal(tasks.MULTI_LABEL.correct(logits, labels), [[1, 0]])
+
+
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_logits_that_are_no_numbers_are_wrong_for_every_class(label):
+    rows = [[jnp.nan] * 3, [1.0, jnp.nan, 0.0], [jnp.nan, 5.0, 0.0]]
+    right = tasks.MULTI_CLASS.correct(jnp.array(rows), jnp.full(3, label))
+    np.testing.assert_array_equal(right, [0, 0, 0])
+    # An infinite logit still is the largest.
+    certain = jnp.zeros((1, 3)).at[0, label].set(jnp.inf)
+    np.testing.assert_array_equal(tasks.MULTI_CLASS.correct(certain, jnp.array([label])), [1])
+
+
+def test_an_attribute_without_a_number_is_neither_there_nor_absent():
+    labels = jnp.array([[1, 0, 1, 0]])
+    logits = jnp.array([[jnp.nan, jnp.nan, 1.0, -1.0]])
+    np.testing.assert_array_equal(tasks.MULTI_LABEL.correct(logits, labels), [[0, 0, 1, 1]])

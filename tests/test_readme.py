@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments import methods_report
+from kdjax import statistics
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -19,8 +20,7 @@ def row(figures):
     paired = figures.get("against_baseline")
     if not paired:
         return text
-    low, high = paired["interval"]
-    return f"{text} | {paired['mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return f"{text} | {statistics.difference_text(paired)}"
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -199,15 +199,55 @@ def test_differences_are_from_the_baseline_of_the_same_values():
     assert gains == pytest.approx({0.1: 10.0, 0.01: 1.0})
 
 
-def test_a_grid_over_alpha_and_temperature_is_drawn_for_each_network(tmp_path, capsys):
+def setting(network, axes, validation, test=(80.0, 82.0)):
+    return {
+        **{"network": network, "axes": axes, "seeds": [0, 1], "test": list(test)},
+        **{"validation": validation, "mean": float(np.mean(test)), "deviation": 1.0},
+        "against_baseline": None,
+    }
+
+
+def test_axes_are_drawn_for_each_network(tmp_path, capsys):
     found = [
-        {"network": name, "axes": {"alpha": a, "temperature": t}, "validation": [90.0 + a]}
+        setting(name, {"alpha": a, "temperature": t}, [90.0 + a])
         for name in ("peer_0", "peer_1")
         for a in (0.1, 0.9)
         for t in (1.0, 4.0)
     ]
-    sweep_tables.picture(found, tmp_path)
-    for name in ("peer_0", "peer_1"):
-        assert (tmp_path / f"alpha-temperature-{name}.png").stat().st_size > 5000
-    sweep_tables.picture(found[:0], tmp_path / "none")
+    found.append(setting("baseline", {}, [91.0]))
+    sweep_tables.pictures(found, tmp_path / "two")
+    names = [f"{kind}-peer_{i}.png" for i in (0, 1) for kind in ("accuracy", "alpha-temperature")]
+    assert {path.name for path in (tmp_path / "two").glob("*.png")} == set(names)
+    assert all((tmp_path / "two" / name).stat().st_size > 5000 for name in names)
+    # Over one axis, or two others, there are lines alone.
+    for axis in ("alpha", "beta"):
+        one = [setting("student", {axis: value}, []) for value in (0.1, 0.9)]
+        sweep_tables.pictures(one, tmp_path / axis)
+        assert [path.name for path in (tmp_path / axis).glob("*.png")] == ["accuracy-student.png"]
+    sweep_tables.pictures([setting("student", {}, [90.0])], tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_without_validation_the_table_names_no_best_setting_and_says_why():
+    found = [setting("student", {"alpha": a}, [], [a, a]) for a in (10.0, 90.0)]
+    table = sweep_tables.table(found, sweep_tables.best(found), "runs/refit")
+    assert [row[0] for row in table.rows] == ["student", "student"]
+    assert "No setting is named the best" in table.caption
+    held = [one | {"validation": [90.0 - one["axes"]["alpha"]]} for one in found]
+    table = sweep_tables.table(held, sweep_tables.best(held), "runs/held")
+    assert [row[0] for row in table.rows] == ["student *", "student"]
+    assert "No setting" not in table.caption
+
+
+def test_equal_differences_and_few_seeds_are_said_below_the_table():
+    same = statistics.paired([80.0, 82.0], [79.0, 81.0])._asdict()
+    other = statistics.paired([80.0, 82.0], [79.0, 80.0])._asdict()
+    found = [
+        setting("student", {"alpha": 0.1}, [90.0]) | {"against_baseline": same},
+        setting("student", {"alpha": 0.9}, [91.0]) | {"against_baseline": other},
+    ]
+    table = sweep_tables.table(found, found[1], "runs/grid")
+    assert table.rows[0][-2:] == ["+1.00 [unknown]", "unknown"]
+    assert table.rows[1][-1].startswith("about ")
+    assert "of 2 seeds" in table.caption
+    assert "cannot be told" in table.caption

@@ -7,7 +7,7 @@ not measured:
      "class_names": [...], "multi_label": bool, "teacher": a network's name or null,
      "networks": {ROW: {
         "network", "stage", "step", "accuracy", "loss": nats, "top5_accuracy", "precision",
-        "recall", "f1", "calibration_error",
+        "recall", "f1", "calibration_error", "without_prediction": how many have NaN logits,
         "confusion": [[counts]], a row a true class,
         "classes": {name: {"precision", "recall", "f1", "support"}},
         "reliability": {"error", "confidence": [one a bin], "accuracy": [...], "count": [...]},
@@ -18,5 +18,7 @@ not measured:
 
 ROW is a network's name, or "<name> after <stage>" for what an earlier stage left of a network that
 several stages train. Multi-label records have no `confusion`; they have "attributes" in place of
-"classes", and "attribute_shares": {name: share of the examples that have it}.
+"classes", and "attribute_shares": {name: share of the examples that have it}. A row that is a mean
+over the seeds of a sweep's setting has "seeds": how many, "steps": [one a seed] and "deviation" of
+their accuracies, and no `confusion` or `reliability`.
 """

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from scipy import stats
 
 from kdjax.charts import bars as chart
 from kdjax.charts import labels, style
-from kdjax.charts.records import Record, accuracy_label, headline, histories
+from kdjax.charts.records import Record, Row, accuracy_label, headline, histories
 
 
 @style.styled
@@ -30,10 +31,12 @@ def bars(records: Sequence[Record]) -> Figure | None:
                 f"{100 * row.figures['accuracy']:.2f}",
                 group=row.run,
                 look=row.run,
+                whisker=_whisker(row),
             )
             for row in rows
         ],
-        accuracy_label(records),
+        rows,
+        records,
     )
 
 
@@ -49,19 +52,40 @@ def before_and_after(record: Record) -> Figure | None:
         difference from the stage before. None where no network was trained by two stages.
     """
     found: list[chart.Bar] = []
-    for group, rows in enumerate(histories(record)):
+    groups = histories(record)
+    for group, rows in enumerate(groups):
         values = [100 * row.figures["accuracy"] for row in rows]
         for place, row in enumerate(rows):
             text = f"{values[place]:.2f}"
             if place:
                 text += f" ({labels.change(values[place] - values[place - 1])} points)"
+            look = len(rows) - 1 - place
             found.append(
-                chart.Bar(row.label, values[place], text, group=group, look=len(rows) - 1 - place)
+                chart.Bar(row.label, values[place], text, group, look, whisker=_whisker(row))
             )
-    return _draw(found, accuracy_label([record])) if found else None
+    every = [row for rows in groups for row in rows]
+    return _draw(found, every, [record]) if found else None
 
 
-def _draw(found: Sequence[chart.Bar], label: str) -> Figure:
+def _whisker(row: Row) -> tuple[float, float] | None:
+    """Of several seeds the standard deviation; of one network that answers right or wrong Wilson's
+    95 % interval for a share of the images; else None."""
+    accuracy, deviation = row.figures["accuracy"], row.figures.get("deviation")
+    if deviation is not None:
+        return 100 * (accuracy - deviation), 100 * (accuracy + deviation)
+    if row.record["multi_label"] or row.figures.get("seeds"):
+        return None
+    count = row.record["examples"]
+    found = stats.binomtest(round(accuracy * count), count).proportion_ci(method="wilson")
+    return 100 * float(found.low), 100 * float(found.high)
+
+
+def _draw(found: Sequence[chart.Bar], rows: Sequence[Row], records: Sequence[Record]) -> Figure:
+    label = accuracy_label(records)
+    if any(row.figures.get("deviation") is not None for row in rows):
+        label += "\nmeans over seeds, lines: the standard deviation"
+    elif any(bar.whisker for bar in found):
+        label += "\nlines: 95 % intervals over the images"
     figure, (axes,) = style.figure(chart.height(found))
     chart.draw(axes, found, label=label, cut=True, most=100.0)
     return figure

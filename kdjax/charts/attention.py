@@ -19,8 +19,15 @@ _MOST = 6
 _LUMA = np.asarray([0.299, 0.587, 0.114])
 """Shares of red, green and blue in grey, by ITU-R BT.601."""
 
-Answer = tuple[str, float]
-"""What a network answers, and the probability that it gives to it, in [0, 1]."""
+
+class Answer(NamedTuple):
+    """What a network answers to an image."""
+
+    text: str
+    probability: float
+    """That it gives to it, in [0, 1]."""
+    right: bool | None
+    """None where an answer is neither, as one of many attributes."""
 
 
 class _Column(NamedTuple):
@@ -43,7 +50,7 @@ def side_by_side(
     Args:
         images: `[n, h, w, c]` in [0, 1], c 1 or 3.
         maps: `[n, h', w']`, not negative, by network and layer; columns are in this order.
-        predictions: `[n]` answers by network; an answer is wrong unless it is the true label.
+        predictions: `[n]` answers by network.
         truth: `[n]`, true labels.
 
     Returns:
@@ -73,8 +80,7 @@ def side_by_side(
             _show_image(line[0], images[place], labels.wrap(truth[place], room))
             for panel, column in zip(line[1:], block, strict=False):
                 _show_map(panel, images[place], column.maps[place])
-                answer = predictions[column.network][place]
-                _show_answer(panel, answer, right=answer[0] == truth[place], room=room)
+                _show_answer(panel, predictions[column.network][place], room)
             for panel in line[1 + len(block) :]:
                 panel.remove()
         lines[0][0].set_title("image,\ntrue label", fontsize=style.SMALL, loc="center")
@@ -131,11 +137,12 @@ def _show_map(axes: Axes, image: np.ndarray, attention: np.ndarray) -> None:
     _bare(axes)
 
 
-def _show_answer(axes: Axes, answer: Answer, *, right: bool, room: float) -> None:
-    name, probability = answer
-    text = labels.wrap(f"{name}: {100 * probability:.0f}\N{NO-BREAK SPACE}%", room - 10)
-    axes.set_xlabel(text if right else f"✗ {text}", fontsize=style.SMALL, labelpad=2)
-    if not right:
+def _show_answer(axes: Axes, answer: Answer, room: float) -> None:
+    shown = f"{answer.text}: {100 * answer.probability:.0f}\N{NO-BREAK SPACE}%"
+    wrong = answer.right is False
+    text = "✗ " * wrong + labels.wrap(shown, room - 10)
+    axes.set_xlabel(text, fontsize=style.SMALL, labelpad=2)
+    if wrong:
         axes.spines[:].set(color="#D55E00", linestyle="--", linewidth=2.0)
 
 

@@ -35,7 +35,7 @@ def dots(record: Record) -> Figure | None:
 
     # Networks stand a little apart, so that equal ones can be told from one.
     each = max(0.17, min(0.045 * len(rows), 7.5 / len(names)))
-    shown = [labels.shorten(row.label, 30) for row in rows]
+    shown = labels.shorten_all([row.label for row in rows], 30)
     columns = max(1, int(72 * style.WIDTH / (max(map(labels.width, [*shown, _MAJORITY])) + 40)))
     legend_lines = math.ceil((len(rows) + 1) / columns)
     figure, (axes,) = style.figure(0.8 + 0.17 * legend_lines + each * len(names))
@@ -62,7 +62,7 @@ def dots(record: Record) -> Figure | None:
             markeredgewidth=0.4,
             label=label,
         )
-    axes.set_yticks(places, [labels.shorten(names[index], 24) for index in order])
+    axes.set_yticks(places, labels.shorten_all([names[index] for index in order], 24))
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid()

@@ -1,4 +1,5 @@
-"""Horizontal bars with their values behind them: long names fit, values need no reading off."""
+"""Horizontal bars or points with their values behind them: long names fit, values need no reading
+off."""
 
 import math
 from collections.abc import Sequence
@@ -30,12 +31,16 @@ class Bar(NamedTuple):
     """Bars of the next group stand a little apart."""
     look: int = 0
     """Place in the order of looks."""
-    reach: float | None = None
-    """Where a whisker from the bar's end ends."""
+    whisker: tuple[float, float] | None = None
+    """Where a line through the bar's end begins and ends."""
 
     @property
-    def end(self) -> float:
-        return self.value if self.reach is None else self.reach
+    def low(self) -> float:
+        return self.whisker[0] if self.whisker else self.value
+
+    @property
+    def high(self) -> float:
+        return self.whisker[1] if self.whisker else self.value
 
 
 def height(bars: Sequence[Bar]) -> float:
@@ -46,37 +51,55 @@ def height(bars: Sequence[Bar]) -> float:
 def draw(
     axes: Axes, bars: Sequence[Bar], *, label: str, cut: bool = False, most: float | None = None
 ) -> None:
-    """Draws one bar below the other, from the top.
+    """Draws one bar below the other, from the top; points where the axis does not start at 0.
 
     Args:
         axes: an empty panel.
         bars: at least one.
-        label: the axis's, with its unit. Where the axis does not start at 0 it goes on to say so.
-        cut: the axis may start above 0, where bars from 0 would look alike.
+        label: the axis's, with its unit.
+        cut: the axis may start above 0, where bars from 0 would look alike. Values are points then,
+            because the length of a bar that does not start at 0 means nothing.
         most: no value is above it, so the axis does not go on behind it.
     """
-    start = start_of([bar.value for bar in bars]) if cut else 0.0
+    start = start_of(bars) if cut else 0.0
     places = _places(bars)
     thickness = min(0.78, _THICKEST / _pitch(bars))
     for bar, place in zip(bars, places, strict=True):
         how = style.look(bar.look)
-        axes.barh(
-            place,
-            bar.value - start,
-            left=start,
-            height=thickness,
-            color=how.colour,
-            edgecolor="black",
-            hatch=how.hatch,
-            linewidth=0.6,
-        )
-        if bar.reach is not None:
-            axes.plot([bar.value, bar.reach], [place, place], color="black", linewidth=1.0)
-            axes.plot(bar.reach, place, marker="|", color="black", markersize=8)
+        if start:
+            axes.plot(
+                bar.value,
+                place,
+                marker=how.marker,
+                color=how.colour,
+                markeredgecolor="black",
+                markeredgewidth=0.5,
+                markersize=5.5,
+            )
+        else:
+            axes.barh(
+                place,
+                bar.value,
+                height=thickness,
+                color=how.colour,
+                edgecolor="black",
+                hatch=how.hatch,
+                linewidth=0.6,
+            )
+        if bar.whisker:
+            axes.plot(
+                bar.whisker,
+                [place, place],
+                color="black",
+                linewidth=1.0,
+                marker="|",
+                markersize=6,
+                zorder=1.5,
+            )
         axes.annotate(
             bar.text,
-            (max(bar.end, start), place),
-            xytext=(_GAP, 0),
+            (bar.high, place),
+            xytext=(_GAP + 3 * bool(start), 0),
             textcoords="offset points",
             va="center",
             fontsize=style.SMALL,
@@ -84,21 +107,19 @@ def draw(
     axes.set_yticks(places, _labels(bars))
     axes.set_ylim(places[-1] + 0.6, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x")
+    axes.grid(axis="both" if start else "x")
     room = _leave_room(axes, bars, start=start, most=most)
-    if start:
-        label += f"\nthe axis starts at\N{NO-BREAK SPACE}{start:g}"
     axes.set_xlabel(labels.wrap(label, room, style.TEXT))
 
 
-def start_of(values: Sequence[float]) -> float:
-    """Where an axis of bars starts: 0, unless all values lie close together far above it."""
-    low, high = min(values), max(values)
+def start_of(bars: Sequence[Bar]) -> float:
+    """Where the axis starts: 0, unless all values lie close together far above it."""
+    low, high = min(bar.low for bar in bars), max(bar.high for bar in bars)
     spread = high - low
-    if spread == 0 or low < 3 * spread:
+    if spread <= 0 or low < 3 * spread:
         return 0.0
-    step = 10 ** math.floor(math.log10(spread))
-    return float(f"{math.floor((low - 0.5 * spread) / step) * step:.12g}")
+    step = 0.5 * 10 ** math.floor(math.log10(spread))
+    return float(f"{math.floor((low - 0.2 * spread) / step) * step:.12g}")
 
 
 def _leave_room(axes: Axes, bars: Sequence[Bar], *, start: float, most: float | None) -> float:
@@ -107,12 +128,11 @@ def _leave_room(axes: Axes, bars: Sequence[Bar], *, start: float, most: float | 
     Returns:
         The width of the axes, in points.
     """
-    low = min(start, *(bar.value for bar in bars))
+    low = min(start, *(bar.low for bar in bars))
     room, _ = style.size_of(axes)
     # The whole axis in units, if this bar's value is to end where the axis ends.
     spans = [
-        (max(bar.end, start) - low) * room / max(room - _GAP - 2 - labels.width(bar.text), 1)
-        for bar in bars
+        (bar.high - low) * room / max(room - _GAP - 6 - labels.width(bar.text), 1) for bar in bars
     ]
     end = low + (max(spans) or 1.0)
     axes.set_xlim(low, end)

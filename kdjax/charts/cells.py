@@ -51,18 +51,24 @@ def shade(
             linewidth=0.0,
         )
     if texts is not None:
-        for (row, column), value in np.ndenumerate(values):
-            if not np.isnan(value):
-                axes.text(
-                    column,
-                    row,
-                    texts[row][column],
-                    ha="center",
-                    va="center",
-                    fontsize=style.SMALL,
-                    color=contrast(image.cmap, float(norm(value))),
-                )
+        write(axes, image, values, texts)
     return image
+
+
+def write(axes: Axes, image: AxesImage, values: np.ndarray, texts: Sequence[Sequence[str]]) -> None:
+    """Writes `[rows][columns]` texts into the cells that have a value."""
+    shades = np.asarray(image.norm(values))
+    for (row, column), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            axes.text(
+                column,
+                row,
+                texts[row][column],
+                ha="center",
+                va="center",
+                fontsize=style.SMALL,
+                color=contrast(image.cmap, float(shades[row, column])),
+            )
 
 
 def contrast(shades: Colormap, place: float) -> str:

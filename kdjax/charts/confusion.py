@@ -28,10 +28,10 @@ def matrix(record: Record, row: str) -> Figure:
     Raises:
         ValueError: the record has no such row, or no confusion matrix for it.
     """
-    if "confusion" not in record["networks"].get(row, {}):
+    if not record["networks"].get(row, {}).get("confusion"):
         raise ValueError(f"no confusion matrix of {row!r} in {record['workdir']}")
     counts = np.asarray(record["networks"][row]["confusion"], np.int64)
-    names = [labels.shorten(name, _LONGEST_NAME) for name in record["class_names"]]
+    names = labels.shorten_all(record["class_names"], _LONGEST_NAME)
     support = counts.sum(axis=1, keepdims=True)
     shares = 100 * counts / np.maximum(support, 1)
     few = len(names) <= cells.MOST_WITH_VALUES
@@ -44,7 +44,10 @@ def matrix(record: Record, row: str) -> Figure:
         _texts(counts) if few else None,
         norm=Normalize(0, 100) if few else PowerNorm(0.5, 0, 100),
     )
-    title = f"{row}: {counts.trace():,} of {counts.sum():,} images right"
+    lost = record["networks"][row].get("without_prediction", 0)
+    title = f"{row}: {counts.trace():,} of {counts.sum() + lost:,} images right"
+    if lost:
+        title += f"; {lost:,} have no prediction (NaN logits)"
     label = "Share of the true class (%)"
     if few:
         figure.colorbar(image, label=label, fraction=0.05)

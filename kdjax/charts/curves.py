@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from kdjax.charts import labels, style
 from kdjax.charts.flags import flag_stages
 from kdjax.charts.metrics import read
-from kdjax.charts.panels import Drawn, Panel, panels
+from kdjax.charts.panels import Panel, panels
 
 
 @style.styled
@@ -19,8 +19,9 @@ def training(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Panels of loss terms, accuracies, and whatever has a schedule; stages are told apart.
 
     A network has one colour and one marker in all panels. Training accuracy is a thin line,
-    validation accuracy a thicker one with markers. The lowest tenth of the accuracies, the first
-    steps, may be below the panel. Losses that span 1.5 decades have a logarithmic axis.
+    validation accuracy a thicker one with markers. The few values beside which all others would
+    look flat are outside the panel, and its label counts them. Losses that span 1.5 decades have a
+    logarithmic axis. Values of training steps are means over the steps since the point before.
 
     Args:
         rows: of `metrics.jsonl`, in its order.
@@ -63,6 +64,12 @@ def _draw(axes: Axes, panel: Panel) -> None:
             markevery=0.07 if len(drawn.line[0]) > 8 else None,
             label=drawn.name,
         )
+        # A single point has no line.
+        alone = _alone(drawn.line[1])
+        if len(alone):
+            points = [part[alone] for part in drawn.line]
+            marker = drawn.marker or "o"
+            axes.plot(*points, color=drawn.colour, linestyle="", marker=marker, markersize=3.5)
     axes.grid()
     if panel.logarithmic:
         axes.set_yscale("log")
@@ -71,15 +78,16 @@ def _draw(axes: Axes, panel: Panel) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    if panel.top:
-        _look_at_the_top(axes, panel.lines)
+    if panel.limits:
+        low, high = np.log10(panel.limits) if panel.logarithmic else panel.limits
+        margin = 0.08 * (high - low) or 0.5
+        low, high = low - margin, high + margin
+        axes.set_ylim((10**low, 10**high) if panel.logarithmic else (low, high))
     if any(drawn.name for drawn in panel.lines):
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, labelspacing=0.2)
 
 
-def _look_at_the_top(axes: Axes, lines: Sequence[Drawn]) -> None:
-    """Leaves out the lowest tenth, the first steps, beside which the rest would look flat."""
-    values = np.concatenate([drawn.line[1] for drawn in lines])
-    low, high = np.nanquantile(values, 0.1), np.nanmax(values)
-    margin = 0.08 * (high - low) or 0.5
-    axes.set_ylim(low - margin, high + margin)
+def _alone(values: np.ndarray) -> np.ndarray:
+    """Places of values without one before or behind them, in their stage."""
+    there = np.concatenate([[False], ~np.isnan(values), [False]])
+    return np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])

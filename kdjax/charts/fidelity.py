@@ -28,7 +28,7 @@ def before_and_after(record: Record) -> Figure | None:
     Returns:
         None where no network was trained by two stages and compared with a teacher.
     """
-    groups = [rows for rows in histories(record) if all(row.figures["teacher"] for row in rows)]
+    groups = [rows for rows in histories(record) if all(map(_known, rows))]
     if not groups:
         return None
     features = all(row.figures["teacher"]["cosine"] is not None for rows in groups for row in rows)
@@ -83,15 +83,10 @@ def agreement(record: Record) -> Figure | None:
     rows = [f"{place} {name}" if numbered else name for place, name in enumerate(names, start=1)]
     rows = [labels.wrap(row, _LABEL) for row in rows]
     lines = max(row.count("\n") + 1 for row in rows)
-    texts = None
-    if few := len(names) <= cells.MOST_WITH_VALUES:
-        texts = [[f"{share:.1f}" if share < 100 else "100" for share in row] for row in shares]
-    pitch = 0.1 + 0.13 * max(lines, 2 if few else 1)
+    pitch = 0.1 + 0.13 * lines
     figure, (axes,) = style.figure(2.2 + pitch * len(names))
-    # Every network agrees with itself, which is not to take the shades from the others.
-    others = shares[~np.eye(len(shares), dtype=bool)]
-    lowest, highest = others.min(), max(others.max(), others.min() + 0.5)
-    image = cells.shade(axes, shares, texts, norm=Normalize(lowest, highest, clip=True))
+    # All shades up to 100 %, which the diagonal has.
+    image = cells.shade(axes, shares, None, norm=Normalize(min(shares.min(), 99.5), 100))
     axes.set_yticks(range(len(names)), rows)
     columns = [str(place) for place in range(1, len(names) + 1)] if numbered else names
     figure.colorbar(
@@ -100,7 +95,33 @@ def agreement(record: Record) -> Figure | None:
         label="Equal predictions (% of the images)",
         shrink=0.6,
         aspect=35,
-        extend="max",
     )
     labels.name_columns(axes, columns)
+    room = style.size_of(axes)[0] / len(names)
+    for texts in (_tenths(shares), _whole(shares)):
+        if max(labels.width(text) for row in texts for text in row) + 2 <= room:
+            cells.write(axes, image, shares, texts)
+            break
     return figure
+
+
+def _tenths(shares: np.ndarray) -> list[list[str]]:
+    return [["100" if share == 100 else f"{share:.1f}" for share in row] for row in shares]
+
+
+def _whole(shares: np.ndarray) -> list[list[str]]:
+    """For narrow cells; 100 says that all predictions are equal, and on the diagonal goes without
+    saying."""
+    return [
+        [
+            "" if place == other else f"{share if share == 100 else min(round(share), 99):.0f}"
+            for other, share in enumerate(row)
+        ]
+        for place, row in enumerate(shares)
+    ]
+
+
+def _known(row: Row) -> bool:
+    """Whether a network was compared with a teacher, on logits that are numbers."""
+    like = row.figures["teacher"]
+    return bool(like) and None not in (row.figures["loss"], like["kl"], like["logit_cosine"])

@@ -15,7 +15,7 @@ from kdjax.charts import cells, style
 def alpha_temperature(
     trials: Sequence[Mapping[str, float]], *, split: str = "validation"
 ) -> Figure | None:
-    """Heat map of accuracy over alpha and temperature; the best cell is framed.
+    """Heat map of accuracy over alpha and temperature; the best cell on validation is framed.
 
     Args:
         trials: each with `alpha`, `temperature` and `accuracy` in [0, 1]. Those of the same alpha
@@ -50,13 +50,15 @@ def alpha_temperature(
     low, high = np.nanmin(means), np.nanmax(means)
     norm = Normalize(low, high) if high > low else Normalize(low - 0.5, low + 0.5)
     image = cells.shade(axes, means, texts, norm=norm, origin="lower")
-    for row, column in np.argwhere(means == high):
+    # The best of many test accuracies is too good to be chosen.
+    framed = split != "test"
+    for row, column in np.argwhere(means == high) if framed else ():
         _frame(axes, row, column)
     axes.set_xticks(range(len(temperatures)), [f"{value:g}" for value in temperatures])
     axes.set_yticks(range(len(alphas)), [f"{value:g}" for value in alphas])
     axes.set_xlabel("Temperature")
     axes.set_ylabel("Alpha")
-    axes.set_title(f"Accuracy on the {split} split (%)\n{'; '.join(_notes(counts))}")
+    axes.set_title(f"Accuracy on the {split} split (%)\n{'; '.join(_notes(counts, framed))}")
     figure.colorbar(image, label="Accuracy (%)")
     return figure
 
@@ -71,11 +73,12 @@ def _frame(axes: Axes, row: int, column: int) -> None:
         )
 
 
-def _notes(counts: np.ndarray) -> list[str]:
+def _notes(counts: np.ndarray, framed: bool) -> list[str]:
     """What a reader has to know of the cells."""
     tried = counts[counts > 0]
     if tried.min() < tried.max():
         seeds = "mean over the seeds, their number in brackets"
     else:
         seeds = "one seed" if tried.max() == 1 else f"mean of {tried.max():.0f} seeds"
-    return [seeds, "framed: the best", *(["hatched: not tried"] if counts.min() == 0 else [])]
+    hatched = ["hatched: not tried"] if counts.min() == 0 else []
+    return [seeds, *(["framed: the best"] if framed else []), *hatched]

@@ -1,6 +1,7 @@
 """Which lines stand in which panel of a run's curves, and how they look."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,13 @@ from kdjax.charts.metrics import Curves, Line, network_of
 _DECADES = 1.5
 """Losses that span more have a logarithmic axis."""
 _THIN = "\nthin: training"
+_MEANS = "\n(means between points)"
+_SHARE = 0.05
+"""Of the values at each end, which do not say how far the others reach."""
+_FEW = 5
+"""Fewer values are all shown."""
+_POINTS = 5.0
+"""Percentage points of accuracy that are at least shown on both sides."""
 _MOST_SCHEDULES = 4
 """More of them have no legend: they look like their terms in the panel of losses."""
 _LONGEST = 30
@@ -37,8 +45,8 @@ class Panel(NamedTuple):
     least: float = 1.1
     """Inches that it is at least high."""
     logarithmic: bool = False
-    top: bool = False
-    """The first steps may leave it at the bottom, so that the rest does not look flat."""
+    limits: tuple[float, float] | None = None
+    """The values that it shows; None for all."""
 
     @property
     def height(self) -> float:
@@ -54,7 +62,7 @@ def panels(curves: Curves) -> list[Panel]:
     # A logarithm needs positive values; a minus cosine beside them gets a panel of its own.
     apart = [drawn for drawn in losses if len(drawn.line[1]) and np.nanmin(drawn.line[1]) <= 0]
     positive = [drawn for drawn in losses if all(drawn is not other for other in apart)]
-    if not _spans(positive):
+    if not _robust(Panel("", positive), logarithmic=True).logarithmic:
         positive, apart = losses, []
     thin = [
         looks.network(name, line, marked=False)
@@ -70,13 +78,13 @@ def panels(curves: Curves) -> list[Panel]:
         if len(line[0]) > 1
     ]
     made = [
-        Panel("Loss (terms unweighted)", positive, 1.8, logarithmic=_spans(positive)),
+        _robust(Panel("Loss (terms unweighted)", positive, 1.8), logarithmic=True),
         Panel("Loss, other terms", apart),
-        Panel(f"Accuracy (%){_THIN if thin else ''}", thin + thick, 1.7, top=True),
-        Panel("Validation loss (nats)", validated, 1.4),
-        Panel("Weight", looks.schedules(curves.weights)),
-        Panel("Temperature", looks.schedules(curves.temperatures)),
-        Panel("Learning rate", [Drawn("", curves.learning_rate)]),
+        _robust(Panel(f"Accuracy (%){_THIN if thin else ''}", thin + thick, 1.7)),
+        _robust(Panel("Validation loss (nats)", validated, 1.4), logarithmic=True),
+        Panel(f"Weight{_MEANS}", looks.schedules(curves.weights)),
+        Panel(f"Temperature{_MEANS}", looks.schedules(curves.temperatures)),
+        Panel(f"Learning rate{_MEANS}", [Drawn("", curves.learning_rate)]),
     ]
     filled = [
         panel._replace(lines=[drawn for drawn in panel.lines if len(drawn.line[0])])
@@ -90,6 +98,8 @@ class _Looks:
 
     def __init__(self, curves: Curves):
         self._networks = list(curves.training | curves.validation)
+        names = [*self._networks, *curves.terms]
+        self._short = dict(zip(names, labels.shorten_all(names, _LONGEST), strict=True))
         self._kinds = list(dict.fromkeys(self._kind(name) for name in curves.terms))
 
     def network(self, name: str, line: Line, *, marked: bool = True) -> Drawn:
@@ -97,19 +107,19 @@ class _Looks:
         how = style.look(self._networks.index(name))
         if not marked:
             return Drawn("", line, how.colour, width=0.7)
-        return Drawn(labels.shorten(name, _LONGEST), line, how.colour, "-", how.marker, 1.4)
+        return Drawn(self._short[name], line, how.colour, "-", how.marker, 1.4)
 
     def term(self, name: str, line: Line, *, others: int = 0) -> Drawn:
         """A term of no network is black; `others` share this line."""
         kind = self._kind(name)
-        dashes = style.look(self._kinds.index(kind) if kind in self._kinds else 0).line
+        alike = style.look(self._kinds.index(kind) if kind in self._kinds else 0)
         more = f" and {others} more" if others else ""
-        label = labels.shorten(name, _LONGEST - len(more)) + more
+        label = self._short[name] + more
         network = network_of(name, self._networks)
         if network is None:
-            return Drawn(label, line, dashes=dashes)
+            return Drawn(label, line, dashes=alike.line, marker=alike.marker)
         how = style.look(self._networks.index(network))
-        return Drawn(label, line, how.colour, dashes, how.marker)
+        return Drawn(label, line, how.colour, alike.line, how.marker)
 
     def schedules(self, lines: Mapping[str, Line]) -> list[Drawn]:
         """Terms that go by one schedule are one line."""
@@ -128,10 +138,37 @@ class _Looks:
         return term if network is None else term[: term.find(f"_{network}")]
 
 
-def _spans(lines: Sequence[Drawn]) -> bool:
-    """Whether values are positive and too far apart for a linear axis."""
-    values = np.concatenate([drawn.line[1] for drawn in lines] or [np.zeros(0)])
-    values = values[~np.isnan(values)]
-    if not len(values) or values.min() <= 0:
-        return False
-    return bool(np.log10(values.max() / values.min()) > _DECADES)
+def _robust(panel: Panel, *, logarithmic: bool = False) -> Panel:
+    """The panel without the few values beside which all others would look flat; its label counts
+    them. It has a logarithmic axis where it may and its values span `_DECADES`.
+
+    All values are shown that lie at most twice as far off the middle nine tenths as these are wide,
+    and the last value of every line.
+    """
+    lines = [drawn.line[1][~np.isnan(drawn.line[1])] for drawn in panel.lines]
+    lines = [line for line in lines if len(line)]
+    if not lines:
+        return panel
+    values = np.concatenate(lines)
+    in_decades = logarithmic and bool(values.min() > 0)
+    places = np.log10(values) if in_decades else values
+    order = np.sort(places)
+    apart = math.ceil(_SHARE * len(order)) if len(order) >= _FEW else 0
+    low, high = order[apart], order[len(order) - 1 - apart]
+    reach = max(2 * (high - low), 0.5 if in_decades else _POINTS)
+    last = np.concatenate([line[-1:] for line in lines])
+    shown = values[(places >= low - reach) & (places <= high + reach)]
+    bounds = float(min(shown.min(), last.min())), float(max(shown.max(), last.max()))
+    said = [
+        f"\n{count} {'point lies' if count == 1 else 'points lie'} {where}"
+        for count, where in (
+            (int((values > bounds[1]).sum()), "above"),
+            (int((values < bounds[0]).sum()), "below"),
+        )
+        if count
+    ]
+    return panel._replace(
+        label=panel.label + "".join(said),
+        logarithmic=in_decades and bool(np.log10(bounds[1] / bounds[0]) > _DECADES),
+        limits=bounds if said else None,
+    )

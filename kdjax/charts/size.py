@@ -111,7 +111,7 @@ def throughput(records: Sequence[Record]) -> Figure | None:
             row,
             cost["latency_median"],
             f"{labels.digits(cost['latency_median'])} ({labels.digits(cost['latency_p90'])})",
-            cost["latency_p90"],
+            (cost["latency_median"], cost["latency_p90"]),
         )
         for row, cost in zip(rows, costs, strict=True)
     ]
@@ -125,8 +125,10 @@ def _measured(records: Sequence[Record]) -> list[Row]:
     return [row for row in headline(records) if row.figures["cost"]]
 
 
-def _bar(row: Row, value: float, text: str, reach: float | None = None) -> chart.Bar:
-    return chart.Bar(row.label, value, text, group=row.run, look=row.run, reach=reach)
+def _bar(
+    row: Row, value: float, text: str, whisker: tuple[float, float] | None = None
+) -> chart.Bar:
+    return chart.Bar(row.label, value, text, group=row.run, look=row.run, whisker=whisker)
 
 
 def _setting(row: Row) -> str:

@@ -2,12 +2,14 @@
 are colour-blind; and how it is written, the same bytes on every call."""
 
 import functools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import matplotlib.style
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,6 +20,14 @@ WIDTH = 6.5
 """Inches, of every figure: a page between its margins."""
 FONT = "DejaVu Sans"
 """matplotlib brings it along."""
+_OTHER_SCRIPTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR"),
+    *("Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "IPAGothic"),
+    *("PingFang SC", "Hiragino Sans", "Microsoft YaHei", "MS Gothic", "Malgun Gothic"),
+    *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil", "Noto Sans Thai"),
+    *("Nirmala UI", "Leelawadee UI", "Noto Sans", "Arial Unicode MS", "Unifont"),
+)
+"""Families that have what `FONT` lacks, where they are installed."""
 TEXT = 9.0
 """Points: titles and axis labels."""
 SMALL = 8.0
@@ -28,7 +38,6 @@ SEQUENTIAL = "cividis"
 """The map of magnitudes: its lightness rises evenly, so that grey shows the same order."""
 
 _SETTINGS: Mapping[str, Any] = {
-    "font.family": FONT,
     "font.size": TEXT,
     "axes.titlesize": TEXT,
     "axes.titlelocation": "left",
@@ -80,10 +89,35 @@ def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
 
     @functools.wraps(draw)
     def under_settings(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
-        with matplotlib.style.context(["default", dict(_SETTINGS)]):
+        settings = {**_SETTINGS, "font.family": families()}
+        with matplotlib.style.context(["default", settings]), warnings.catch_warnings():
+            # `without_font` says it once.
+            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
             return draw(*args, **kwargs)
 
     return under_settings
+
+
+@functools.cache
+def families() -> list[str]:
+    """The fonts that text is drawn with: each has what those before it lack."""
+    installed = {entry.name for entry in font_manager.fontManager.ttflist}
+    return [FONT, *(name for name in _OTHER_SCRIPTS if name in installed)]
+
+
+def without_font(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line that says which characters of the names of classes no font here has, if any."""
+    used = {letter for record in records for name in record["class_names"] for letter in name}
+    paths = [font_manager.findfont(name) for name in families()]
+    known = {code for path in paths for code in font_manager.get_font(path).get_charmap()}
+    lacking = sorted(letter for letter in used if ord(letter) not in known)
+    if not lacking:
+        return []
+    more = f" and {len(lacking) - 8} more" if len(lacking) > 8 else ""
+    return [
+        f"no font here has {' '.join(lacking[:8])}{more}, so that figures show boxes: install "
+        "one, as the package fonts-noto-cjk"
+    ]
 
 
 def figure(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from kdjax.figures import numeric
 
@@ -15,12 +16,14 @@ def figures(logits: np.ndarray, label: np.ndarray, names: Sequence[str]) -> dict
     """Everything that is reported of one network.
 
     Args:
-        logits: `[n, k]`, n > 0; an attribute is predicted where its logit is above 0.
+        logits: `[n, k]`, n > 0; an attribute is predicted where its logit is above 0. NaN is no
+            prediction: it is wrong, ranks last, and is in no bin.
         label: `[n, k]` in {0, 1}.
         names: of the k attributes.
 
     Returns:
-        `accuracy`, the mean over attributes; `loss`, the mean binary cross-entropy in nats;
+        `accuracy`, the mean over attributes; `without_prediction`, how many examples lack one of an
+        attribute; `loss`, the mean binary cross-entropy in nats, None where it is not finite;
         `precision`, `recall`, `f1`, means over the attributes that occur among labels or
         predictions; `average_precision`, the mean over the attributes that some example has;
         `calibration_error` and `reliability`; `precision_at_5` and so on, where there are as many
@@ -29,35 +32,38 @@ def figures(logits: np.ndarray, label: np.ndarray, names: Sequence[str]) -> dict
         where no example has it) and `support`.
     """
     logits, label = np.asarray(logits, np.float64), np.asarray(label) > 0.5
-    predicted = logits > 0
+    predicted, unknown = logits > 0, np.isnan(logits)
+    correct = (predicted == label) & ~unknown
     right = (predicted & label).sum(axis=0)
     support, positive = label.sum(axis=0), predicted.sum(axis=0)
     each = {
-        "accuracy": (predicted == label).mean(axis=0),
+        "accuracy": correct.mean(axis=0),
         "precision": numeric.share(right, positive),
         "recall": numeric.share(right, support),
         "f1": numeric.share(2 * right, positive + support),
     }
     occur = (support + positive) > 0
+    ranks = np.where(unknown, -np.inf, logits)
     ranked = [
-        average_precision(logits[:, i], label[:, i]) if support[i] else None
+        average_precision(ranks[:, i], label[:, i]) if support[i] else None
         for i in range(label.shape[1])
     ]
     known = [value for value in ranked if value is not None]
     reliability = calibration(logits, label)
-    hard = -np.where(label, numeric.log_sigmoid(logits), numeric.log_sigmoid(-logits))
+    hard = -np.where(label, special.log_expit(logits), special.log_expit(-logits))
     macro = {
         key: float(each[key][occur].mean()) if occur.any() else 0.0
         for key in ("precision", "recall", "f1")
     }
     return {
-        "accuracy": float((predicted == label).mean()),
-        "loss": float(hard.mean()),
+        "accuracy": float(correct.mean()),
+        "without_prediction": int(unknown.any(axis=1).sum()),
+        "loss": numeric.known(hard.mean()),
         **macro,
         "average_precision": float(np.mean(known)) if known else None,
         "calibration_error": reliability["error"],
         "reliability": reliability,
-        **precision_at(logits, label),
+        **precision_at(ranks, label),
         "attributes": {
             name: {
                 **{key: float(values[index]) for key, values in each.items()},
@@ -113,7 +119,7 @@ def average_precision(scores: np.ndarray, label: np.ndarray) -> float:
     """
     order = np.argsort(-scores, kind="stable")
     scores, label = scores[order], label[order]
-    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
+    last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
     hits = np.cumsum(label)[last]
     recall = np.diff(hits, prepend=0) / label.sum()
     return float((recall * hits / (last + 1)).sum())
@@ -121,6 +127,7 @@ def average_precision(scores: np.ndarray, label: np.ndarray) -> float:
 
 def calibration(logits: np.ndarray, label: np.ndarray, bins: int = BINS) -> dict[str, Any]:
     """As for classes, of every single answer; its confidence is that of the likelier one."""
-    logits = np.asarray(logits, np.float64)
-    confidence = np.exp(numeric.log_sigmoid(np.abs(logits))).ravel()
-    return numeric.reliability(confidence, ((logits > 0) == (label > 0.5)).ravel(), bins)
+    known = ~np.isnan(logits)
+    logits, label = np.asarray(logits, np.float64)[known], np.asarray(label)[known]
+    confidence = special.expit(np.abs(logits))
+    return numeric.reliability(confidence, (logits > 0) == (label > 0.5), bins)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from kdjax.figures import numeric
 
@@ -15,30 +16,34 @@ def figures(logits: np.ndarray, label: np.ndarray, names: Sequence[str]) -> dict
     """Everything that is reported of one network.
 
     Args:
-        logits: `[n, k]`, n > 0.
+        logits: `[n, k]`, n > 0. An example with NaN among its logits has no prediction: it is
+            wrong, and in no column of the confusion matrix and no bin.
         label: `[n]` class indices.
         names: of the k classes.
 
     Returns:
-        `accuracy`; `top5_accuracy` where there are more than 5 classes, else None; `loss`, the mean
-        cross-entropy in nats; `precision`, `recall` and `f1`, the means over the classes that occur
+        `accuracy`; `without_prediction`, how many examples have none; `top5_accuracy` where there
+        are more than 5 classes, else None; `loss`, the mean cross-entropy in nats, None where it is
+        not finite; `precision`, `recall` and `f1`, the means over the classes that occur
         among labels or predictions; `calibration_error`, in [0, 1], and its `reliability`;
         `confusion`, `[k, k]` counts, the true class first; and `classes`, by name: `precision`,
         `recall`, `f1` and `support`.
     """
     logits = np.asarray(logits, np.float64)
     count, width = logits.shape
-    predicted = logits.argmax(axis=1)
-    log_p = numeric.log_softmax(logits)
-    matrix = confusion(predicted, label, width)
-    each = by_class(matrix)
-    occur = (matrix.sum(axis=0) + matrix.sum(axis=1)) > 0
-    reliability = calibration(logits, label)
+    predicted = ~np.isnan(logits).any(axis=1)
+    right = predicted & (logits.argmax(axis=1) == label)
+    log_p = special.log_softmax(logits, axis=1)
+    matrix = confusion(logits[predicted].argmax(axis=1), label[predicted], width)
+    each = by_class(matrix, np.bincount(label, minlength=width))
+    occur = (matrix.sum(axis=0) + each["support"]) > 0
+    reliability = calibration(logits[predicted], label[predicted])
     means = {key: float(each[key][occur].mean()) for key in ("precision", "recall", "f1")}
     return {
-        "accuracy": float((predicted == label).mean()),
+        "accuracy": float(right.mean()),
+        "without_prediction": int((~predicted).sum()),
         "top5_accuracy": top(logits, label, TOP) if width > TOP else None,
-        "loss": float(-log_p[np.arange(count), label].mean()),
+        "loss": numeric.known(-log_p[np.arange(count), label].mean()),
         **means,
         "calibration_error": reliability["error"],
         "reliability": reliability,
@@ -53,12 +58,14 @@ def figures(logits: np.ndarray, label: np.ndarray, names: Sequence[str]) -> dict
 def top(logits: np.ndarray, label: np.ndarray, among: int) -> float:
     """Share of examples whose class is among the `among` most probable.
 
-    Of equal logits, those of lower classes come first, as for the most probable one.
+    Of equal logits, those of lower classes come first, as for the most probable one. An example
+    with NaN logits does not count as among them.
     """
     mine = np.take_along_axis(logits, label[:, None], axis=1)
     before = np.arange(logits.shape[1]) < label[:, None]
     ahead = (logits > mine) | ((logits == mine) & before)
-    return float((ahead.sum(axis=1) < among).mean())
+    among_them = (ahead.sum(axis=1) < among) & ~np.isnan(logits).any(axis=1)
+    return float(among_them.mean())
 
 
 def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
@@ -67,9 +74,14 @@ def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndar
     return counts.reshape(classes, classes)
 
 
-def by_class(matrix: np.ndarray) -> dict[str, np.ndarray]:
-    """Precision, recall, F1 and support `[k]` of each class; 0 where nothing was divided by."""
-    right, predicted, support = np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
+def by_class(matrix: np.ndarray, support: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall, F1 and support `[k]` of each class; 0 where nothing was divided by.
+
+    Args:
+        matrix: `[k, k]` of `confusion`.
+        support: `[k]` examples of each class, those without a prediction too.
+    """
+    right, predicted = np.diag(matrix), matrix.sum(axis=0)
     return {
         "precision": numeric.share(right, predicted),
         "recall": numeric.share(right, support),
@@ -88,6 +100,6 @@ def calibration(logits: np.ndarray, label: np.ndarray, bins: int = BINS) -> dict
         `error`, and for each bin `confidence` and `accuracy` (None where it is empty), `count`.
     """
     logits = np.asarray(logits, np.float64)
-    confidence = np.exp(numeric.log_softmax(logits)).max(axis=1)
+    confidence = special.softmax(logits, axis=1).max(axis=1)
     right = logits.argmax(axis=1) == label
     return numeric.reliability(confidence, right, bins)

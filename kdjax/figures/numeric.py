@@ -5,15 +5,9 @@ from typing import Any
 import numpy as np
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """`[n, k]`; finite for logits of any size."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def log_sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Of any shape; finite for logits of any size."""
-    return -np.logaddexp(0.0, -logits)
+def known(value: float | np.floating[Any]) -> float | None:
+    """A measure, or None where NaN or infinite values went into it."""
+    return float(value) if np.isfinite(value) else None
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -38,7 +32,7 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int) -> dict[st
     count = np.bincount(index, minlength=bins)
     sure = np.bincount(index, weights=confidence, minlength=bins)
     hits = np.bincount(index, weights=right.astype(np.float64), minlength=bins)
-    error = float(np.abs(sure - hits).sum() / len(confidence))
+    error = float(np.abs(sure - hits).sum() / max(len(confidence), 1))
 
     def means(total: np.ndarray) -> list[float | None]:
         return [float(t / n) if n else None for t, n in zip(total, count, strict=True)]

@@ -105,6 +105,7 @@ def record(rows, *, workdir="runs/two", classes=10, multi_label=False):
         "dataset": "mnist",
         "seed": 0,
         "split": "test",
+        "on": None,
         "examples": 10_000,
         "class_names": names,
         "multi_label": multi_label,

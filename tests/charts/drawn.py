@@ -51,8 +51,16 @@ def assert_readable(figure):
 
 
 def bars(axes):
-    """Ends of the bars, from the top."""
+    """Ends of the bars, or of what is points in their place, from the top."""
+    points = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    if points:
+        return [float(line.get_xdata()[0]) for line in points]
     return [patch.get_x() + patch.get_width() for patch in axes.patches]
+
+
+def whiskers(axes):
+    """Their ends, from the top."""
+    return [tuple(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2]
 
 
 def tick_names(axis):

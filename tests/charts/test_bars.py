@@ -1,11 +1,12 @@
 """Bars: accuracy, compression, throughput and fidelity show the record's own numbers."""
 
+import numpy as np
 import pytest
 
 from kdjax.charts import accuracy, fidelity, size
-from kdjax.charts.bars import start_of
+from kdjax.charts.bars import Bar, start_of
 from tests.charts import data
-from tests.charts.drawn import assert_readable, bars, tick_names, words
+from tests.charts.drawn import assert_readable, bars, tick_names, whiskers, words
 
 TWO = data.two_phase()
 MANY = data.many()
@@ -43,22 +44,55 @@ def test_rows_of_several_runs_are_prefixed_and_of_one_are_not():
     assert names[5] == "others/two: peer_0"
 
 
-def test_a_cut_axis_says_so_and_holds_every_bar():
+def test_an_axis_that_does_not_start_at_0_has_points_in_place_of_bars():
     axes = accuracy.bars([TWO]).axes[0]
-    start = axes.get_xlim()[0]
-    assert start > 90
-    assert axes.get_xlabel().endswith(f"the axis starts at\N{NO-BREAK SPACE}{start:g}")
-    assert all(patch.get_x() == start and patch.get_width() > 0 for patch in axes.patches)
-    whole = accuracy.bars([ONE]).axes[0]
+    assert axes.get_xlim()[0] > 90
+    assert not axes.patches
+    low = data.one()
+    low["networks"]["baseline"]["accuracy"] = 0.1
+    whole = accuracy.bars([TWO, low]).axes[0]
     assert whole.get_xlim()[0] == 0
-    assert "starts" not in whole.get_xlabel()
+    assert all(patch.get_x() == 0 for patch in whole.patches)
+    assert len(whole.patches) == 5
+
+
+def test_accuracies_have_wilsons_interval_over_the_images():
+    """Agresti and Coull's closed form of Wilson's score interval."""
+    record = data.one()
+    record["networks"]["baseline"]["accuracy"] = 0.9
+    record["examples"] = 50
+    figure = accuracy.bars([record])
+    z, p, n = 1.959963985, 0.9, 50
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    ends = (100 * (centre - reach), 100 * (centre + reach))
+    assert whiskers(figure.axes[0]) == [pytest.approx(ends)]
+    assert figure.axes[0].get_xlabel().endswith("lines: 95 % intervals over the images")
+    assert_readable(figure)
+    # The mean over attributes is no share of images.
+    assert not whiskers(accuracy.bars([data.two_phase(multi_label=True)]).axes[0])
+
+
+def test_means_over_seeds_have_their_deviation():
+    record = data.two_phase()
+    for row in record["networks"].values():
+        row |= {"seeds": 3, "deviation": 0.004}
+    record["networks"]["teacher"] |= {"seeds": 1, "deviation": None}
+    figure = accuracy.bars([record])
+    peer = 100 * record["networks"]["peer_0"]["accuracy"]
+    assert whiskers(figure.axes[0])[0] == pytest.approx((peer - 0.4, peer + 0.4))
+    assert len(whiskers(figure.axes[0])) == 3
+    assert "the standard deviation" in figure.axes[0].get_xlabel()
+    assert_readable(figure)
 
 
 @pytest.mark.parametrize("values", [[97.0, 98.0], [10.0, 90.0], [98.0], [0.0, 0.0], [50.0, 51.3]])
 def test_the_start_of_an_axis_is_below_every_value(values):
-    start = start_of(values)
+    start = start_of([Bar("", value, "") for value in values])
     assert start == 0 or start < min(values)
     assert (start > 0) == (len(set(values)) > 1 and min(values) >= 3 * (max(values) - min(values)))
+    wide = start_of([Bar("", value, "", whisker=(0.5 * value, value)) for value in values])
+    assert wide == 0
 
 
 def test_axis_of_accuracies_names_what_the_records_share():
@@ -89,7 +123,7 @@ def test_before_and_after_prints_the_difference(multi_label):
     assert bars(axes)[:2] == pytest.approx([100 * before["accuracy"], 100 * after["accuracy"]])
     change = 100 * (after["accuracy"] - before["accuracy"])
     assert f"{100 * after['accuracy']:.2f} (+{change:.2f} points)" in words(figure)
-    assert len(axes.patches) == 4
+    assert len(bars(axes)) == 4
     assert_readable(figure)
 
 
@@ -108,7 +142,8 @@ def test_a_loss_is_printed_with_a_minus_and_three_stages_are_compared_in_order()
     assert {"96.00", "98.00 (+2.00 points)", "97.00 (\N{MINUS SIGN}1.00 points)"} <= set(
         words(figure)
     )
-    assert len({(patch.get_facecolor(), patch.get_hatch()) for patch in axes.patches}) == 3
+    points = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    assert len({(line.get_color(), line.get_marker()) for line in points}) == 3
 
 
 def test_before_and_after_is_none_without_two_stages():
@@ -150,6 +185,15 @@ def test_fidelity_is_none_without_a_teacher():
     assert fidelity.before_and_after(record) is None
 
 
+@pytest.mark.parametrize("key", ["loss", "kl"])
+def test_networks_without_numbers_are_left_out(key):
+    record = data.two_phase()
+    row = record["networks"]["peer_0"]
+    (row if key == "loss" else row["teacher"])[key] = None
+    figure = fidelity.before_and_after(record)
+    assert tick_names(figure.axes[0].yaxis) == ["peer_1 after peer_1", "peer_1 after mutual"]
+
+
 def test_binary_cross_entropy_is_named():
     label = fidelity.before_and_after(data.two_phase(multi_label=True)).axes[1].get_xlabel()
     assert label.startswith("Binary cross-entropy")
@@ -169,7 +213,7 @@ def test_throughput_has_whiskers_to_the_90th_percentile(record):
     fast, slow = figure.axes
     assert bars(fast)[0] == 3456
     assert bars(slow)[:2] == pytest.approx([3.1, 0.42])
-    assert [tuple(line.get_xdata()) for line in slow.lines[::2]][:2] == [(3.1, 3.9), (0.42, 0.55)]
+    assert whiskers(slow)[:2] == [(3.1, 3.9), (0.42, 0.55)]
     assert fast.get_xlabel().replace("\n", " ") == "Images per second batches of 256 on 1 x cpu"
     assert_readable(figure)
 

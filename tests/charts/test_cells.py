@@ -41,10 +41,26 @@ def test_long_names_become_numbers_under_the_columns():
     assert_readable(figure)
 
 
-def test_agreement_of_more_than_fifteen_has_no_numbers():
-    figure = fidelity.agreement(data.two_phase(12))
-    assert len(figure.axes[0].texts) == 0
+@pytest.mark.parametrize(("peers", "networks"), [(7, 16), (12, 26)])
+def test_agreement_of_more_than_fifteen_is_in_whole_percents_where_there_is_no_room(
+    peers, networks
+):
+    record = data.two_phase(peers)
+    figure = fidelity.agreement(record)
+    matrix = 100 * np.asarray(record["agreement"]["matrix"])
+    texts = cell_texts(figure.axes[0])
+    assert len(texts) == networks**2
+    whole = networks > 20
+    assert texts[0, 1] == f"{matrix[0, 1]:.{0 if whole else 1}f}"
+    assert texts[0, 0] == ("" if whole else "100")
     assert_readable(figure)
+
+
+def test_shades_of_agreement_reach_100_percent():
+    record = data.two_phase()
+    norm = fidelity.agreement(record).axes[0].images[0].norm
+    assert norm.vmax == 100
+    assert norm.vmin == pytest.approx(100 * np.min(record["agreement"]["matrix"]))
 
 
 def test_agreement_needs_two_networks():
@@ -115,6 +131,17 @@ def test_large_counts_fit_into_narrow_cells():
     assert_readable(figure)
 
 
+def test_examples_without_a_prediction_are_in_the_title():
+    record = data.two_phase()
+    record["networks"]["peer_0"]["without_prediction"] = 12
+    counts = np.asarray(record["networks"]["peer_0"]["confusion"])
+    title = confusion.matrix(record, "peer_0").get_suptitle()
+    assert title == (
+        f"peer_0: {counts.trace():,} of {counts.sum() + 12:,} images right; 12 have no prediction "
+        "(NaN logits)"
+    )
+
+
 @pytest.mark.parametrize("row", ["nobody", "peer_0"])
 def test_no_confusion_matrix(row):
     with pytest.raises(ValueError, match=f"no confusion matrix of '{row}' in runs/two"):
@@ -146,7 +173,9 @@ def test_seeds_are_averaged_and_counted():
     assert shades(axes)[1, 2] == pytest.approx(98.01)
     assert cell_texts(axes)[1, 2] == "98.01"
     title = axes.get_title("left")
-    assert title == "Accuracy on the test split (%)\nmean of 3 seeds; framed: the best"
+    # No setting is the best by its test accuracy.
+    assert title == "Accuracy on the test split (%)\nmean of 3 seeds"
+    assert not axes.patches
 
 
 def test_missing_cells_are_hatched_and_uneven_counts_are_in_brackets():

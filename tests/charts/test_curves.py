@@ -29,9 +29,9 @@ def test_panels_of_a_run_of_three_stages():
         "Loss (terms unweighted)",
         "Accuracy (%) thin: training",
         "Validation loss (nats)",
-        "Weight",
-        "Temperature",
-        "Learning rate",
+        "Weight (means between points)",
+        "Temperature (means between points)",
+        "Learning rate (means between points)",
     ]
     loss = line(panel(figure, "Loss (terms unweighted)"), "ce_peer_0")
     logged = [(row["step"], row["train/ce_peer_0"]) for row in rows if "train/ce_peer_0" in row]
@@ -94,13 +94,75 @@ def test_a_negative_term_beside_a_logarithmic_axis_has_its_own_panel():
     assert_readable(curves.training(rows))
 
 
-def test_the_early_steps_do_not_flatten_the_accuracies():
-    axes = panel(curves.training(data.log(PEERS)), "Accuracy (%) thin: training")
-    assert axes.get_ylim()[0] > 75
+def accuracies(values, more=()):
+    """Rows of one network's training and of another's validation."""
+    rows = [
+        {"step": step, "stage": "s", "train/loss": 1.0, "train/net/accuracy": value}
+        for step, value in enumerate(values, start=1)
+    ]
+    return rows + [
+        {"step": step, "stage": "s", "val/low/accuracy": value, "val/low/loss": 1.0}
+        for step, value in more
+    ]
+
+
+def of_kind(figure, kind):
+    (found,) = [axes for axes in figure.axes if axes.get_ylabel().startswith(kind)]
+    return found
+
+
+def test_no_accuracy_leaves_the_panel_unless_all_others_would_look_flat():
+    """A network that is the worst throughout is in it, however many others are better."""
+    rows = accuracies(np.linspace(0.5, 0.99, 40), [(20, 0.4), (40, 0.41)])
+    axes = of_kind(curves.training(rows), "Accuracy")
+    assert axes.get_ylim()[0] < 40
+    assert "lie" not in axes.get_ylabel()
+
+
+def test_what_lies_outside_is_counted():
+    rows = accuracies([0.1, 0.2, *np.linspace(0.97, 0.99, 60)])
+    figure = curves.training(rows)
+    axes = of_kind(figure, "Accuracy")
+    low, high = axes.get_ylim()
+    assert 20 < low < 97
+    assert high > 99
+    assert axes.get_ylabel().replace("\n", " ").endswith("2 points lie below")
+    assert_readable(figure)
+
+
+def test_one_validation_loss_does_not_flatten_the_others():
+    losses = [0.9, 0.7, 0.5, 0.4, 295.0, 0.35, 0.34, 0.33, 0.32, 0.31]
+    rows = [
+        {"step": step, "stage": "s", "val/net/accuracy": 0.9, "val/net/loss": loss}
+        for step, loss in enumerate(losses, start=1)
+    ]
+    axes = of_kind(curves.training(rows), "Validation loss")
+    assert axes.get_ylabel().replace("\n", " ").endswith("1 point lies above")
+    low, high = axes.get_ylim()
+    assert low < 0.31
+    assert 0.9 < high < 3
+    # Where it is the last one, it is what the run ends with.
+    rows[4]["val/net/loss"], rows[-1]["val/net/loss"] = 0.33, 295.0
+    axes = of_kind(curves.training(rows), "Validation loss")
+    assert axes.get_ylim()[1] > 295
+    assert axes.get_yscale() == "log"
+
+
+def test_a_stage_of_one_point_is_drawn():
+    rows = [
+        {"step": 10, "stage": "teacher", "train/ce": 1.0, "train/learning_rate": 0.1},
+        {"step": 20, "stage": "student", "train/ce": 0.5, "train/learning_rate": 0.1},
+        {"step": 21, "stage": "student", "train/ce": 0.4, "train/learning_rate": 0.1},
+    ]
+    for axes in curves.training(rows).axes:
+        dots = [one for one in axes.lines if one.get_linestyle() == "None"]
+        assert [list(one.get_xdata()) for one in dots] == [[10]]
+        assert all(one.get_marker() not in ("", "None") for one in dots)
 
 
 def test_equal_schedules_are_one_line():
-    axes = panel(curves.training(data.log({"peers": ["peer_0", "peer_1", "peer_2"]})), "Weight")
+    figure = curves.training(data.log({"peers": ["peer_0", "peer_1", "peer_2"]}))
+    axes = panel(figure, "Weight (means between points)")
     assert [line.get_label() for line in axes.lines] == ["soft_peer_0 and 2 more"]
 
 

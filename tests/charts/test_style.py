@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from kdjax.charts import accuracy, labels, style
+from kdjax.charts import accuracy, confusion, labels, style
 from kdjax.charts.records import run_labels
 from tests.charts import data
 from tests.charts.drawn import assert_readable
@@ -53,15 +53,33 @@ def test_run_labels(workdirs, expected):
     assert run_labels([{"workdir": workdir} for workdir in workdirs]) == expected
 
 
-def test_long_names_are_broken_where_they_may_be_and_else_shortened():
+def test_long_names_are_broken_where_they_may_be_and_else_anywhere():
     assert labels.wrap("generation_0+generation_1", 80) == "generation_0+\ngeneration_1"
     assert labels.wrap("short", 80) == "short"
     assert labels.wrap("one\ntwo", 80) == "one\ntwo"
     narrow = labels.wrap("a" * 60, 80)
-    assert "…" in narrow
-    assert "\n" not in narrow
-    assert labels.width(narrow) <= 80 < labels.width("a" * 60)
+    assert narrow.replace("\n", "") == "a" * 60
+    assert max(map(labels.width, narrow.split("\n"))) <= 80 < labels.width("a" * 60)
+    member = "student@temperature=0.5@alpha=0.25@seed=0"
+    assert labels.wrap(member, 90).replace("\n", "") == member
     assert labels.shorten("abcdefghij", 5) == "ab…ij"
+
+
+def test_names_that_differ_stay_different():
+    names = [f"student temperature={t} alpha=0.{a}25" for t in (1, 11, 111) for a in (1, 2)]
+    for length in (5, 10, 20, 40):
+        short = labels.shorten_all(names, length)
+        assert len(set(short)) == len(names)
+    assert labels.shorten_all(["a" * 40, "b" * 40, "a" * 40], 5) == ["aa…aa", "bb…bb", "aa…aa"]
+
+
+def test_a_character_that_no_font_has_is_said_once_and_does_not_warn(tmp_path):
+    record = data.two_phase()
+    record["class_names"] = ["\U000f0000cat", *record["class_names"][1:]]
+    style.save(confusion.matrix(record, "peer_0"), tmp_path, "confusion")
+    (line,) = style.without_font([record])
+    assert "no font here has \U000f0000, so" in line
+    assert style.without_font([data.two_phase()]) == []
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,15 @@ def test_tuning_takes_the_best_mean_and_hands_it_on():
     assert tuning["soft targets"]["tried"][4]["mean"] == pytest.approx(61.5)
     assert len({(*call[1].values(), call[2]) for call in seen if call[0] == "soft targets"}) == 12
     assert seen[-1] == ("FitNets", {"alpha": 0.9, "temperature": 4.0}, 2, "")
+
+
+def test_tables_say_what_cannot_be_known(capsys):
+    def run(method, seed, settings):
+        return result(student=0.9 + 0.01 * seed + 0.01 * (method.label != "alone"))
+
+    chosen = [methods_table.BY_LABEL[label] for label in ("alone", "virtual teacher")]
+    rows = methods.compare(run, chosen, [0, 1, 2], {}, "mnist")["rows"]
+    assert "| +1.00 [unknown] |" in methods_report.markdown({"rows": rows})
+    record = {"rows": rows, "seeds": [0, 1, 2], "dataset": "mnist", "fraction": 1.0}
+    methods_report.show(record)
+    assert "+1.00 [unknown]" in capsys.readouterr().out

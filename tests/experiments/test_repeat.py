@@ -73,3 +73,23 @@ def test_a_record_goes_to_the_workdir_and_nothing_to_the_source(tmp_path):
         assert set(record["summary"]) == {"student"}
     assert {path.name for path in (tmp_path / "there").iterdir()} == {"records"}
     assert {path.name for path in (root / "experiments" / "results").iterdir()} == before
+
+
+def test_the_table_says_what_cannot_be_known(capsys):
+    same = [
+        {
+            "networks": {
+                "student": {"test": {"accuracy": b + 0.01}},
+                "baseline": {"test": {"accuracy": b}},
+            }
+        }
+        for b in BASELINE[:2]
+    ]
+    for found, shown in ((same, "+1.00 [unknown]"), (results()[:3], "about")):
+        record = {
+            "seeds": list(range(len(found))),
+            "summary": repeat.summarise(found),
+            "training_seconds": [{"student": 1.0}],
+        }
+        repeat.show("name", record)
+        assert shown in capsys.readouterr().out

@@ -67,3 +67,24 @@ def test_nothing_has_any_attribute():
     assert found["accuracy"] == 1.0
     assert found["average_precision"] is None
     assert found["precision"] == found["recall"] == found["f1"] == 0.0
+
+
+def test_attributes_without_numbers_are_wrong_and_rank_last():
+    logits, label, names = problem(60, 8, 0)
+    lost = np.random.default_rng(1).random(logits.shape) < 0.2
+    lost[:, 7] = True
+    found = attributes.figures(np.where(lost, np.nan, logits), label, names)
+    right = ((logits > 0) == (label > 0)) & ~lost
+    assert found["accuracy"] == pytest.approx(right.mean())
+    assert found["without_prediction"] == 60
+    assert found["loss"] is None
+    assert sum(found["reliability"]["count"]) == (~lost).sum()
+    least = np.where(lost, logits.min() - 1, logits)
+    for index, name in enumerate(names):
+        assert found["attributes"][name]["accuracy"] == pytest.approx(right[:, index].mean())
+        expected = metrics.recall_score(label[:, index], (least > 0)[:, index], zero_division=0)
+        assert found["attributes"][name]["recall"] == pytest.approx(expected)
+        if label[:, index].any():
+            ranked = metrics.average_precision_score(label[:, index], least[:, index])
+            assert found["attributes"][name]["average_precision"] == pytest.approx(ranked)
+    assert found["precision_at_5"] == attributes.precision_at(least, label)["precision_at_5"]

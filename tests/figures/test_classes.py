@@ -87,3 +87,28 @@ def test_extreme_logits_are_finite():
     found = classes.figures(logits, np.array([0, 0]), "abc")
     assert found["loss"] == pytest.approx(1e4)
     assert found["calibration_error"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_examples_without_numbers_are_wrong_and_in_no_column(share):
+    """As scikit-learn counts predictions of a class that is none of those."""
+    logits, label = problem(80, 8, range(8))
+    rng = np.random.default_rng(1)
+    lost = rng.random(80) < share
+    logits[lost, rng.integers(0, 8, lost.sum())] = np.nan
+    predicted = np.where(lost, -1, logits.argmax(axis=1))
+    found = classes.figures(logits, label, [str(index) for index in range(8)])
+    assert found["without_prediction"] == lost.sum()
+    assert found["accuracy"] == metrics.accuracy_score(label, predicted)
+    assert found["loss"] is None
+    matrix = np.asarray(found["confusion"])
+    assert matrix.sum() == (~lost).sum() == sum(found["reliability"]["count"])
+    assert np.trace(matrix) == round(80 * found["accuracy"])
+    each = metrics.precision_recall_fscore_support(
+        label, predicted, labels=range(8), average=None, zero_division=0
+    )
+    for key, values in zip(("precision", "recall", "f1", "support"), each, strict=True):
+        assert [row[key] for row in found["classes"].values()] == pytest.approx(list(values)), key
+    ranked = np.argsort(-logits, axis=1)[:, :5]
+    among = (ranked == label[:, None]).any(axis=1) & ~lost
+    assert found["top5_accuracy"] == among.mean()

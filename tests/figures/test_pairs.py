@@ -54,3 +54,38 @@ def test_alignment_ignores_rotation_scale_and_shift_and_is_hsics_ratio():
     expected = np.sum(k * m) / np.sqrt(np.sum(k * k) * np.sum(m * m))
     assert pairs.linear_cka(x, y) == pytest.approx(expected)
     assert pairs.linear_cka(x, y) < 0.5
+
+
+@pytest.mark.parametrize("attributes", [False, True])
+def test_logits_that_are_no_numbers_agree_with_nothing(attributes):
+    logits = RNG.normal(size=(10, 4))
+    # Class 0 or an absent attribute is what a comparison of NaN gives.
+    logits[:, 0] = 5.0 - 10.0 * attributes
+    lost = logits.copy()
+    lost[:3] = np.nan
+    found = pairs.predictions(lost, logits, attributes=attributes)
+    assert found == {"kl": None, "agreement": 0.7, "logit_cosine": None}
+    assert pairs.matrix([lost, logits], attributes=attributes) == [[0.7, 0.7], [0.7, 1.0]]
+    assert pairs.features(lost, logits) == {"cosine": None, "cka": None}
+
+
+@pytest.mark.parametrize("level", [1e-3, 1.0, 0.1, 1e4])
+def test_features_that_vary_by_rounding_alone_have_no_alignment(level):
+    """What a network in float32 puts out for a constant differs in the last places."""
+    other = RNG.normal(size=(200, 5))
+    constant = np.full((200, 7), level, np.float32)
+    assert pairs.features(constant, other)["cka"] is None
+    assert pairs.features(other, constant)["cka"] is None
+    ulps = RNG.integers(-3, 4, constant.shape)
+    nearly = constant + ulps.astype(np.float32) * np.spacing(constant)
+    assert np.ptp(nearly) > 0
+    assert pairs.features(nearly, other)["cka"] is None
+
+
+def test_a_small_but_real_variation_has_an_alignment_whatever_stands_beside_it():
+    small = 1.0 + 1e-4 * RNG.normal(size=(200, 3))
+    assert pairs.linear_cka(small, small) == pytest.approx(1.0)
+    # A feature that is large and constant, but for rounding, does not count.
+    large = np.full((200, 1), 1e6, np.float32) + RNG.integers(-1, 2, (200, 1)) * np.float32(0.0625)
+    beside = np.concatenate([small, large], axis=1)
+    assert pairs.linear_cka(beside, small) == pytest.approx(1.0)

@@ -1,0 +1,125 @@
+"""What an evaluation leaves on disk so that a report need not compute it again.
+
+`predictions.npz` holds logits by a digest of all that they depend on: the compiled program, the
+network's variables, and the images. `evaluation.json` has that digest beside every network.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+
+from kdjax import cost, restore, runtime, writers
+from kdjax.build import Plan
+from kdjax.data.types import Split
+from kdjax.restore import Found
+from kdjax.types import Network
+
+FILE = "predictions.npz"
+
+
+class Digests(NamedTuple):
+    """What figures of one network depend on."""
+
+    program: str
+    """Its time."""
+    predictions: str
+    """Its logits."""
+
+
+class Kept(NamedTuple):
+    """What earlier evaluations computed."""
+
+    logits: Mapping[str, np.ndarray]
+    """By `Digests.predictions`, `[n, k]`."""
+    likeness: Mapping[tuple[str, str, str], dict[str, Any]]
+    """By the predictions of a network and of its teacher, and the layer."""
+    times: Mapping[tuple[str, str, int], dict[str, Any]]
+    """By program, device and size of a batch."""
+
+
+NOTHING = Kept({}, {}, {})
+
+
+def digests(found: Mapping[str, Found], plan: Plan, split: Split) -> dict[str, Digests]:
+    """Of every network.
+
+    Args:
+        found: the networks by row.
+        plan: the run's.
+        split: the images that are predicted.
+    """
+    images = hashlib.sha256(
+        json.dumps([plan.data.source, plan.data.content, dict(plan.appearance)]).encode()
+    )
+    images.update(np.ascontiguousarray(split.id).tobytes())
+    images.update(np.ascontiguousarray(split.label).tobytes())
+    programs: dict[Network, str] = {}
+    made = {}
+    for row, one in found.items():
+        if one.network not in programs:
+            text = cost.text(one.network, one.state, plan.data.image_shape)
+            programs[one.network] = hashlib.sha256(text.encode()).hexdigest()
+        program = programs[one.network]
+        whole = f"{program} {restore.digest(one.state)} {images.hexdigest()}"
+        made[row] = Digests(program, hashlib.sha256(whole.encode()).hexdigest())
+    return made
+
+
+def write(folder: Path, logits: Mapping[str, np.ndarray]) -> None:
+    """Writes logits by their digests, in place of what was there."""
+    writers.write_arrays(folder / FILE, logits)
+
+
+def read(folders: Iterable[Path]) -> Kept:
+    """What evaluations wrote to any of some folders; what cannot be read is left out, and said."""
+    logits: dict[str, np.ndarray] = {}
+    likeness: dict[tuple[str, str, str], dict[str, Any]] = {}
+    times: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for folder in folders:
+        if not (folder / FILE).exists():
+            continue
+        try:
+            with np.load(folder / FILE) as file:
+                theirs = dict(file)
+            written = json.loads((folder / "evaluation.json").read_text())
+            for record in written.get("runs", [written]):
+                likeness |= _likeness(record)
+                times |= _times(record)
+            logits |= theirs
+        except (OSError, ValueError, LookupError, AttributeError, TypeError, BadZipFile) as error:
+            reason = " ".join(str(error).split())[:80]
+            print(f"{folder / FILE} cannot be read back ({reason}): its networks predict again")
+    return Kept(logits, likeness, times)
+
+
+def _likeness(record: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    return {
+        (
+            figures["digests"]["predictions"],
+            record["teacher_predictions"],
+            record["layer"],
+        ): figures["teacher"]
+        for figures in record["networks"].values()
+        if figures["teacher"]
+    }
+
+
+def _times(record: dict[str, Any]) -> dict[tuple[str, str, int], dict[str, Any]]:
+    found = {}
+    for figures in record["networks"].values():
+        timed = {name: figures["cost"][name] for name in cost.UNTIMED}
+        if timed["throughput"] is not None:
+            batch = timed["throughput_batch"]
+            found[figures["digests"]["program"], record["device"], batch] = timed
+    return found
+
+
+def times(kept: Kept, digests: Mapping[str, Digests], batch: int) -> dict[str, dict[str, Any]]:
+    """By row how long a network took on this device, where that was measured."""
+    found = {row: (one.program, runtime.devices(), batch) for row, one in digests.items()}
+    return {row: kept.times[key] for row, key in found.items() if key in kept.times}
