@@ -7,7 +7,6 @@ from typing import Any
 
 import jaxlib.version
 
-
 # Most of the tests' time is XLA's: with less optimisation it compiles in half of it. Flags that are
 # set already come last and win.
 # `helpers.as_in_runs` compiles with the flags that a real run would have.
