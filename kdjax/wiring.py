@@ -32,6 +32,7 @@ def check(
     models: Mapping[str, str],
     image_shape: tuple[int, int, int],
     label: jax.ShapeDtypeStruct,
+    classes: int,
 ) -> None:
     """Every stage, in order.
 
@@ -41,6 +42,7 @@ def check(
         models: of every network, for messages.
         image_shape: `(h, w, c)`.
         label: of a batch of two examples.
+        classes: how many there are, or attributes.
 
     Raises:
         UserError: the first thing that does not fit.
@@ -48,7 +50,7 @@ def check(
     _check_order(stages, restored)
     for stage in stages:
         shapes = {
-            name: _trace(name, network, models[name], image_shape)
+            name: _trace(name, network, models[name], image_shape, classes)
             for name, network in stage.program.networks.items()
         }
         _check_starts(stage, models)
@@ -91,7 +93,7 @@ def _check_order(stages: Sequence[Wired], restored: Sequence[str]) -> None:
 
 
 def _trace(
-    name: str, network: Network, model: str, image_shape: tuple[int, int, int]
+    name: str, network: Network, model: str, image_shape: tuple[int, int, int], classes: int
 ) -> tuple[NetState, Outputs]:
     image = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
     try:
@@ -101,10 +103,17 @@ def _trace(
         fits = 0 not in [leaf.size for leaf in jax.tree.leaves(outputs.features)]
     except (ValueError, TypeError, ZeroDivisionError) as error:
         fits, reason = False, f": {' '.join(str(error).split())[:200]}"
+    except UserError as error:
+        raise UserError(f"network {name!r} ({model}): {error}") from error
     if not fits:
         h, w, c = image_shape
         raise UserError(
             f"network {name!r} ({model}) does not fit images of {h} x {w} x {c}{reason}"
+        )
+    if outputs.logits.shape != (2, classes):
+        raise UserError(
+            f"network {name!r} ({model}) returns logits of shape {outputs.logits.shape} for two "
+            f"images; with {classes} classes or attributes they must be (2, {classes})"
         )
     return state, outputs
 

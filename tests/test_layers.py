@@ -91,6 +91,7 @@ def test_who_imports_what():
         "build_sweep.py",
         "build_terms.py",
         "checks.py",
+        "effects.py",
         "main.py",
         "sweep.py",
         "train.py",
@@ -126,7 +127,7 @@ def test_stages_of_a_config_are_read_by_build_and_its_checks_alone():
     readers = {
         f for f in FILES if "config.stages" in f.read_text() or "config.terms" in f.read_text()
     }
-    assert relative(readers) == {"build.py", "checks.py"}
+    assert relative(readers) == {"build.py", "checks.py", "effects.py"}
 
 
 def test_no_config_get_with_a_default():

@@ -136,10 +136,11 @@ def write_split(
         encoded: for each row, in any order, the row, a name for messages and the file's bytes.
 
     Raises:
-        UserError: an image cannot be decoded (names it), or is missing.
+        UserError: an image cannot be decoded (names it), or is missing; or the disk is too small.
     """
-    written = 0
-    array = _allocate(path / "image.npy", (len(label), *request.image_shape))
+    written, shape = 0, (len(label), *request.image_shape)
+    images.require_room(shape, shutil.disk_usage(path).free, f"the disk of {path.parent}")
+    array = _allocate(path / "image.npy", shape)
     rows: Iterator[tuple[int, str, bytes]] = iter(encoded)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while batch := list(islice(rows, _BATCH)):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from kdjax.convolution import convolution
+from kdjax.errors import UserError
 from kdjax.types import Array, NetState, Network, Outputs, PyTree
 
 uniform_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
@@ -51,7 +52,7 @@ def network(
     def predict(params: PyTree, stats: PyTree, image: Array) -> tuple[Outputs, PyTree]:
         variables = {"params": params, "batch_stats": stats}
         result: Any = module.apply(variables, image, train=False)
-        return Outputs(*result), stats
+        return _outputs(result), stats
 
     def learn(
         params: PyTree, stats: PyTree, image: Array, key: Array | None
@@ -79,6 +80,22 @@ def network(
         return jax.tree.map(lambda x: x.astype(jnp.float32), made), stats
 
     return Network(init, apply, key_name)
+
+
+def _outputs(result: Any) -> Outputs:
+    """What a module returned.
+
+    Raises:
+        UserError: it is no pair of logits and named features.
+    """
+    match result:
+        case (jax.Array() as logits, dict() as features):
+            return Outputs(logits, features)
+    what = "an array" if isinstance(result, jax.Array) else type(result).__name__
+    raise UserError(
+        f"the model returns {what}; it must return (logits, features): an array "
+        "[b, k] and a dict of named activations"
+    )
 
 
 @jax.custom_vjp
