@@ -160,12 +160,16 @@ def _choose(directory: Path, plan: Plan, layout: Parallel, choice: Choice) -> _C
     compared = _compared(directory, plan, layout, own, choice.teacher or "teacher")
     known = {*own, *compared, *plan.restored}
     named = {*choice.networks, *choice.ensemble, choice.teacher} - {""}
+    stages = [choice.stage] if choice.stage else [stage.name for stage in plan.stages]
+    # A checkpoint of one step is not expected of every stage.
+    missing = restore.gone(directory, stages) if choice.step is None else {}
     for name in sorted(named - known):
+        if name in missing:
+            raise UserError(missing[name])
         raise discover.unknown("network", name, known)
     teacher = choice.teacher or ("teacher" if "teacher" in known else "")
     wanted = named | {teacher} if choice.networks else known
     others: dict[str, Found] = {}
-    missing: dict[str, str] = {}
     for name in sorted(wanted & set(plan.restored)):
         try:
             others[name] = _of_another_run(plan, layout, name)

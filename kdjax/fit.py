@@ -61,7 +61,6 @@ class _Progress(NamedTuple):
     batches: int
     """How many the stage has seen: the position from which its input goes on."""
     seconds: float
-    finished: bool
     waiting: list[dict[str, float]]
     """Metrics of the steps since the last line of the log."""
 
@@ -94,17 +93,16 @@ def fit(
     hyper, frozen = parallel.replicate(stage.hyper), dict(frozen)
     train = session.feeds["train"]
     per_epoch = train.count // stage.batch_size
-    state, best, done, seconds, finished, waiting = _start(
-        session, stage, frozen, starts, checkpoints
-    )
+    state, best, done, seconds, waiting = _start(session, stage, frozen, starts, checkpoints)
     epoch = done // per_epoch
+    # Not read from the checkpoint: the stage may have been given more epochs since.
+    finished = epoch >= stage.epochs or _patience_over(stage, best, epoch)
     log = Log(session.writer, stage, first_step, plan.log_every, waiting)
 
-    def save(seconds: float, finished: bool) -> None:
+    def save(seconds: float) -> None:
         progress = {
             "first_step": first_step,
             "seconds": seconds,
-            "finished": finished,
             "selected": best.records,
             "waiting": log.waiting(),
             "layout": parallel.layout,
@@ -130,7 +128,7 @@ def fit(
                 done += np.size(position)
                 log.add(done, metrics, bar)
                 if session.should_stop(first_step + done) and done < end:
-                    save(seconds + time.perf_counter() - started, False)
+                    save(seconds + time.perf_counter() - started)
                     raise Interrupted(first_step + done)
             epoch += 1
             networks = parallel.collect(state.networks)
@@ -146,7 +144,7 @@ def fit(
                 log.flush(done, bar)
             stopping = session.should_stop(first_step + done) and not finished
             if finished or stopping or epoch % plan.checkpoint_every_epochs == 0:
-                save(seconds, finished)
+                save(seconds)
             if stopping:
                 raise Interrupted(first_step + done)
         bar.finish_at(done)
@@ -206,7 +204,7 @@ def _start(
     fresh = parallel.spread(initialise(stage.hyper, frozen, dict(starts)))
     newest = checkpoints.latest()
     if newest is None:
-        return _Progress(fresh, Selection({}, {}), 0, 0.0, False, [])
+        return _Progress(fresh, Selection({}, {}), 0, 0.0, [])
     checkpoints.require_layout(newest, parallel.layout)
     like = parallel.collect(fresh.networks)
     saved = checkpoints.restore(newest, fresh, like)
@@ -217,6 +215,5 @@ def _start(
         best,
         progress["batches"],
         progress["seconds"],
-        progress["finished"],
         progress["waiting"],
     )

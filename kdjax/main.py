@@ -41,10 +41,11 @@ def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
     from kdjax import runtime, train, workdir
 
     runtime.prepare()
+    changed = config_flags.get_override_values(flags.FLAGS["config"])
     directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(config)
     try:
         with runtime.Interrupt() as interrupt:
-            return train.run(config, directory, interrupt), directory
+            return train.run(config, directory, interrupt, changed), directory
     except train.Interrupted as stopped:
         raise SystemExit(
             f"kdjax: stopped and saved at step {stopped}; run the same command again to go on"

@@ -43,13 +43,18 @@ def write_csv(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
 class Metrics:
     """Appends to `metrics.jsonl`, one object a line, and to TensorBoard's events.
 
-    Lines past `step`, of a run that was cut off after its last checkpoint, are dropped first: the
-    resumed run writes them again.
+    Lines of a run that was cut off after its last checkpoint are dropped first: the resumed run
+    writes them again.
     """
 
-    def __init__(self, workdir: Path, *, step: int, tensorboard: bool):
+    def __init__(self, workdir: Path, *, steps: Mapping[str, int], tensorboard: bool):
+        """`steps`: for every stage that has a checkpoint, its step; lines up to there are kept."""
         path = workdir / "metrics.jsonl"
-        kept = [line for number, line in _lines(path) if _step(path, number, line) <= step]
+        kept = [
+            line
+            for number, line in _lines(path)
+            if _step(path, number, line) <= steps.get(json.loads(line).get("stage"), -1)
+        ]
         fresh = path.with_name(".metrics.jsonl")
         fresh.write_text("".join(f"{line}\n" for line in kept))
         os.replace(fresh, path)
@@ -58,8 +63,9 @@ class Metrics:
         if tensorboard:
             from tensorboardX import SummaryWriter
 
+            latest = max(steps.values(), default=0)
             # One writer for each start; TensorBoard drops what it had past `purge_step`.
-            self._events = SummaryWriter(str(workdir), purge_step=step + 1)
+            self._events = SummaryWriter(str(workdir), purge_step=latest + 1)
 
     def write(self, step: int, stage: str, values: Mapping[str, float]) -> None:
         """One line: the run's step, the stage, and figures under flat names."""
