@@ -38,6 +38,10 @@ def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
     Raises:
         SystemExit: it was interrupted; says how to go on.
     """
+    from kdjax import checks
+
+    # Ahead of what takes a second to import.
+    checks.check(config)
     from kdjax import runtime, train, workdir
 
     runtime.prepare()

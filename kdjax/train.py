@@ -173,8 +173,8 @@ def _extend(
             if read and later.name in reached:
                 raise UserError(
                     f"stage {stage.name!r} cannot have more epochs: {later.name!r} has learned "
-                    f"from what it left of {' and '.join(sorted(read))}. Leave config key "
-                    f"stages.{stage.name}.epochs at {grown[stage.name]}, or choose another --workdir"
+                    f"from what it left of {' and '.join(sorted(read))}. Leave config key stages."
+                    f"{stage.name}.epochs at {grown[stage.name]}, or choose another --workdir"
                 )
     for stage in again:
         step, epochs = reached[stage.name]["step"], grown[stage.name]
