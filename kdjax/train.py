@@ -188,6 +188,7 @@ def _extend(
             "run of as many from the start only where they are constant",
             highlight=False,
             markup=False,
+            soft_wrap=True,
         )
     result["finished"] = False
 

@@ -1,9 +1,11 @@
 """Whole runs on the real digits: records, exact resume, refusals."""
 
 import io
+import itertools
 import json
 import shutil
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from configs import ce, dml, kd
-from kdjax import runtime, train, workdir
+from kdjax import fit, progress, runtime, train, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
@@ -507,6 +509,34 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(UserError, match="is damaged"):
         evaluated(tmp_path)
+
+
+def test_a_long_stage_says_how_long_it_takes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(fit, "_LONG", 0.0)
+    config = small(kd, "digits,baseline=0")
+    config.log_every = 100
+    clock = itertools.count()
+    monkeypatch.setattr(fit, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    train.run(config, tmp_path)
+    said = [line for line in capsys.readouterr().err.splitlines() if "s a step" in line]
+    # Of 12 steps 4 are done: the first two compile, and this clock moves on whenever it is read.
+    words = "1 s a step, 4.0 s an epoch, about 8.0 s left of this stage beside validation"
+    assert said == [f"teacher: {words}; after it: student", f"student: {words}"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1.25, "1.2 s"),
+        (59, "59 s"),
+        (119, "119 s"),
+        (150, "2.5 min"),
+        (5400, "90 min"),
+        (9e3, "2.5 h"),
+    ],
+)
+def test_durations(seconds, text):
+    assert progress.duration(seconds) == text
 
 
 def test_interrupt_asks_once_and_then_insists():
