@@ -242,5 +242,10 @@ def _within(key: str, value: float, low: float, high: float, *, open_end: bool =
 
 
 def require(holds: bool, key: str, value: object, what: str) -> None:
+    """Makes sure that a condition holds.
+
+    Raises:
+        UserError: it does not: `config.<key>` is this value, and must be `what`.
+    """
     if not holds:
         raise UserError(f"config.{key} is {value}; it must be {what}")

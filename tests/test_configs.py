@@ -3,12 +3,14 @@
 import importlib
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from configs import base
-from kdjax import build, effects
+from configs import base, datasets
+from kdjax import build, cost, discover, effects
 from kdjax.errors import UserError
+from kdjax.models import linen
 
 NAMES = sorted(
     path.stem
@@ -50,6 +52,20 @@ def test_every_config_fits_any_number_of_epochs(name, argument, epochs):
     build.check(config)
     if epochs == 1:
         build.plan(config, 1)
+
+
+@pytest.mark.parametrize("name", ["folder", "attributes", "tfds/beans"])
+def test_the_teacher_of_a_folder_costs_at_most_five_times_the_student(name):
+    """ResNet-18 takes fourteen times its arithmetic: hours for what a CPU does in minutes."""
+    settings = datasets.settings(name)
+    shape = (settings["size"], settings["size"], 3)
+    operations = []
+    for role in ("teacher", "student"):
+        module = discover.model(settings[role])(classes=10)
+        network = linen.network(module, image_shape=shape, key_name=role)
+        operations.append(cost.flops(network, network.init(jax.random.key(0)), shape))
+    assert 1 < operations[0] / operations[1] < 5
+    assert datasets.settings("cifar10")["teacher"] == "resnet.resnet18_cifar"
 
 
 @pytest.mark.parametrize(
