@@ -22,10 +22,11 @@ def arguments(text: str, **defaults: bool | int) -> tuple[str, dict[str, int]]:
         **defaults: the options that this config has: whole numbers, or switches (0 or 1).
 
     Raises:
-        UserError: an option that it does not have, or whose value is no whole number.
+        UserError: an option that it does not have, that comes twice, or whose value is no whole
+            number.
     """
     dataset, *given = (text or "digits").split(",")
-    options = dict(defaults)
+    options, named = dict(defaults), set[str]()
     for item in given:
         name, _, value = item.partition("=")
         if name not in defaults:
@@ -34,6 +35,9 @@ def arguments(text: str, **defaults: bool | int) -> tuple[str, dict[str, int]]:
             raise UserError(f"option {name} is {value!r}; it takes a whole number")
         if isinstance(defaults[name], bool) and int(value) > 1:
             raise UserError(f"option {name} is {value}; it takes 0 or 1")
+        if name in named:
+            raise UserError(f"option {name} is given twice: {text}")
+        named.add(name)
         options[name] = int(value)
     return dataset, options
 

@@ -29,8 +29,12 @@ COLOUR = dict(
 )
 # Seen from above, so that no side is up.
 AERIAL = COLOUR | dict(size=64, augment=dict(pad=4, flip=True, flip_vertical=True), batch_size=64)
-# Class folders of the user's own, in --config.data.path.
-FOLDER = COLOUR | IMAGENET | dict(size=32, crop=True, augment=dict(pad=4, flip=True))
+# Class folders of the user's own, in --config.data.path; the teacher is one that a CPU can train.
+FOLDER = (
+    COLOUR
+    | IMAGENET
+    | dict(size=32, crop=True, augment=dict(pad=4, flip=True), teacher="six_conv.teacher")
+)
 FACES = COLOUR | dict(size=64, crop=True, augment=dict(pad=4, pad_mode="reflect", flip=True))
 
 DATASETS: dict[str, dict[str, Any]] = {

@@ -5,14 +5,17 @@
 Zhang et al., Deep Mutual Learning, arXiv:1706.00384, equation 8, is alpha = 0.5 and T = 1 (times
 one half, which AdamW does not see; double the learning rate under SGD). All peers are updated at
 once. `alpha` = 0 is the baseline, exactly. Mutual learning is gradual here, against early
-divergence: gamma is 0 until epoch `ramp_begin` and grows to its value at epoch `ramp_finish`; set
-both to 0 for the paper's constant gamma.
+divergence: gamma is 0 until epoch `ramp_begin` and grows to its value at epoch `ramp_finish`. That
+is the second epoch, and the second half of a stage of one epoch; set both to 0 for the paper's
+constant gamma.
 
     python -m kdjax.main --config=configs/dml.py                 # digits: under a minute
     python -m kdjax.main --config=configs/dml.py:mnist           # a few minutes on 2 cores
     python -m kdjax.main --config=configs/dml.py:mnist,peers=4 --config.gamma=2
     python -m kdjax.main --config=configs/dml.py --config.networks.peer_1.model=mnist.teacher
 """
+
+from ml_collections import ConfigDict
 
 from configs import base, datasets, parts
 from kdjax.errors import UserError
@@ -27,8 +30,6 @@ def get_config(argument: str = ""):
     config = base.get_config(method="dml", dataset=dataset)
     config.temperature = 1.0
     config.gamma = 1.0
-    config.ramp_begin = 1.0
-    config.ramp_finish = 2.0
     # False: gradients flow through both sides of every divergence.
     config.detach_peers = True
 
@@ -36,7 +37,11 @@ def get_config(argument: str = ""):
     for peer in peers:
         config.networks[peer] = parts.network(model=datasets.settings(dataset)["student"])
     alpha = config.get_oneway_ref("alpha")
-    terms = {}
+    terms = ConfigDict()
+    stage = parts.stage(config, train=peers, terms=terms)
+    epochs = stage.get_oneway_ref("epochs").to_float()
+    config.ramp_begin = parts.at_most(1.0, epochs / 2.0)
+    config.ramp_finish = parts.at_most(2.0, epochs)
     for peer in peers:
         terms[f"ce_{peer}"] = parts.ce(config, network=peer, weight=1.0 - alpha)
     for student in peers:
@@ -55,7 +60,7 @@ def get_config(argument: str = ""):
                         finish=config.get_oneway_ref("ramp_finish"),
                     ),
                 )
-    parts.add_stage(config, "peers", parts.stage(config, train=peers, terms=terms))
+    parts.add_stage(config, "peers", stage)
     if options["baseline"]:
         parts.add_baseline(config, pair="peer_0")
     return config.lock()

@@ -32,15 +32,22 @@ def network(
     )
 
 
+def at_most(limit: float, reference: FieldReference) -> FieldReference:
+    """The smaller of a number and a reference to one, computed whenever it is read."""
+    return (reference + limit - abs(reference - limit)) / 2.0
+
+
 def schedule(start: Any, **changes: Any) -> ConfigDict:
-    """A value that may change over a stage; all times are in epochs.
+    """A value that may change over a stage; all times are in epochs of the stage.
 
     Args:
         start: the value, or a reference to one.
         **changes: `kind` is constant, linear or cosine (from `start` at epoch `begin` to `end` at
-            epoch `finish`), exponential (`start * rate^n` after n times `every` epochs, never past
-            `end`) or steps (`start` times `rate` from each of the epochs `boundaries` on).
-            `warm_up` epochs of linear growth come first. `offset + factor * value` is what counts.
+            epoch `finish`), exponential (`start * rate^n` after n times `every` epochs from `begin`
+            on, never past `end`) or steps (`start` times `rate` from each of the epochs
+            `boundaries` on). `warm_up` epochs of linear growth from 0 to `start` come first, and
+            `begin` is their end at the earliest: a cosine with a warm-up is optax's
+            `warmup_cosine_decay_schedule`. `offset + factor * value` is what counts.
     """
     values = dict(
         kind="constant",

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 from ml_collections import ConfigDict
 
 from kdjax import (
@@ -95,7 +96,9 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     Raises:
         UserError: a value out of its range, or a name that is not there.
     """
-    checks.check(config)
+    members = build_sweep.read(config)
+    for every in (config, *(member.config for member in members)):
+        check(every)
     data = load_data(config)
     stages = tuple(_stage(config, name, data, devices) for name in config.stage_order)
     restored = {
@@ -106,10 +109,11 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     models = {name: chosen.model for name, chosen in config.networks.items()}
     label = data.splits["train"].label
     two = jax.ShapeDtypeStruct((2, *label.shape[1:]), label.dtype)
-    wiring.check(stages, tuple(restored), models, data.image_shape, two)
+    classes = len(data.class_names)
+    wiring.check(stages, tuple(restored), models, data.image_shape, two, classes)
     return Plan(
         data,
-        _expanded(config, stages, data, devices),
+        _expanded(config, members, stages, data, devices),
         restored,
         appearance(config.data),
         config.data.seed,
@@ -127,18 +131,43 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     )
 
 
+def check(config: ConfigDict) -> None:
+    """All that can be said of a config before its data is read, which may take long.
+
+    Raises:
+        UserError: a value out of its range, or a name that is not there.
+    """
+    checks.check(config)
+    for name in config.stage_order:
+        stage, key = config.stages[name], f"stages.{name}"
+        for term_name, term in stage.terms.items():
+            build_terms.term(dict(term), tasks.MULTI_CLASS, 1, key, term_name)
+            for part in ("weight", "temperature"):
+                if part in term:
+                    where = f"{key}.terms.{term_name}.{part}"
+                    checks.check_values(where, term[part], stage.epochs)
+        rate = stage.optimiser.learning_rate
+        checks.check_values(f"{key}.optimiser.learning_rate", rate, stage.epochs)
+        _direction(stage, key)
+        build_data.require_room(config.data, stage.batch_size)
+    for network in config.networks.values():
+        discover.model(network.model)
+    build_data.views(config)
+
+
 def _expanded(
-    config: ConfigDict, stages: tuple[Stage, ...], data: DataSet, devices: int
+    config: ConfigDict,
+    members: list[build_sweep.Member],
+    stages: tuple[Stage, ...],
+    data: DataSet,
+    devices: int,
 ) -> tuple[Stage, ...]:
     """With all members of a sweep."""
-    found = build_sweep.read(config)
-    for member in found:
-        checks.check(member.config)
 
     def build(member: ConfigDict, name: str) -> Stage:
         return _stage(member, name, data, devices)
 
-    return build_sweep.expand(stages, found, build, config)
+    return build_sweep.expand(stages, members, build, config)
 
 
 def network(config: ConfigDict, name: str, data: DataSet) -> Network:
@@ -185,6 +214,11 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
             "devices"
         )
     steps_per_epoch = examples // stage.batch_size
+    if (steps := stage.epochs * steps_per_epoch) > checks.LARGEST_INTEGER:
+        raise UserError(
+            f"config.{key}.epochs is {stage.epochs}: {steps:,} steps are more than "
+            f"{checks.LARGEST_INTEGER:,}, the largest number in which steps are counted"
+        )
     task = tasks.MULTI_LABEL if data.attributes else tasks.MULTI_CLASS
 
     terms: dict[str, Term] = {}
@@ -206,19 +240,14 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         raise UserError(f"a network cannot be named {TERMS!r}")
     networks = {n: network(config, n, data) for n in sorted({*trained, *read})}
 
-    optimiser = {k: v for k, v in stage.optimiser.items() if k != "learning_rate"}
     mean, std = normalisation(config.data)
     fill = tuple(config.data.mean) if config.data.normalisation == "unit" else mean
-    try:
-        direction = optim.make(**optimiser)
-    except ValueError as error:
-        raise UserError(f"config.{key}.optimiser.kind: {error}") from error
     program = Program(
         networks=networks,
         trained=trained,
         terms=terms,
         task=task,
-        optimiser=direction,
+        optimiser=_direction(stage, key),
         augment=augment.make(
             classes=len(data.class_names), mean=fill, **build_terms.values(config.data.augment)
         ),
@@ -227,10 +256,6 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         only=build_terms.values(stage.only),
         views=build_data.views(config),
     )
-    for term_name, values in weights.items():
-        for part, moving in values.items():
-            where = f"{key}.terms.{term_name}.{part}"
-            checks.check_values(where, moving, stage.epochs, steps_per_epoch)
     rate = stage.optimiser.learning_rate
     hyper = Hyper(
         seed=np.uint32(config.seed),  # type: ignore[arg-type]
@@ -249,3 +274,12 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         stage.select,
         config.steps_per_call,
     )
+
+
+def _direction(stage: ConfigDict, key: str) -> optax.GradientTransformation:
+    """The stage's optimiser, without its learning rate."""
+    settings = {k: v for k, v in stage.optimiser.items() if k != "learning_rate"}
+    try:
+        return optim.make(**settings)
+    except ValueError as error:
+        raise UserError(f"config.{key}.optimiser.kind: {error}") from error

@@ -117,6 +117,22 @@ def streaming(config: ConfigDict, data: DataSet) -> bool:
     return not feed.fits(data.nbytes, jax.local_devices()[0])
 
 
+def require_room(data: ConfigDict, batch_size: int) -> None:
+    """Makes sure that this machine can hold a batch, before any image is read.
+
+    Raises:
+        UserError: it cannot.
+    """
+    size, channels = data.size, len(normalisation(data)[0])
+    # float32, as the networks read them.
+    needed, memory = 4 * batch_size * size**2 * channels, feed.host_memory()
+    if needed > memory:
+        raise UserError(
+            f"config.data.size is {size}: a batch of {batch_size} takes {needed / 1e9:,.0f} GB, "
+            f"and this machine has {memory / 1e9:,.0f} GB of memory; choose a smaller size"
+        )
+
+
 def views(config: ConfigDict) -> int:
     """How many views of an image take turns; 0: every epoch has its own.
 

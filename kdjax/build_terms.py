@@ -24,20 +24,27 @@ def schedule(config: ConfigDict, steps_per_epoch: int, key: str) -> schedules.Sc
     def steps(epochs: Any) -> Any:
         return value(np.asarray(epochs, np.float64) * steps_per_epoch)
 
-    line = (value(config.start), value(config.end), steps(config.begin), steps(config.finish))
+    # A warm-up comes first: nothing else changes before it ends.
+    begin = max(config.begin, config.warm_up)
+    line = (value(config.start), value(config.end), steps(begin), steps(config.finish))
     kinds: dict[str, Any] = {
         "constant": lambda: schedules.Constant(value(config.start)),
         "linear": lambda: schedules.Linear(*line),
         "cosine": lambda: schedules.Cosine(*line),
         "exponential": lambda: schedules.Exponential(
-            value(config.start), value(config.end), value(config.rate), steps(config.every)
+            value(config.start),
+            value(config.end),
+            value(config.rate),
+            steps(config.every),
+            steps(begin),
         ),
         "steps": lambda: schedules.Steps(
             value(config.start), value(config.rate), steps(config.boundaries)
         ),
     }
-    if config.kind in ("linear", "cosine") and config.finish < config.begin:
-        raise UserError(f"config.{key} finishes at epoch {config.finish}, before its begin")
+    if config.kind in ("linear", "cosine") and config.finish < begin:
+        what = "begin" if begin == config.begin else f"warm-up of {begin} epochs ends"
+        raise UserError(f"config.{key} finishes at epoch {config.finish}, before its {what}")
     if config.kind not in kinds:
         raise discover.unknown(f"kind of schedule in config.{key}", config.kind, kinds)
     made = kinds[config.kind]()

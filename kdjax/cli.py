@@ -51,7 +51,7 @@ def config_value() -> ConfigDict:
     """The config that `--config` and its overrides describe.
 
     Raises:
-        UserError: `--config` is missing, or a whole number is beyond all bounds.
+        UserError: `--config` is missing.
     """
     value = flags.FLAGS.config
     if value is None:
@@ -59,7 +59,6 @@ def config_value() -> ConfigDict:
             "--config=NAME or --config=FILE is needed, as --config=dml; there are: "
             f"{', '.join(sorted(config_file.names()))}"
         )
-    config_file.require_small_numbers(value)
     return value
 
 

@@ -19,7 +19,6 @@ _FOLDER = Path(__file__).parents[1] / "configs"
 _NO_CONFIGS = ("base", "datasets", "parts")
 """Modules of `configs` that are no configs themselves."""
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)(?:=|$)")
-_LARGEST = 2**32
 
 
 def use_packaged_configs() -> None:
@@ -173,16 +172,3 @@ def require_key(config: ConfigDict, key: str) -> None:
             known = f"did you mean {path}.{near[0]}?" if near else f"there are: {', '.join(holder)}"
             raise UserError(f"{path}.{part}: there is no such key; {known}")
         holder, path = holder[part], f"{path}.{part}"
-
-
-def require_small_numbers(config: ConfigDict, path: str = "config") -> None:
-    """That whole numbers are such as machines count with.
-
-    Raises:
-        UserError: one is not.
-    """
-    for key, value in config.items():
-        if isinstance(value, ConfigDict):
-            require_small_numbers(value, f"{path}.{key}")
-        elif isinstance(value, int) and not -_LARGEST < value < _LARGEST:
-            raise UserError(f"{path}.{key} is {value}; whole numbers go up to {_LARGEST - 1}")

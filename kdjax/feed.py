@@ -148,8 +148,12 @@ def calls(position: int, steps: int, per_call: int) -> Iterator[range]:
 
 def fits(nbytes: int, device: jax.Device) -> bool:
     """Whether images of so many bytes leave enough of a device's memory to training."""
-    limit = memory(device) or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return nbytes <= _SHARE * limit
+    return nbytes <= _SHARE * (memory(device) or host_memory())
+
+
+def host_memory() -> int:
+    """Bytes of this machine's own memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def memory(device: jax.Device) -> int | None:

@@ -17,10 +17,17 @@ from kdjax.feed import Feed
 from kdjax.log import Log
 from kdjax.parallel import Parallel
 from kdjax.program import Program
-from kdjax.progress import Bar
+from kdjax.progress import Bar, console, duration
 from kdjax.selection import Selection
 from kdjax.types import NetState, TrainState
 from kdjax.writers import Metrics
+
+_COMPILING = 2
+"""The number of calls of the training step that compile: one of several steps has two lengths."""
+_MEASURED = 2.0
+"""Seconds of steps from which a stage's time is estimated; less where an epoch is shorter."""
+_LONG = 60.0
+"""Seconds from which a stage's time is said."""
 
 
 class Interrupted(Exception):
@@ -61,7 +68,6 @@ class _Progress(NamedTuple):
     batches: int
     """How many the stage has seen: the position from which its input goes on."""
     seconds: float
-    finished: bool
     waiting: list[dict[str, float]]
     """Metrics of the steps since the last line of the log."""
 
@@ -94,17 +100,16 @@ def fit(
     hyper, frozen = parallel.replicate(stage.hyper), dict(frozen)
     train = session.feeds["train"]
     per_epoch = train.count // stage.batch_size
-    state, best, done, seconds, finished, waiting = _start(
-        session, stage, frozen, starts, checkpoints
-    )
+    state, best, done, seconds, waiting = _start(session, stage, frozen, starts, checkpoints)
     epoch = done // per_epoch
+    # Not read from the checkpoint: the stage may have been given more epochs since.
+    finished = epoch >= stage.epochs or _patience_over(stage, best, epoch)
     log = Log(session.writer, stage, first_step, plan.log_every, waiting)
 
-    def save(seconds: float, finished: bool) -> None:
+    def save(seconds: float) -> None:
         progress = {
             "first_step": first_step,
             "seconds": seconds,
-            "finished": finished,
             "selected": best.records,
             "waiting": log.waiting(),
             "layout": parallel.layout,
@@ -120,6 +125,7 @@ def fit(
         first=done,
         per_call=stage.steps_per_call,
     )
+    pace = _Pace(plan, stage, stage.epochs * per_epoch)
     with Bar(stage.name, stage.epochs * per_epoch, done) as bar, contextlib.closing(batches):
         while not finished:
             started = time.perf_counter()
@@ -129,8 +135,9 @@ def fit(
                 state, metrics = train_step(state, frozen, hyper, source, view, position)
                 done += np.size(position)
                 log.add(done, metrics, bar)
+                pace.after(done, state, last=done == end)
                 if session.should_stop(first_step + done) and done < end:
-                    save(seconds + time.perf_counter() - started, False)
+                    save(seconds + time.perf_counter() - started)
                     raise Interrupted(first_step + done)
             epoch += 1
             networks = parallel.collect(state.networks)
@@ -146,12 +153,58 @@ def fit(
                 log.flush(done, bar)
             stopping = session.should_stop(first_step + done) and not finished
             if finished or stopping or epoch % plan.checkpoint_every_epochs == 0:
-                save(seconds, finished)
+                save(seconds)
             if stopping:
                 raise Interrupted(first_step + done)
         bar.finish_at(done)
     networks = parallel.collect(state.networks)
     return Outcome(networks, best, first_step + done, epoch, seconds)
+
+
+class _Pace:
+    """Says once, from a stage's first steps, how long the stage takes, if that is long."""
+
+    def __init__(self, plan: Plan, stage: Stage, total: int):
+        names = [one.name for one in plan.stages]
+        self._stage, self._total = stage, total
+        self._later = names[names.index(stage.name) + 1 :]
+        self._calls, self._told = 0, False
+        self._from: tuple[float, int] | None = None
+
+    def after(self, done: int, state: TrainState, *, last: bool) -> None:
+        """To be called after every call of the training step.
+
+        Args:
+            done: steps of the stage.
+            state: what the call left.
+            last: whether it was the epoch's last: validation, which is not measured, comes next.
+        """
+        if self._told:
+            return
+        self._calls += 1
+        if self._from is None:
+            # The first calls compile.
+            if self._calls >= _COMPILING and not last:
+                jax.block_until_ready(state)
+                self._from = time.perf_counter(), done
+            return
+        began, first = self._from
+        if not last and time.perf_counter() - began < _MEASURED:
+            return
+        jax.block_until_ready(state)
+        step = (time.perf_counter() - began) / (done - first)
+        left, self._told = step * (self._total - done), True
+        if left < _LONG:
+            return
+        more = f"; after it: {', '.join(self._later)}" if self._later else ""
+        epoch = self._total // self._stage.epochs
+        console.print(
+            f"{self._stage.name}: {step:.2g} s a step, {duration(epoch * step)} an epoch, about "
+            f"{duration(left)} left of this stage beside validation{more}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def initial_networks(program: Program, hyper: Any) -> dict[str, NetState]:
@@ -206,7 +259,7 @@ def _start(
     fresh = parallel.spread(initialise(stage.hyper, frozen, dict(starts)))
     newest = checkpoints.latest()
     if newest is None:
-        return _Progress(fresh, Selection({}, {}), 0, 0.0, False, [])
+        return _Progress(fresh, Selection({}, {}), 0, 0.0, [])
     checkpoints.require_layout(newest, parallel.layout)
     like = parallel.collect(fresh.networks)
     saved = checkpoints.restore(newest, fresh, like)
@@ -217,6 +270,5 @@ def _start(
         best,
         progress["batches"],
         progress["seconds"],
-        progress["finished"],
         progress["waiting"],
     )

@@ -4,8 +4,10 @@ import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from kdjax import schedules
 from kdjax.build import Stage
 from kdjax.errors import UserError
 from kdjax.evaluation import Score
@@ -84,21 +86,57 @@ class Log:
         )
 
     def _average(self, done: int, rows: list[dict[str, float]], bar: Bar) -> None:
+        for step, row in enumerate(rows, start=done - len(rows) + 1):
+            self._require_finite(step, row)
         self._latest = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         self._write(done, {f"train/{name}": value for name, value in self._latest.items()})
         bar.to(done, self._figures())
 
     def _write(self, done: int, named: dict[str, float]) -> None:
+        self._require_finite(done, named)
+        self._writer.write(self._first + done, self._stage.name, named)
+
+    def _require_finite(self, step: int, named: dict[str, float]) -> None:
+        """Raises what is known of the first value that is not finite."""
         for name, value in named.items():
             if not math.isfinite(value):
                 raise UserError(
                     f"stage {self._stage.name!r} diverged: {name} is {value} at step "
-                    f"{self._first + done}; lower config.learning_rate, or warm up"
+                    f"{self._first + step}, {self._known(step, name, named)}"
                 )
-        self._writer.write(self._first + done, self._stage.name, named)
+
+    def _known(self, step: int, name: str, named: dict[str, float]) -> str:
+        """The term's values at that step of the stage, and the networks whose outputs to look at.
+
+        A network that a term with a finite value reads too is not among them, if any other is.
+        """
+        stage = self._stage
+        term, at, label = name.partition("/")[0].partition("@")
+        program = stage.program.swept.base if stage.program.swept else stage.program
+        hyper = stage.hyper[label] if stage.program.swept and at else stage.hyper
+        if term not in program.terms:
+            return f"after {_updates(step)}: lower config.learning_rate, or warm up"
+        # A step's value is computed ahead of its update.
+        now = jax.device_get(schedules.evaluate(hyper, jnp.int32(step - 1)))
+        values = {"learning rate": now.learning_rate, **now.terms[term]}
+        finite = [
+            other for other in program.terms if math.isfinite(named.get(f"{other}{at}{label}", 0))
+        ]
+        elsewhere = {network for other in finite for network in program.terms[other].reads}
+        read = program.terms[term].reads
+        suspects = [network for network in read if network not in elsewhere] or read
+        advice = "lower config.learning_rate, or warm up" if step > 1 else "no update came before"
+        return (
+            f"after {_updates(step - 1)} ({', '.join(f'{k} {v:.4g}' for k, v in values.items())}): "
+            f"{advice}; look at the outputs of {' and '.join(suspects)}"
+        )
 
     def _figures(self) -> str:
         accuracy = [v for name, v in self._latest.items() if name.endswith("/accuracy")]
         # Of several members the means.
         loss = [value for name, value in self._latest.items() if name.split("@")[0] == "loss"]
         return f"loss {np.mean(loss):.3f} acc {np.mean(accuracy):.1%}"
+
+
+def _updates(count: int) -> str:
+    return f"{count} update{'s' * (count != 1)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_flags
 
 from kdjax import cli
 
@@ -37,13 +37,18 @@ def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
     Raises:
         SystemExit: it was interrupted; says how to go on.
     """
+    from kdjax import checks
+
+    # Ahead of what takes a second to import.
+    checks.check(config)
     from kdjax import runtime, train, workdir
 
     runtime.prepare()
+    changed = config_flags.get_override_values(flags.FLAGS["config"])
     directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(config)
     try:
         with runtime.Interrupt() as interrupt:
-            return train.run(config, directory, interrupt), directory
+            return train.run(config, directory, interrupt, changed), directory
     except train.Interrupted as stopped:
         raise SystemExit(
             f"kdjax: stopped and saved at step {stopped}; run the same command again to go on"

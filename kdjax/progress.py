@@ -79,6 +79,14 @@ class Bar:
             console.print(f"{self._description}: {line}", highlight=False, markup=False)
 
 
+def duration(seconds: float) -> str:
+    """In seconds, minutes or hours, to two digits."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.{0 if seconds >= 10 * size else 1}f} {unit}"
+    return f"{seconds:.{0 if seconds >= 10 else 1}f} s"
+
+
 def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
     """Passes `items`, `total` of them, on under a bar."""
     with Bar(description, total) as bar:

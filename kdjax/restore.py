@@ -110,13 +110,19 @@ def rows(
 
 def _there(directory: Path, stages: Iterable[str]) -> str:
     """The steps of all checkpoints, in words."""
-    found = []
-    for stage in stages:
-        if (directory / "checkpoints" / stage).is_dir():
-            checkpoints = Checkpoints(directory, stage, read_only=True)
-            found += [f"{step} ({stage})" for step in checkpoints.steps()]
-            checkpoints.close()
+    found = [f"{step} ({stage})" for stage in stages for step in _steps(directory, stage)]
     return ", ".join(found) or "none"
+
+
+def _steps(directory: Path, stage: str) -> list[int]:
+    """The steps of a stage's checkpoints."""
+    if not (directory / "checkpoints" / stage).is_dir():
+        return []
+    checkpoints = Checkpoints(directory, stage, read_only=True)
+    try:
+        return checkpoints.steps()
+    finally:
+        checkpoints.close()
 
 
 class Other(NamedTuple):
@@ -154,20 +160,21 @@ def other(plan: Plan, layout: Parallel, name: str, wanted: Restored) -> Other:
     differing = workdir.differences(theirs, mine)
     if differing:
         raise UserError(f"{where}, whose images look otherwise: {'; '.join(differing)}")
-    seen = workdir.seen(directory, plan.data)
-    if seen.get("test"):
+    seen = workdir.seen(directory, plan.data, ("train",))
+    # Validation images have chosen the network, or when to stop.
+    if known := workdir.seen(directory, plan.data, ("train", "validation")).get("test"):
         raise UserError(
-            f"{where}, which was trained on {seen['test']} of this run's test images: the split is "
-            "another; give both runs the same data.seed"
+            f"{where}, which was trained or selected on {known} of this run's test images: the "
+            "split is another; give both runs the same data.seed"
         )
     record = result["networks"][wanted.source]
     initialise = functools.partial(step.init_network, wanted.network)
     like = layout.replicate(jax.jit(initialise)(np.uint32(0)))
-    checkpoints = Checkpoints(directory, record["stage"], read_only=True)
+    steps = _steps(directory, record["stage"])
+    if not steps:
+        raise UserError(f"{where}, whose checkpoint of stage {record['stage']!r} is gone")
+    checkpoints, at = Checkpoints(directory, record["stage"], read_only=True), steps[-1]
     try:
-        at = checkpoints.latest()
-        if at is None:
-            raise UserError(f"{directory} has no checkpoint of stage {record['stage']!r}")
         item = "selected" if record["selected_by"] == "validation" else "networks"
         state = layout.replicate(checkpoints.one_network(at, item, wanted.source, like))
     finally:

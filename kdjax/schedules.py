@@ -54,15 +54,17 @@ class Cosine(NamedTuple):
 
 
 class Exponential(NamedTuple):
-    """`start * rate^n`, n whole periods of `every` steps, never past `end`."""
+    """`start * rate^n`, n whole periods of `every` steps since step `begin`, never past `end`."""
 
     start: Array
     end: Array
     rate: Array
     every: Array
+    begin: Array
 
     def at(self, step: Array) -> Array:
-        value = self.start * self.rate ** jnp.floor(step / self.every)
+        periods = jnp.floor(jnp.maximum(step - self.begin, 0.0) / self.every)
+        value = self.start * self.rate**periods
         growing = self.end > self.start
         return jnp.where(growing, jnp.minimum(value, self.end), jnp.maximum(value, self.end))
 
@@ -80,14 +82,18 @@ class Steps(NamedTuple):
 
 
 class WarmUp(NamedTuple):
-    """`after`, scaled by a line from `1 / steps` at the first step to 1 at step `steps - 1`."""
+    """A line from 0 at step 0 to the value of `after` at step `steps`; then `after`.
+
+    With a cosine that begins at step `steps` it is `optax.warmup_cosine_decay_schedule`.
+    """
 
     steps: Array
+    """Greater than 0."""
     after: "Schedule"
 
     def at(self, step: Array) -> Array:
-        scale = jnp.minimum((step + 1.0) / jnp.maximum(self.steps, 1.0), 1.0)
-        return scale * self.after.at(step)
+        scale = jnp.minimum(step / self.steps, 1.0)
+        return scale * self.after.at(jnp.maximum(step, self.steps))
 
 
 class Affine(NamedTuple):

@@ -40,7 +40,7 @@ def of(directory: Path, plan: Plan) -> Standing:
         names = stage.program.trained
         if progress is not None:
             there += [name for name in names if name not in there]
-            if not progress["finished"]:
+            if stage.name not in result["stages"]:
                 per_epoch = steps_of_epoch // stage.batch_size
                 done, end = progress["batches"], stage.epochs * per_epoch
                 said.append(

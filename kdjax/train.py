@@ -2,14 +2,25 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
-from kdjax import build, evaluation, execution, parallel, restore, runtime, teacher_cache, workdir
+from kdjax import (
+    build,
+    effects,
+    evaluation,
+    execution,
+    parallel,
+    progress,
+    restore,
+    runtime,
+    teacher_cache,
+    workdir,
+)
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted, Outcome, Session, fit
@@ -21,7 +32,10 @@ Result = dict[str, Any]
 
 
 def run(
-    config: ConfigDict, directory: Path, should_stop: Callable[[int], bool] = lambda step: False
+    config: ConfigDict,
+    directory: Path,
+    should_stop: Callable[[int], bool] = lambda step: False,
+    changed: Iterable[str] = (),
 ) -> Result:
     """Trains every stage of a config, or what is left of them, and writes `result.json`.
 
@@ -30,6 +44,7 @@ def run(
         directory: the workdir; one that was cut off goes on where it was, bit for bit.
         should_stop: asked after every call of the training step, which may be several updates,
             with the run's step; True saves and ends.
+        changed: the config's keys that the user has set, which a new run must read.
 
     Returns:
         What `result.json` holds.
@@ -38,12 +53,17 @@ def run(
         UserError: something that the user can mend.
         Interrupted: `should_stop` said so.
     """
-    workdir.require_same(config, directory)
+    grown = workdir.require_same(config, directory)
     before = workdir.load_result(directory)
-    if before and before["finished"]:
+    if before and before["finished"] and not grown:
         return before
     clock, began = runtime.CompileClock(), time.perf_counter()
+    if not (begun := workdir.begun(directory)):
+        effects.check(config)
+        effects.check_read(config, changed)
     plan = build.plan(config, len(jax.local_devices()))
+    if plan.teacher_cache and not begun and not any(s.program.frozen for s in plan.stages):
+        raise UserError("config.teacher_cache is True, but no stage reads a frozen network")
     execution.check(plan)
     result = before or _empty(config, plan)
     layout = parallel.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
@@ -54,9 +74,15 @@ def run(
     workdir.record_restored(directory, result["restored"])
     feeds = {name: layout.feed(split) for name, split in plan.data.splits.items()}
     folders = [Checkpoints(directory, stage.name) for stage in plan.stages]
-    latest = max((folder.latest() or 0 for folder in folders), default=0)
-    plan = execution.settle(plan, _began(plan, folders))
-    writer = Metrics(directory, step=latest, tensorboard=plan.tensorboard)
+    reached = _reached(plan, folders, result)
+    if grown:
+        _extend(result, plan, reached, grown)
+        # In this order: what is cut off between them goes on with the former config.
+        write_json(directory / "result.json", result)
+        workdir.write_config(config, directory)
+    plan = execution.settle(plan, {name: at["execution"] for name, at in reached.items()})
+    steps = {name: at["step"] for name, at in reached.items()}
+    writer = Metrics(directory, steps=steps, tensorboard=plan.tensorboard)
     session = Session(plan, layout, feeds, writer, should_stop)
     there = {name: other.state for name, other in others.items()}
     step = 0
@@ -70,13 +96,15 @@ def run(
             evaluate = evaluation.make(
                 eval_step, layout, plan.eval_batch_size, plan.data.attributes
             )
-            outcome = fit(session, stage, frozen, starts, checkpoints, evaluate, step)
+            # Stages that were given more epochs have moved on from where later ones began.
+            first = reached[stage.name]["first_step"] if stage.name in reached else step
+            outcome = fit(session, stage, frozen, starts, checkpoints, evaluate, first)
             chosen = _chosen(stage, outcome)
             if stage.name not in result["stages"]:
-                _record(result, session, stage, outcome, chosen, evaluate, step)
+                _record(result, session, stage, outcome, chosen, evaluate, first)
                 write_json(directory / "result.json", result)
             there |= chosen
-            step = outcome.last_step
+            step = max(step, outcome.last_step)
             if stage is not plan.stages[-1] and should_stop(step):
                 raise Interrupted(step)
     except jax.errors.JaxRuntimeError as error:
@@ -102,14 +130,79 @@ def run(
     return result
 
 
-def _began(plan: build.Plan, folders: Sequence[Checkpoints]) -> dict[str, Any]:
-    """How the steps of stages that have begun are executed; {} where their version had one way."""
-    newest = [(folder, folder.latest()) for folder in folders]
-    return {
-        stage.name: folder.progress(at).get("execution", {})
-        for stage, (folder, at) in zip(plan.stages, newest, strict=True)
-        if at is not None
-    }
+def _reached(
+    plan: build.Plan, folders: Sequence[Checkpoints], result: Result
+) -> dict[str, dict[str, Any]]:
+    """For every stage that has begun, the `step` of its newest checkpoint, and what that says.
+
+    Raises:
+        UserError: a stage has finished, and its checkpoint is gone.
+    """
+    reached = {}
+    for stage, folder in zip(plan.stages, folders, strict=True):
+        if (step := folder.latest()) is not None:
+            # Earlier versions had one way of execution.
+            reached[stage.name] = {"execution": {}, **folder.progress(step), "step": step}
+        elif stage.name in result["stages"]:
+            raise UserError(
+                f"stage {stage.name!r} has finished, but {folder.directory} has no checkpoint of "
+                "it any more: put it back, or choose another --workdir"
+            )
+    return reached
+
+
+def _extend(
+    result: Result,
+    plan: build.Plan,
+    reached: Mapping[str, Mapping[str, Any]],
+    grown: Mapping[str, int],
+) -> None:
+    """Opens the stages again that are to have more epochs than before.
+
+    Args:
+        result: gets where they ended before, in `earlier_ends`, and loses their figures.
+        plan: of the new config.
+        reached: what the newest checkpoint of every stage that has begun says.
+        grown: by stage, the number of epochs of before.
+
+    Raises:
+        UserError: a later stage that has begun reads one of them.
+    """
+    again = [stage for stage in plan.stages if _goes_on(stage.name, result, reached, grown)]
+    for stage in again:
+        index = plan.stages.index(stage)
+        for later in plan.stages[index + 1 :]:
+            read = {*later.program.frozen, *later.init_from.values()} & set(stage.program.trained)
+            if read and later.name in reached:
+                raise UserError(
+                    f"stage {stage.name!r} cannot have more epochs: {later.name!r} has learned "
+                    f"from what it left of {' and '.join(sorted(read))}. Leave config key stages."
+                    f"{stage.name}.epochs at {grown[stage.name]}, or choose another --workdir"
+                )
+    for stage in again:
+        step, epochs = reached[stage.name]["step"], grown[stage.name]
+        ends = result.setdefault("earlier_ends", {}).setdefault(stage.name, [])
+        ends.append(
+            {"planned_epochs": epochs, "last_step": step, **result["stages"].pop(stage.name, {})}
+        )
+        progress.console.print(
+            f"{stage.name}: goes on from step {step} with {stage.epochs} epochs in place of "
+            f"{epochs}; schedules are those of {stage.epochs} epochs from here on, so this is a "
+            "run of as many from the start only where they are constant",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    result["finished"] = False
+
+
+def _goes_on(
+    name: str, result: Result, reached: Mapping[str, Any], grown: Mapping[str, int]
+) -> bool:
+    """Whether more epochs change a stage: it has begun, and has not ended by patience."""
+    if name not in grown or name not in reached:
+        return False
+    return name not in result["stages"] or result["stages"][name]["epochs"] == grown[name]
 
 
 def _chosen(stage: build.Stage, outcome: Outcome) -> dict[str, NetState]:

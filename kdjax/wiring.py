@@ -34,6 +34,7 @@ def check(
     models: Mapping[str, str],
     image_shape: tuple[int, int, int],
     label: jax.ShapeDtypeStruct,
+    classes: int,
 ) -> None:
     """Every stage, in order.
 
@@ -43,6 +44,7 @@ def check(
         models: of every network, for messages.
         image_shape: `(h, w, c)`.
         label: of a batch of two examples.
+        classes: how many there are, or attributes.
 
     Raises:
         UserError: the first thing that does not fit.
@@ -50,7 +52,7 @@ def check(
     _check_order(stages, restored)
     for stage in stages:
         shapes = {
-            name: _trace(name, network, models[name], image_shape)
+            name: _trace(name, network, models[name], image_shape, classes)
             for name, network in stage.program.networks.items()
         }
         _check_starts(stage, models)
@@ -93,7 +95,7 @@ def _check_order(stages: Sequence[Wired], restored: Sequence[str]) -> None:
 
 
 def _trace(
-    name: str, network: Network, model: str, image_shape: tuple[int, int, int]
+    name: str, network: Network, model: str, image_shape: tuple[int, int, int], classes: int
 ) -> tuple[NetState, Outputs]:
     image = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
     h, w, c = image_shape
@@ -101,8 +103,11 @@ def _trace(
     try:
         state = jax.eval_shape(lambda: network.init(jax.random.key(0)))
         outputs = jax.eval_shape(lambda s, x: network.apply(s, x, train=False)[0], state, image)
-        if len(outputs.logits.shape) != 2:
-            raise ValueError(f"its logits are {outputs.logits.shape}, not [batch, classes]")
+        if outputs.logits.shape != (2, classes):
+            raise ValueError(
+                f"its logits are {outputs.logits.shape} for two images; with {classes} classes or "
+                f"attributes they must be (2, {classes})"
+            )
     except (ValueError, TypeError, ZeroDivisionError) as error:
         if not errors.own_frames(error) and discover.is_own(model):
             # Its own code ran well; what it returned is wrong.

@@ -1,7 +1,11 @@
 """A run's folder: which config it belongs to, and what it recorded."""
 
+import contextlib
+import copy
 import hashlib
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +16,23 @@ from kdjax.data.types import DataSet
 from kdjax.errors import UserError
 from kdjax.writers import make_folder, write_json
 
-_WITHOUT_EFFECT = tuple(f"data.{key} is " for key in ("data_dir", "path", "input", "workers"))
+_WITHOUT_EFFECT = tuple(f"data.{key}" for key in ("data_dir", "path", "input", "workers"))
 """Where images are and how they are read: what they are is checked by `check_split`."""
 
-_ADDED = {"precision": "float32", "teacher_cache": False, "steps_per_call": 0}
-_ADDED_TO_DATA = {"views": 0}
-_ADDED_TO_NETWORKS = {"remat": False}
-"""Keys that configs of earlier versions lack, with what their runs did."""
+_EPOCHS = re.compile(r"(stages\.\w+\.)?epochs")
+_SHOWN = 8
+"""The largest number of differences that a message lists."""
+_SOUGHT = 200
+"""Where more keys differ, the configs have little in common, and sources are not looked for."""
 
 _FIGURES = {"validation", "test"}
 """What a result has of every network, at least."""
 
 
 def default(config: ConfigDict) -> Path:
-    """`runs/<method>-<data set>-<hash>`: a folder for each config, so that each can resume.
-
-    The hash is the same as before keys were added, where these say what was done before.
-    """
-    told = _without(plain(config), _ADDED)
-    told["data"] = _without(told["data"], _ADDED_TO_DATA)
-    told["networks"] = {
-        name: _without(network, _ADDED_TO_NETWORKS) for name, network in told["networks"].items()
-    }
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    """`runs/<method>-<data set>-<hash>`: a folder for each config, so that each can resume."""
+    digest = hashlib.sha256(json.dumps(plain(config), sort_keys=True).encode()).hexdigest()
     return Path("runs") / f"{config.method}-{config.data.name.replace('/', '-')}-{digest[:8]}"
-
-
-def _without(config: dict[str, Any], added: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if added.get(key, ...) != value}
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:
@@ -54,31 +47,90 @@ def jsonable(tree: dict[str, Any]) -> dict[str, Any]:
 
 def open_for(config: ConfigDict, workdir: Path) -> None:
     """Makes the folder, where there is none."""
-    path = workdir / "config.json"
-    if not path.exists():
+    if not begun(workdir):
         make_folder(workdir)
-        write_json(path, plain(config))
+        write_config(config, workdir)
 
 
-def require_same(config: ConfigDict, workdir: Path) -> None:
-    """Makes sure that a folder, where there is one, belongs to this config.
+def write_config(config: ConfigDict, workdir: Path) -> None:
+    """Writes `config.json`, in place of one that is there."""
+    write_json(workdir / "config.json", plain(config))
+
+
+def begun(workdir: Path) -> bool:
+    """Whether a run has begun there."""
+    return (workdir / "config.json").exists()
+
+
+def require_same(config: ConfigDict, workdir: Path) -> dict[str, int]:
+    """Makes sure that a folder, where there is one, belongs to this config, or to fewer epochs.
+
+    Returns:
+        For every stage of more epochs than the folder's config has, how many that has.
 
     Raises:
-        UserError: it belongs to another config; names the keys that differ.
+        UserError: it belongs to another config; names the keys whose values the others follow.
     """
-    path = workdir / "config.json"
-    if not path.exists():
-        return
-    differing = [
+    if not begun(workdir):
+        return {}
+    saved = _config(workdir / "config.json")
+    theirs, mine = flatten(saved), flatten(plain(config))
+    changed = _sources(config, saved)
+    if all(_EPOCHS.fullmatch(key) and key in theirs and theirs[key] < mine[key] for key in changed):
+        return {
+            name: stage["epochs"]
+            for name, stage in saved["stages"].items()
+            if stage["epochs"] < mine[f"stages.{name}.epochs"]
+        }
+    lines = [
         line
-        for line in differences(flatten(_config(path)), flatten(plain(config)))
-        if not line.startswith(_WITHOUT_EFFECT)
+        for line in differences(theirs, mine)
+        if line.startswith(tuple(f"{k} is " for k in changed))
     ]
-    if differing:
-        raise UserError(
-            f"workdir {workdir} belongs to another config: {'; '.join(differing)}. "
-            "Choose another --workdir, or none"
-        )
+    more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+    raise UserError(
+        f"workdir {workdir} belongs to another config: {'; '.join(lines[:_SHOWN])}{more}. "
+        "Choose another --workdir, or none"
+    )
+
+
+def _sources(config: ConfigDict, saved: dict[str, Any]) -> list[str]:
+    """The keys in which a config differs from a saved one, without those that follow from them.
+
+    Some follow if they agree as soon as the others do: a config's references say what follows what.
+    """
+    theirs = flatten(saved)
+
+    def differing(keys: list[str]) -> list[str]:
+        """What still differs where these keys have the saved values."""
+        trial = copy.deepcopy(config)
+        for key in keys:
+            value = theirs.get(key)
+            # A value that this config cannot hold stays different.
+            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+                trial.update_from_flattened_dict(
+                    {key: tuple(value) if isinstance(value, list) else value}
+                )
+        mine = flatten(plain(trial))
+        return [
+            key
+            for key in sorted({*theirs, *mine}, key=lambda key: (key.count("."), key))
+            if theirs.get(key, ...) != mine.get(key, ...) and key not in _WITHOUT_EFFECT
+        ]
+
+    left = differing([])
+    if len(left) > _SOUGHT:
+        return left
+    chosen: list[str] = []
+    for key in left:
+        if key in left:
+            chosen.append(key)
+            left = differing(chosen)
+    for key in tuple(chosen):
+        others = [other for other in chosen if other != key]
+        if key not in left and differing(others) == left:
+            chosen = others
+    return chosen
 
 
 def load_config(workdir: Path) -> ConfigDict:
@@ -118,8 +170,8 @@ def check_split(workdir: Path, data: DataSet) -> None:
         )
 
 
-def seen(workdir: Path, data: DataSet) -> dict[str, int]:
-    """How many of a data set's validation and test images another run was trained on.
+def seen(workdir: Path, data: DataSet, by: Sequence[str]) -> dict[str, int]:
+    """How many of a data set's validation and test images the splits `by` of another run have.
 
     Raises:
         UserError: that run was trained on other images.
@@ -127,9 +179,9 @@ def seen(workdir: Path, data: DataSet) -> dict[str, int]:
     record = _read(workdir / "split.json", content=str, ids=dict)
     if record["content"] != data.content:
         raise UserError(f"{workdir} was trained on other images than {data.source} has now")
-    train = record["ids"]["train"]
+    theirs = [index for name in by for index in record["ids"].get(name, [])]
     return {
-        name: int(np.isin(data.splits[name].id, train).sum())
+        name: int(np.isin(data.splits[name].id, theirs).sum())
         for name in ("validation", "test")
         if name in data.splits
     }
@@ -196,10 +248,8 @@ def differences(theirs: dict[str, Any], mine: dict[str, Any]) -> list[str]:
 
 
 def _config(path: Path) -> dict[str, Any]:
-    """What a `config.json` holds, with the keys that have come since it was written."""
-    found = _read(path, data=dict, networks=dict, stages=dict, stage_order=list)
-    networks = {name: _ADDED_TO_NETWORKS | network for name, network in found["networks"].items()}
-    return _ADDED | found | {"data": _ADDED_TO_DATA | found["data"], "networks": networks}
+    """What a `config.json` holds."""
+    return _read(path, data=dict, networks=dict, stages=dict, stage_order=list)
 
 
 def _read(path: Path, **needed: type) -> Any:

@@ -109,14 +109,19 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 class Metrics:
     """Appends to `metrics.jsonl`, one object a line, and to TensorBoard's events.
 
-    Lines past `step`, of a run that was cut off after its last checkpoint, are dropped first: the
-    resumed run writes them again.
+    Lines of a run that was cut off after its last checkpoint are dropped first: the resumed run
+    writes them again.
     """
 
-    def __init__(self, workdir: Path, *, step: int, tensorboard: bool):
+    def __init__(self, workdir: Path, *, steps: Mapping[str, int], tensorboard: bool):
+        """`steps`: for every stage that has a checkpoint, its step; lines up to there are kept."""
         self._workdir = workdir
         path = workdir / "metrics.jsonl"
-        kept = [line for number, line in _lines(path) if _step(path, number, line) <= step]
+        kept = [
+            line
+            for number, line in _lines(path)
+            if _step(path, number, line) <= steps.get(json.loads(line).get("stage"), -1)
+        ]
         with _replacing(path) as fresh:
             fresh.write_text("".join(f"{line}\n" for line in kept))
         self._events = None
@@ -129,7 +134,8 @@ class Metrics:
                 # One file for each start; TensorBoard drops what it had from its step on. Not
                 # SummaryWriter: when its thread cannot write, it ends, and the run waits for it.
                 self._events = EventsWriter(str(workdir / "events"))
-                self._event(step + 1, session_log=SessionLog(status=SessionLog.START))
+                latest = max(steps.values(), default=0)
+                self._event(latest + 1, session_log=SessionLog(status=SessionLog.START))
 
     def write(self, step: int, stage: str, values: Mapping[str, float]) -> None:
         """One line: the run's step, the stage, and figures under flat names.

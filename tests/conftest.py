@@ -1,6 +1,7 @@
 """Strict numerics, eight fake CPU devices, quick compilation, and options of tests on real data."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ os.environ["XLA_FLAGS"] = " ".join(
         os.environ.get("XLA_FLAGS", ""),
     ]
 )
+
+# PyTorch's builds for GPUs bring Triton, whose copy of LLVM crashes beside jaxlib's; what is tested
+# here does not need it.
+sys.modules["triton"] = None  # type: ignore[assignment]
 
 import jax
 import pytest

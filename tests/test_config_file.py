@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from configs import base
 from kdjax import config_file, errors
 from kdjax.errors import UserError
 
@@ -187,16 +186,6 @@ def test_a_wrong_key_is_named_with_its_path(flag, message):
     with pytest.raises(UserError) as caught:
         config_file.check_overrides(config, [*right, flag])
     assert message in told(caught.value)[0]
-
-
-def test_whole_numbers_are_such_as_machines_count_with():
-    config = base.get_config(method="", dataset="digits")
-    config_file.require_small_numbers(config)
-    config.data.seed = 2**32 - 1
-    config_file.require_small_numbers(config)
-    config.epochs = 10**20
-    with pytest.raises(UserError, match=r"config.epochs is 1(0{20}); whole numbers go up to"):
-        config_file.require_small_numbers(config)
 
 
 def test_configs_are_ours_where_another_package_has_the_name(tmp_path):

@@ -3,12 +3,14 @@
 import importlib
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from configs import base
-from kdjax import build
+from configs import base, datasets
+from kdjax import build, cost, discover, effects
 from kdjax.errors import UserError
+from kdjax.models import linen
 
 NAMES = sorted(
     path.stem
@@ -30,6 +32,54 @@ def test_common_keys_docstring_and_lock(name):
     for key in ("seed", "data_dir", "path", "fraction"):
         assert key in config.data
     assert f"--config=configs/{name}.py" in importlib.import_module(f"configs.{name}").__doc__
+
+
+VARIANTS = [
+    ("kd", "digits,teachers=2,each=1"),
+    ("dml", "digits,peers=3"),
+    ("fsp", "digits,added=1"),
+    ("two_phase", "digits,keep_teacher=1"),
+    ("teacher_free", "digits,virtual=1"),
+    ("teacher_free", "digits,smoothing=1"),
+]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+@pytest.mark.parametrize(("name", "argument"), [*((name, "digits") for name in NAMES), *VARIANTS])
+def test_every_config_fits_any_number_of_epochs(name, argument, epochs):
+    config = load(name, argument)
+    config.epochs = epochs
+    build.check(config)
+    if epochs == 1:
+        build.plan(config, 1)
+
+
+@pytest.mark.parametrize("name", ["folder", "attributes", "tfds/beans"])
+def test_the_teacher_of_a_folder_costs_at_most_five_times_the_student(name):
+    """ResNet-18 takes fourteen times its arithmetic: hours for what a CPU does in minutes."""
+    settings = datasets.settings(name)
+    shape = (settings["size"], settings["size"], 3)
+    operations = []
+    for role in ("teacher", "student"):
+        module = discover.model(settings[role])(classes=10)
+        network = linen.network(module, image_shape=shape, key_name=role)
+        operations.append(cost.flops(network, network.init(jax.random.key(0)), shape))
+    assert 1 < operations[0] / operations[1] < 5
+    assert datasets.settings("cifar10")["teacher"] == "resnet.resnet18_cifar"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "begin", "finish"), [(1, 0.5, 1.0), (2, 1.0, 2.0), (9, 1.0, 2.0), (30, 1.0, 2.0)]
+)
+def test_mutual_learning_ramps_up_within_the_stage(epochs, begin, finish):
+    for key in ("epochs", "stages.peers.epochs"):
+        config = load("dml")
+        config.update_from_flattened_dict({key: epochs})
+        weight = config.stages.peers.terms.soft_peer_1_from_peer_0.weight
+        assert (weight.begin, weight.finish) == (begin, finish)
+    config.ramp_finish = config.ramp_begin = 30.0
+    with pytest.raises(UserError, match=r"weight.begin is 30.0; it must be less than the stage's"):
+        build.check(config)
 
 
 def at_epochs(plan, stage, term, *epochs, value="weight"):
@@ -213,6 +263,30 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"patience": 2, "data.refit": True}, "patience is 2; it must be 0 where nothing"),
         ({"select": "first"}, "best or last"),
         ({"seed": -1}, "config.seed is -1"),
+        ({"epochs": 10**20}, "config.epochs is 100000000000000000000; it must be at most 2,147,"),
+        ({"epochs": 2**30}, "steps are more than 2,147,483,647"),
+        ({"log_every": 2**31}, "config.log_every is 2147483648; it must be at most"),
+        ({"weight_decay": 1e39}, "config.weight_decay is 1e+39; it must be finite, and at most"),
+        ({"temperature": 1e30}, "config.temperature is 1e+30; it must be greater than 0: from"),
+        ({"temperature": 1e-30}, "from 0.0001 to 10000, which float32 can compute with"),
+        (
+            {"temperature_schedule.kind": "linear", "temperature_schedule.factor": 1e4},
+            "soft.temperature comes to 4e+04 at epoch 0; it must be greater than 0: from",
+        ),
+        (
+            {"stages.student.optimiser.learning_rate.factor": -1.0},
+            "student.optimiser.learning_rate comes to -0.002 at epoch 0; it must be 0 or more",
+        ),
+        (
+            {"stages.student.optimiser.learning_rate.warm_up": 30.0},
+            "learning_rate.warm_up is 30.0; it must be less than the stage's 30 epochs",
+        ),
+        ({"data.size": 100_000}, "config.data.size is 100000: a batch of 64 takes 2,560 GB, and"),
+        ({"networks.student.model": "tests.own_models.a_class_too_many"}, "must be (2, 10)"),
+        ({"networks.student.model": "tests.own_models.scalar"}, "it returns an array, not (logits"),
+        ({"networks.student.model": "tests.own_models.nothing"}, "it returns NoneType, not"),
+        ({"networks.student.model": "tests.own_models.logits_alone"}, "it returns an array, not"),
+        ({"networks.student.model": "tests.own_models.features_first"}, "it returns tuple, not"),
     ],
     ids=str,
 )
@@ -223,6 +297,69 @@ def test_wrong_values_are_refused_in_one_line(change, message):
         build.plan(config, devices=1)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stages.student.terms.soft.kind": "sotf"},
+        {"stages.student.optimiser.kind": "adam"},
+        {"stages.student.optimiser.learning_rate.kind": "cosin"},
+        {"networks.student.model": "six_conv.studnet"},
+        {"temperature_schedule.factor": 0.0},
+        {"epochs": 10**20},
+        {"data.size": 100_000},
+    ],
+    ids=str,
+)
+def test_what_needs_no_data_is_checked_before_data_is_read(change, monkeypatch):
+    config = load("kd")
+    config.update_from_flattened_dict(change)
+    monkeypatch.setattr(build, "load_data", lambda config: pytest.fail("data was read"))
+    with pytest.raises(UserError):
+        build.plan(config, devices=1)
+
+
+STEPS = dict(kind="steps", rate=0.1, boundaries=(10, 20))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rate": 1.0}, "rate is 1.0; it must be another factor where kind is 'steps'"),
+        ({"boundaries": ()}, "boundaries is (); it must be epochs, where kind is 'steps'"),
+        ({"boundaries": (20, 10)}, "boundaries is (20, 10); it must be a rising row of epochs"),
+        ({"boundaries": (10, 10)}, "a rising row of epochs"),
+        ({"boundaries": (10, 30)}, "greater than 0 and less than 30"),
+        ({"boundaries": (0, 10)}, "greater than 0 and less than 30"),
+        ({"warm_up": 10.0}, "greater than 10 and less than 30"),
+    ],
+    ids=str,
+)
+def test_steps_that_do_nothing_are_refused(change, message):
+    config = load("kd")
+    config.temperature_schedule.update(STEPS)
+    config.stages.teacher.optimiser.learning_rate.update(STEPS)
+    effects.check(config)
+    # What has begun may be read.
+    config.stages.teacher.optimiser.learning_rate.update(change)
+    build.check(config)
+    with pytest.raises(UserError) as error:
+        effects.check(config)
+    assert "config.stages.teacher.optimiser.learning_rate." in str(error.value)
+    assert message in str(error.value)
+
+
+def test_a_key_that_nothing_reads_is_refused():
+    for name in ("alpha", "temperature"):
+        with pytest.raises(UserError, match=f"config.{name} is read by nothing in this config"):
+            effects.check_read(load("ce"), ["seed", name])
+    every = ["alpha", "temperature", "label_smoothing", "epochs", "select", "patience", "seed"]
+    effects.check_read(load("kd"), [*every, "teacher_cache", "data.seed", "stages.student.epochs"])
+    effects.check_read(load("dml"), ["gamma", "ramp_begin", "detach_peers", "batch_size"])
+    effects.check_read(load("at"), ["attention_variant", "beta", "weight_decay", "learning_rate"])
+    with pytest.raises(UserError, match=r"config.temperature is read by nothing"):
+        effects.check_read(load("teacher_free", "digits,smoothing=1"), ["alpha", "temperature"])
 
 
 def test_a_batch_that_devices_cannot_share_is_refused():
@@ -236,6 +373,7 @@ def test_a_batch_that_devices_cannot_share_is_refused():
         ("digits,peers=1", "two peers or more"),
         ("digits,piers=3", "Did you mean 'peers'?"),
         ("digits,peers=x", "whole number"),
+        ("digits,peers=2,peers=3", "option peers is given twice: digits,peers=2,peers=3"),
         ("mnits", "Did you mean 'mnist'?"),
     ],
 )

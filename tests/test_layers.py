@@ -93,6 +93,7 @@ def test_who_imports_what():
         "checks.py",
         "cli.py",
         "config_file.py",
+        "effects.py",
         "main.py",
         "sweep.py",
         "train.py",
@@ -128,7 +129,7 @@ def test_stages_of_a_config_are_read_by_build_and_its_checks_alone():
     readers = {
         f for f in FILES if "config.stages" in f.read_text() or "config.terms" in f.read_text()
     }
-    assert relative(readers) == {"build.py", "checks.py", "config_file.py"}
+    assert relative(readers) == {"build.py", "checks.py", "config_file.py", "effects.py"}
 
 
 def test_no_config_get_with_a_default():

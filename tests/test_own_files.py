@@ -226,7 +226,7 @@ def with_model(name):
         ("return logits", "it returns an array, not (logits, features)"),
         ("return logits.mean()", "it returns an array, not (logits, features)"),
         ("return logits, logits", "it returns tuple, not (logits, features) with features a dict"),
-        ("return logits.mean(), {}", "its logits are (), not [batch, classes]"),
+        ("return logits.mean(), {}", "its logits are () for two images"),
     ],
 )
 def test_a_model_that_returns_something_else(own, body, message):

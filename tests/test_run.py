@@ -1,17 +1,18 @@
 """Whole runs on the real digits: records, exact resume, refusals."""
 
 import io
+import itertools
 import json
 import shutil
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 from PIL import Image
 
 from configs import ce, dml, kd
-from kdjax import runtime, train, workdir
+from kdjax import fit, progress, runtime, train, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
@@ -100,24 +101,11 @@ def test_metrics_lines_have_steps_stages_and_flat_names(distilled):
     assert any("val/student/accuracy" in line for line in student)
 
 
-def test_a_workdir_of_an_earlier_version_is_read(distilled, tmp_path):
-    """Its config lacks keys that have come since."""
-    old = tmp_path / "old"
-    shutil.copytree(distilled[0], old)
-    config = json.loads((old / "config.json").read_text())
-    for key in ("precision", "teacher_cache", "steps_per_call"):
-        del config[key]
-    del config["data"]["views"]
-    for network in config["networks"].values():
-        del network["remat"]
-    (old / "config.json").write_text(json.dumps(config))
-    assert train.run(small(kd), old) == distilled[1]
-    assert workdir.default(ConfigDict(config)) == workdir.default(small(kd))
-    assert evaluated(old)["networks"] == evaluated(distilled[0])["networks"]
+def test_another_precision_is_another_config(distilled):
     changed = small(kd)
     changed.precision = "bfloat16"
     with pytest.raises(UserError, match="precision is float32 there and bfloat16 here"):
-        train.run(changed, old)
+        train.run(changed, distilled[0])
 
 
 def test_selected_step_is_validations_best(distilled):
@@ -232,12 +220,144 @@ def test_a_finished_run_is_not_repeated(distilled):
     assert (directory / "metrics.jsonl").stat().st_mtime_ns == before
 
 
-def test_workdir_of_another_config_is_refused_naming_the_keys(distilled):
+@pytest.mark.parametrize(
+    ("change", "listed"),
+    [
+        # Weights of four terms follow it.
+        ({"alpha": 0.25}, "alpha is 0.5 there and 0.25 here"),
+        ({"epochs": 2}, "epochs is 3 there and 2 here"),
+        (
+            {"epochs": 5, "data.seed": 4, "stages.student.terms.soft.weight.start": 0.1},
+            "data.seed is 0 there and 4 here; epochs is 3 there and 5 here; "
+            "stages.student.terms.soft.weight.start is 0.5 there and 0.1 here",
+        ),
+        (
+            {"networks.student.model": "plain.plain4", "stages.student.epochs": 2},
+            "networks.student.model is plain.plain2 there and plain.plain4 here; "
+            "stages.student.epochs is 3 there and 2 here",
+        ),
+    ],
+    ids=str,
+)
+def test_workdir_of_another_config_is_refused_naming_what_was_set(distilled, change, listed):
     config = small(kd)
-    config.alpha = 0.25
-    with pytest.raises(UserError, match=r"alpha is 0\.5 there and 0\.25 here") as error:
+    # The baseline's model follows the student's.
+    config.networks.baseline.model = "plain.plain2"
+    config.update_from_flattened_dict(change)
+    with pytest.raises(UserError) as error:
         train.run(config, distilled[0])
-    assert "\n" not in str(error.value)
+    assert f"belongs to another config: {listed}. Choose another --workdir" in str(error.value)
+
+
+def test_a_workdir_of_a_config_with_little_in_common_is_refused_in_a_short_line(distilled):
+    with pytest.raises(UserError, match=r"and \d+ more. Choose another --workdir") as error:
+        train.run(small(dml), distilled[0])
+    assert len(str(error.value)) < 1000
+
+
+def constant(make, argument="", **epochs):
+    """A config of constant learning rates, and other epochs."""
+    config = small(make, argument)
+    for stage in config.stages.values():
+        stage.optimiser.learning_rate.kind = "constant"
+    config.update_from_flattened_dict(epochs)
+    return config
+
+
+def test_a_run_of_more_epochs_is_one_of_as_many_from_the_start(tmp_path, capsys):
+    """Bit for bit where schedules are constant; also when it is stopped in what was added."""
+    train.run(constant(ce, epochs=4), tmp_path / "whole")
+    ended = train.run(constant(ce, epochs=2), tmp_path / "run")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text()
+    with pytest.raises(Interrupted):
+        train.run(constant(ce, epochs=4), tmp_path / "run", lambda step: step == 11)
+    assert "student: goes on from step 8 with 4 epochs in place of 2" in capsys.readouterr().err
+    with pytest.raises(UserError, match="epochs is 4 there and 2 here"):
+        train.run(constant(ce, epochs=2), tmp_path / "run")
+    result = train.run(constant(ce, epochs=4), tmp_path / "run")
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+    assert (tmp_path / "run" / "metrics.jsonl").read_text().startswith(lines)
+    assert result["earlier_ends"] == {
+        "student": [{"planned_epochs": 2, **ended["stages"]["student"]}]
+    }
+    assert result["stages"]["student"]["epochs"] == 4
+    assert workdir.load_config(tmp_path / "run").epochs == 4
+    assert (
+        evaluated(tmp_path / "run")["networks"]["student"]["accuracy"]
+        == (result["networks"]["student"]["test"]["accuracy"])
+    )
+
+
+def test_stages_that_others_have_learned_from_get_no_more_epochs(distilled, tmp_path):
+    shutil.copytree(distilled[0], tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.json*")}
+    config = small(kd)
+    config.epochs = 4
+    with pytest.raises(UserError) as error:
+        train.run(config, tmp_path / "run")
+    assert "'teacher' cannot have more epochs: 'student' has learned" in str(error.value)
+    assert "Leave config key stages.teacher.epochs at 3, or choose another --workdir" in str(
+        error.value
+    )
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.json*")}
+    config.stages.teacher.epochs = 3
+    with pytest.raises(Interrupted):
+        train.run(config, tmp_path / "run", lambda step: step == 27)
+    result = train.run(config, tmp_path / "run")
+    assert {name: stage["epochs"] for name, stage in result["stages"].items()} == {
+        "teacher": 3,
+        "student": 4,
+        "baseline": 4,
+    }
+    assert result["networks"]["teacher"] == distilled[1]["networks"]["teacher"]
+    lines = logged(tmp_path / "run")
+    assert lines[: len(logged(distilled[0]))] == logged(distilled[0])
+    steps = [(line["stage"], line["step"]) for line in lines if "train/loss" in line]
+    assert len(set(steps)) == len(steps)
+    assert sorted(step for stage, step in steps if stage == "student") == list(range(14, 29, 2))
+    assert sorted(step for stage, step in steps if stage == "baseline") == list(range(26, 41, 2))
+
+
+def test_a_stage_that_patience_ended_is_not_opened_again(tmp_path):
+    config = constant(ce, epochs=6, patience=1)
+    # Parameters stand still; validation changes with BatchNorm's statistics alone.
+    config.stages.student.optimiser.learning_rate.start = 1e-30
+    ended = train.run(config, tmp_path)
+    config.epochs = 7
+    result = train.run(config, tmp_path)
+    assert result["stages"] == ended["stages"]
+    assert "earlier_ends" not in result
+
+
+def test_a_checkpoint_that_is_gone_is_named(distilled, tmp_path):
+    shutil.copytree(distilled[0], tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "student")
+    record = evaluated(tmp_path / "run")
+    assert list(record["networks"]) == ["teacher", "baseline"]
+    assert list(record["missing"]) == ["student"]
+    assert record["missing"]["student"] == "the checkpoint of stage 'student' is gone"
+    with pytest.raises(UserError, match="'student': the checkpoint of stage 'student' is gone"):
+        evaluated(tmp_path / "run", networks=("student",))
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    result["finished"] = False
+    (tmp_path / "run" / "result.json").write_text(json.dumps(result))
+    with pytest.raises(UserError, match="'student' has finished, but .* has no checkpoint of it"):
+        train.run(small(kd), tmp_path / "run")
+
+
+def test_what_is_set_in_vain_is_refused_for_a_new_run_alone(distilled, tmp_path):
+    config = small(ce)
+    with pytest.raises(UserError, match="config.temperature is read by nothing in this config"):
+        train.run(config, tmp_path / "run", changed=["epochs", "temperature"])
+    config.teacher_cache, config.data.views = True, 2
+    with pytest.raises(UserError, match="config.teacher_cache is True, but no stage reads"):
+        train.run(config, tmp_path / "run")
+    config = small(kd)
+    config.stages.student.optimiser.learning_rate.kind = "steps"
+    with pytest.raises(UserError, match=r"learning_rate.boundaries is \(\); it must be epochs"):
+        train.run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert train.run(small(kd), distilled[0], changed=["alpha"]) == distilled[1]
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(distilled):
@@ -335,8 +455,20 @@ def test_a_teacher_is_the_same_after_distillation(distilled, tmp_path):
 def test_divergence_is_an_error_with_the_step(tmp_path):
     config = small(kd, "digits,baseline=0")
     config.learning_rate = 1e30
-    with pytest.raises(UserError, match=r"stage 'teacher' diverged: .* is (nan|inf) at step 2"):
+    with pytest.raises(
+        UserError, match=r"stage 'teacher' diverged: .* is (nan|inf) at step 2"
+    ) as e:
         train.run(config, tmp_path)
+    assert "after 1 update (learning rate 9.83e+29, weight 1): lower config.learning_rate" in str(
+        e.value
+    )
+    config = small(kd, "digits,baseline=0")
+    config.networks.student.model = "tests.own_models.nan"
+    with pytest.raises(UserError) as error:
+        train.run(config, tmp_path / "nan")
+    assert "stage 'student' diverged: ce is nan at step 13, after 0 updates" in str(error.value)
+    assert "no update came before; look at the outputs of student" in str(error.value)
+    assert "lower config.learning_rate" not in str(error.value)
 
 
 def test_short_stages_log_their_last_steps(tmp_path):
@@ -352,7 +484,7 @@ def test_short_stages_log_their_last_steps(tmp_path):
 def test_damaged_files_are_named(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
     with pytest.raises(UserError, match=r"metrics.jsonl, line 2 is damaged"):
-        Metrics(tmp_path, step=5, tensorboard=False)
+        Metrics(tmp_path, steps={"student": 5}, tensorboard=False)
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2')
     assert logged(tmp_path) == [{"step": 1}]
     (tmp_path / "config.json").write_text("{}")
@@ -361,6 +493,34 @@ def test_damaged_files_are_named(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(UserError, match="is damaged"):
         evaluated(tmp_path)
+
+
+def test_a_long_stage_says_how_long_it_takes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(fit, "_LONG", 0.0)
+    config = small(kd, "digits,baseline=0")
+    config.log_every = 100
+    clock = itertools.count()
+    monkeypatch.setattr(fit, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    train.run(config, tmp_path)
+    said = [line for line in capsys.readouterr().err.splitlines() if "s a step" in line]
+    # Of 12 steps 4 are done: the first two compile, and this clock moves on whenever it is read.
+    words = "1 s a step, 4.0 s an epoch, about 8.0 s left of this stage beside validation"
+    assert said == [f"teacher: {words}; after it: student", f"student: {words}"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1.25, "1.2 s"),
+        (59, "59 s"),
+        (119, "119 s"),
+        (150, "2.5 min"),
+        (5400, "90 min"),
+        (9e3, "2.5 h"),
+    ],
+)
+def test_durations(seconds, text):
+    assert progress.duration(seconds) == text
 
 
 def test_interrupt_asks_once_and_then_insists():

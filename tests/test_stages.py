@@ -147,6 +147,11 @@ def test_a_teacher_comes_from_another_run(tmp_path, caplog):
         other.data[key] = value
         with pytest.raises(UserError, match=message):
             train.run(other, tmp_path / "e")
+    split = json.loads((tmp_path / "whole" / "split.json").read_text())
+    split["ids"]["validation"] += split["ids"]["test"][:5]
+    (tmp_path / "whole" / "split.json").write_text(json.dumps(split))
+    with pytest.raises(UserError, match="trained or selected on 5 of this run's test images"):
+        train.run(config(), tmp_path / "f")
     record = json.loads((tmp_path / "whole" / "result.json").read_text())
     record["finished"] = False
     (tmp_path / "whole" / "result.json").write_text(json.dumps(record))

@@ -23,7 +23,7 @@ from kdjax.types import NetState, TrainState
         ("a.csv", lambda path: writers.write_csv(path, [{"a": 1}])),
         (
             "metrics.jsonl",
-            lambda path: writers.Metrics(path.parent, step=1, tensorboard=False).close(),
+            lambda path: writers.Metrics(path.parent, steps={}, tensorboard=False).close(),
         ),
     ],
 )
@@ -41,7 +41,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path, name, write
 
 
 def test_a_log_that_fills_the_disk_is_one_line(tmp_path):
-    metrics = writers.Metrics(tmp_path, step=0, tensorboard=False)
+    metrics = writers.Metrics(tmp_path, steps={}, tensorboard=False)
     metrics._file.close()
     metrics._file = open("/dev/full", "a")  # noqa: SIM115
     for write in (lambda: metrics.write(1, "stage", {"loss": 1.0}), metrics.close):
@@ -60,7 +60,7 @@ def events(path):
 
 
 def test_tensorboard_gets_the_same_figures_and_drops_what_is_written_again(tmp_path):
-    metrics = writers.Metrics(tmp_path, step=4, tensorboard=True)
+    metrics = writers.Metrics(tmp_path, steps={"stage": 4}, tensorboard=True)
     metrics.write(5, "stage", {"train/loss": 0.5, "train/accuracy": 0.25})
     (path,) = tmp_path.glob("events.out.tfevents.*")
     # Also while the run goes on.

@@ -156,11 +156,12 @@ def write_split(
             the pixels, as `images.decode` takes them).
 
     Raises:
-        UserError: images cannot be decoded (names them), or are missing.
+        UserError: images cannot be decoded (names them), or are missing; or the disk is too small.
     """
-    written = 0
+    written, shape = 0, (len(label), *request.image_shape)
     broken: list[str] = []
-    array = allocate(path / "image.npy", (len(label), *request.image_shape), np.uint8)
+    images.require_room(shape, shutil.disk_usage(path).free, f"the disk of {path.parent}")
+    array = allocate(path / "image.npy", shape, np.uint8)
     rows: Iterator[Encoded] = iter(encoded)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while batch := list(islice(rows, _BATCH)):

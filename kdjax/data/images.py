@@ -6,8 +6,30 @@ import io
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from kdjax.errors import UserError
+
 MODES = {1: "L", 3: "RGB"}
 """Pillow's mode for each number of channels."""
+
+
+def require_room(shape: tuple[int, ...], free: int, where: str) -> None:
+    """Makes sure that decoded images fit.
+
+    Args:
+        shape: `(n, h, w, c)` of all images, uint8.
+        free: bytes that there are for them.
+        where: they are to be, for the message.
+
+    Raises:
+        UserError: they do not.
+    """
+    count, h, w, c = shape
+    if (needed := count * h * w * c) > free:
+        raise UserError(
+            f"config.data.size is {h}: {count:,} images of {h} x {w} x {c} take "
+            f"{needed / 1e9:,.1f} GB decoded, and {where} has {free / 1e9:,.1f} GB; choose a "
+            "smaller size"
+        )
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:

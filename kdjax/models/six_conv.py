@@ -1,4 +1,8 @@
-"""The student of study C.2: six convolutions, 815,530 trainable parameters on CIFAR-10."""
+"""The student of study C.2: six convolutions, 815,530 trainable parameters on CIFAR-10.
+
+`teacher` is the same twice as wide, for machines without an accelerator: it takes four times the
+student's arithmetic, where ResNet-18 takes fourteen times.
+"""
 
 from flax import linen as nn
 
@@ -9,16 +13,18 @@ from kdjax.types import Array
 class SixConv(nn.Module):
     """Three stages of two 3x3 convolutions (bias, BatchNorm, ReLU), each ended by a max pool.
 
-    The biases ahead of BatchNorm are there for the study's parameter count; they stay 0.
+    `width` is the first stage's; it doubles from stage to stage. The biases ahead of BatchNorm are
+    there for the study's parameter count; they stay 0.
     """
 
     classes: int
     dropout: float = 0.0
+    width: int = 32
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> tuple[Array, dict[str, Array]]:
         features: dict[str, Array] = {}
-        for stage, width in enumerate((32, 64, 128), start=1):
+        for stage, width in enumerate((self.width, 2 * self.width, 4 * self.width), start=1):
             for index, place in enumerate(("first", "last")):
                 name = f"Conv_{2 * (stage - 1) + index}"
                 x = ConvBeforeNorm(width, (3, 3), kernel_init=uniform_init, name=name)(x)
@@ -27,7 +33,7 @@ class SixConv(nn.Module):
             x = max_pool(x)
         features["stem"] = features["stage1_first"]
         x = x.reshape(x.shape[0], -1)
-        x = DenseBeforeNorm(256, kernel_init=uniform_init, name="Dense_0")(x)
+        x = DenseBeforeNorm(8 * self.width, kernel_init=uniform_init, name="Dense_0")(x)
         features["pooled_pre"] = x = batch_norm(train)(x)
         features["pooled"] = x = nn.relu(x)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
@@ -37,3 +43,8 @@ class SixConv(nn.Module):
 def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """815,530 trainable parameters on 32x32x3 images and 10 classes, 816,938 with statistics."""
     return SixConv(classes, dropout)
+
+
+def teacher(*, classes: int, dropout: float = 0.0) -> nn.Module:
+    """Twice as wide: 3,251,018 trainable parameters on 32x32x3 images and 10 classes."""
+    return SixConv(classes, dropout, width=64)

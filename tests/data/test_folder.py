@@ -5,6 +5,7 @@ import os
 import shutil
 import tarfile
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -348,3 +349,13 @@ def test_content_tells_images_and_labels_not_places(tmp_path):
     path.unlink()
     swapped = store(tmp_path, names, "zip")
     assert read(tmp_path, swapped).content != first
+
+
+def test_images_that_do_not_fit_the_disk_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    path = store(tmp_path, images("", count=3), "folder")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=5_000))
+    with pytest.raises(UserError) as error:
+        read(tmp_path, path, size=30)
+    assert "config.data.size is 30: 6 images of 30 x 30 x 3 take 0.0 GB" in str(error.value)
+    assert "the disk of" in str(error.value)
+    assert len(read(tmp_path, path, size=12).parts["train"].id) == 6

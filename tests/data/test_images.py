@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kdjax.data import images
 from kdjax.data.images import centre, decode, resize
 from kdjax.data.sources import digits
 from kdjax.data.types import Request
+from kdjax.errors import UserError
 
 
 def encoded(array, kind):
@@ -103,3 +105,16 @@ def test_digits_are_the_real_ones():
     )
     colour = digits.read(Request("", "", 16, 3, False)).parts["train"].image
     np.testing.assert_array_equal(colour.read(), np.repeat(image, 3, axis=-1))
+
+
+def test_decoded_images_that_do_not_fit_are_refused_with_their_size():
+    """Before any of them is decoded."""
+    request = Request("", "", 100_000, 1, False)
+    with pytest.raises(UserError) as error:
+        digits.read(request)
+    message = "config.data.size is 100000: 1,797 images of 100000 x 100000 x 1 take 17,970.0 GB"
+    assert str(error.value).startswith(message)
+    assert "this machine has" in str(error.value)
+    images.require_room((10, 8, 8, 3), 10 * 8 * 8 * 3, "the disk")
+    with pytest.raises(UserError, match="take 0.0 GB decoded, and the disk has 0.0 GB"):
+        images.require_room((10, 8, 8, 3), 10 * 8 * 8 * 3 - 1, "the disk")

@@ -1,8 +1,10 @@
 """The embedded data set: scikit-learn's 1,797 real handwritten digits, 8x8, no download."""
 
+import os
+
 import numpy as np
 
-from kdjax.data.images import resize
+from kdjax.data.images import require_room, resize
 from kdjax.data.store import Images
 from kdjax.data.types import Raw, Request, Split
 from kdjax.errors import UserError
@@ -12,7 +14,7 @@ def read(request: Request) -> Raw:
     """All of it as one `train` part, resized from 8x8; values 0 to 16 become 0 to 255.
 
     Raises:
-        UserError: the request has a path.
+        UserError: the request has a path, or they do not fit the machine's memory.
     """
     from sklearn.datasets import load_digits
 
@@ -21,6 +23,8 @@ def read(request: Request) -> Raw:
             f"config.data.path is {request.path!r}, but digits are embedded; use :folder"
         )
     digits = load_digits()
+    shape = (len(digits.images), *request.image_shape)
+    require_room(shape, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "this machine")
     grey = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     image = np.stack([resize(one, request.size) for one in grey])
     label = digits.target.astype(np.int32)
