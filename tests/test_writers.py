@@ -23,12 +23,12 @@ from kdjax.types import NetState, TrainState
         ("a.csv", lambda path: writers.write_csv(path, [{"a": 1}])),
         (
             "metrics.jsonl",
-            lambda path: writers.Metrics(path.parent, steps={}, tensorboard=False).close(),
+            lambda path: writers.Metrics(path.parent, steps={"a": 1}, tensorboard=False).close(),
         ),
     ],
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path, name, write):
-    (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1}) + "\n")
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"step": 1, "stage": "a"}) + "\n")
     before = sorted(tmp_path.iterdir())
     # Where this process writes, a device that is always full.
     (tmp_path / f".{name}.{os.getpid()}").symlink_to("/dev/full")
