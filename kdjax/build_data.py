@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax import augment, discover, feed
+from kdjax import augment, discover, runtime
 from kdjax.data import splits, tfds_source
 from kdjax.data.sources import attributes, folder
 from kdjax.data.types import DataSet, Raw, Request, Split
@@ -114,7 +114,7 @@ def streaming(config: ConfigDict, data: DataSet) -> bool:
     """Whether batches are read from disk as they are needed."""
     if config.data.input != "auto":
         return config.data.input == "streaming"
-    return not feed.fits(data.nbytes, jax.local_devices()[0])
+    return not runtime.fits(data.nbytes, jax.local_devices()[0])
 
 
 def require_room(data: ConfigDict, batch_size: int) -> None:
@@ -125,7 +125,7 @@ def require_room(data: ConfigDict, batch_size: int) -> None:
     """
     size, channels = data.size, len(normalisation(data)[0])
     # float32, as the networks read them.
-    needed, memory = 4 * batch_size * size**2 * channels, feed.host_memory()
+    needed, memory = 4 * batch_size * size**2 * channels, runtime.host_memory()
     if needed > memory:
         raise UserError(
             f"config.data.size is {size}: a batch of {batch_size} takes {needed / 1e9:,.0f} GB, "

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from kdjax.errors import UserError
-from kdjax.parallel import one_copy
+from kdjax.states import one_copy
 from kdjax.types import NetState, PyTree, TrainState
 from kdjax.writers import writing
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from kdjax import progress
-from kdjax.charts.records import run_labels
+from kdjax.evaluation_records import run_labels
 
 Record = dict[str, Any]
 Line = dict[str, Any]

@@ -6,7 +6,6 @@ begin at any of them.
 
 import contextlib
 import gc
-import os
 from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -19,10 +18,6 @@ from jax.typing import ArrayLike
 from kdjax.data import orders, stream
 from kdjax.data.types import Split
 from kdjax.types import Array, Batch, Epoch, Fetch, PyTree
-
-_SHARE = 0.25
-"""Of a device's memory that resident images may take."""
-
 
 Arguments = tuple[PyTree, Epoch, Any]
 """A step's `source`, `epoch` and `position`: int32, or `[n]` of them for n steps of one call."""
@@ -144,21 +139,6 @@ def calls(position: int, steps: int, per_call: int) -> Iterator[range]:
         end = steps - (steps - position - 1) // per_call * per_call
         yield range(position, end)
         position = end
-
-
-def fits(nbytes: int, device: jax.Device) -> bool:
-    """Whether images of so many bytes leave enough of a device's memory to training."""
-    return nbytes <= _SHARE * (memory(device) or host_memory())
-
-
-def host_memory() -> int:
-    """Bytes of this machine's own memory."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def memory(device: jax.Device) -> int | None:
-    """Bytes that a device has for this process; None where it does not say, as a CPU."""
-    return (device.memory_stats() or {}).get("bytes_limit")
 
 
 def resident(sharding: NamedSharding) -> Fetch:

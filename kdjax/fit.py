@@ -3,20 +3,18 @@
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from kdjax import members, selection, step
+from kdjax import selection, states, step
 from kdjax.build import Plan, Stage
 from kdjax.checkpoint import Checkpoints, Saved
 from kdjax.evaluation import Evaluate
 from kdjax.feed import Feed
 from kdjax.log import Log
 from kdjax.parallel import Parallel
-from kdjax.program import Program
 from kdjax.progress import Bar, console, duration
 from kdjax.selection import Selection
 from kdjax.types import NetState, TrainState
@@ -207,35 +205,6 @@ class _Pace:
         )
 
 
-def initial_networks(program: Program, hyper: Any) -> dict[str, NetState]:
-    """The trained networks before the first update; of several members, `hyper` is by label."""
-    if program.swept:
-        return members.initial_networks(program.swept, hyper)
-    return {name: step.init_network(program.networks[name], hyper.seed) for name in program.trained}
-
-
-def initial_state(
-    program: Program,
-    hyper: Any,
-    frozen: Mapping[str, step.Frozen],
-    image_shape: tuple[int, int, int],
-    starts: Mapping[str, NetState] = MappingProxyType({}),
-) -> TrainState:
-    """The state before the first update, of a stage of one member or of several.
-
-    Args:
-        program: the stage's code.
-        hyper: its hyper-parameters; of several members, by label.
-        frozen: variables of the networks that it does not train.
-        image_shape: `(h, w, c)`.
-        starts: what trained networks start from, for those that do not start afresh.
-    """
-    networks = {**initial_networks(program, hyper), **starts}
-    if program.swept:
-        return members.init_state(program.swept, hyper, networks, frozen, image_shape)
-    return step.init_state(program, hyper, networks, frozen, image_shape)
-
-
 def _patience_over(stage: Stage, best: Selection, epoch: int) -> bool:
     return bool(stage.patience and best.records and selection.stale(best, epoch) >= stage.patience)
 
@@ -254,7 +223,7 @@ def _start(
     def initialise(
         hyper: Any, frozen: dict[str, step.Frozen], starts: dict[str, NetState]
     ) -> TrainState:
-        return initial_state(stage.program, hyper, frozen, shape, starts)
+        return states.initial_state(stage.program, hyper, frozen, shape, starts)
 
     fresh = parallel.spread(initialise(stage.hyper, frozen, dict(starts)))
     newest = checkpoints.latest()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from kdjax import fit, step
+from kdjax import states, step
 from kdjax.build import Plan, Stage
 from kdjax.program import Observed, Program
 from kdjax.types import Array, Batch, TrainState
@@ -52,7 +52,7 @@ def of(plan: Plan, stage: Stage, frozen: Mapping[str, Any], examples: int = 2) -
         return step.observe(program, frozen, batch(), jnp.int32(0), hyper.data_seed)
 
     def initial(frozen: Any) -> TrainState:
-        return fit.initial_state(program, hyper, frozen, shape)
+        return states.initial_state(program, hyper, frozen, shape)
 
     return Outline(
         program,

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from kdjax import feed, members, runtime, step_programs
+from kdjax import feed, members, runtime, states, step_programs
 from kdjax.data.types import Split
 from kdjax.errors import UserError
 from kdjax.predict import make_answer_step, make_eval_step, make_predict_step
@@ -43,14 +43,6 @@ class Parallel(NamedTuple):
     answer_step: Callable[[Program], Any]
     collect: Callable[[dict[str, NetState]], dict[str, NetState]]
     """Networks of a training state as one replicated copy, for evaluation."""
-
-
-def one_copy(state: NetState) -> NetState:
-    """A network without pmap's device axis: parameters are alike, statistics are averaged."""
-    return NetState(
-        jax.tree.map(lambda x: x[0], state.params),
-        jax.tree.map(lambda x: jnp.mean(x, axis=0), state.batch_stats),
-    )
 
 
 def mesh(devices: list[jax.Device] | None = None) -> Mesh:
@@ -146,7 +138,7 @@ def make(
         return jax.device_put(copies, by_example)
 
     def collect(networks: dict[str, NetState]) -> dict[str, NetState]:
-        return replicate({name: one_copy(state) for name, state in networks.items()})
+        return replicate({name: states.one_copy(state) for name, state in networks.items()})
 
     layout = f"pmap on {count} devices"
     return Parallel(

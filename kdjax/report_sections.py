@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import special
 
-from kdjax import evaluation_tables, maps, report_sweep, sweep_tables, writers
+from kdjax import evaluation_records, evaluation_tables, maps, report_sweep, sweep_tables, writers
 from kdjax.charts import (
     accuracy,
     attention,
@@ -19,7 +19,6 @@ from kdjax.charts import (
     curves,
     fidelity,
     grid,
-    records,
     size,
     style,
     sweeps,
@@ -75,7 +74,7 @@ def make(
         UserError: no network has such a layer.
     """
     wanted = [*_of_all(examined, tabled, directories)]
-    labels = records.run_labels(tabled)
+    labels = evaluation_records.run_labels(tabled)
     for place, (one, record, directory) in enumerate(
         zip(examined, tabled, directories, strict=True)
     ):
@@ -290,7 +289,7 @@ def _together(examined: Sequence[Examined]) -> dict[str, Any]:
         of_one_set = (data.content, data.source) == (other.content, other.source)
         return of_one_set and np.array_equal(one.split.id, first.split.id)
 
-    every = records.run_labels([one.record for one in examined])
+    every = evaluation_records.run_labels([one.record for one in examined])
     logits = {
         f"{label}: {row}": one.outputs[row].logits
         for label, one in zip(every, examined, strict=True)

@@ -2,9 +2,9 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -14,13 +14,25 @@ from kdjax.build import Plan, Restored, Stage
 from kdjax.build_data import appearance
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
-from kdjax.fit import initial_networks
-from kdjax.parallel import Parallel
+from kdjax.states import initial_networks
 from kdjax.types import NetState, Network
 
 
+class Layout(Protocol):
+    """What restoring needs of `kdjax.parallel.Parallel`: how networks lie on the devices."""
+
+    @property
+    def layout(self) -> str: ...
+    @property
+    def replicate(self) -> Callable[[Any], Any]: ...
+    @property
+    def spread(self) -> Callable[[Any], Any]: ...
+    @property
+    def collect(self) -> Callable[[dict[str, NetState]], dict[str, NetState]]: ...
+
+
 def stage_networks(
-    directory: Path, stage: Stage, layout: Parallel, at: int | None
+    directory: Path, stage: Stage, layout: Layout, at: int | None
 ) -> dict[str, tuple[NetState, int]]:
     """A stage's networks and the steps they are from; none where it has no such checkpoint.
 
@@ -65,7 +77,7 @@ class Found(NamedTuple):
 
 
 def rows(
-    directory: Path, plan: Plan, layout: Parallel, *, step: int | None, stage: str | None
+    directory: Path, plan: Plan, layout: Layout, *, step: int | None, stage: str | None
 ) -> dict[str, Found]:
     """Every network that a run's checkpoints hold.
 
@@ -134,7 +146,7 @@ class Other(NamedTuple):
     run's validation images it was trained on."""
 
 
-def others(plan: Plan, layout: Parallel) -> dict[str, Other]:
+def others(plan: Plan, layout: Layout) -> dict[str, Other]:
     """The networks that a plan takes from other runs, as those chose them.
 
     Raises:
@@ -144,7 +156,7 @@ def others(plan: Plan, layout: Parallel) -> dict[str, Other]:
     return {name: other(plan, layout, name, wanted) for name, wanted in plan.restored.items()}
 
 
-def other(plan: Plan, layout: Parallel, name: str, wanted: Restored) -> Other:
+def other(plan: Plan, layout: Layout, name: str, wanted: Restored) -> Other:
     """One of `others`."""
     directory = Path(wanted.workdir).expanduser()
     where = f"network {name!r} comes from {directory}"

@@ -83,6 +83,25 @@ def _has_accelerator() -> bool:
     return os.environ.get("JAX_PLATFORMS", "") != "cpu" and Path("/dev/nvidiactl").exists()
 
 
+_SHARE = 0.25
+"""Of a device's memory that resident images may take."""
+
+
+def fits(nbytes: int, device: jax.Device) -> bool:
+    """Whether images of so many bytes leave enough of a device's memory to training."""
+    return nbytes <= _SHARE * (memory(device) or host_memory())
+
+
+def host_memory() -> int:
+    """Bytes of this machine's own memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory(device: jax.Device) -> int | None:
+    """Bytes that a device has for this process; None where it does not say, as a CPU."""
+    return (device.memory_stats() or {}).get("bytes_limit")
+
+
 class CompileClock:
     """Seconds that XLA has compiled (or read from the cache) since this was made."""
 

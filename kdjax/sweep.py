@@ -43,9 +43,10 @@ def main() -> None:
         mode=flags.FLAGS.mode,
         together=flags.FLAGS.together,
     )
-    from kdjax import sweep_tables
+    from kdjax import sweep_pictures, sweep_tables
 
-    sweep_tables.write(*kdjax_main.run(swept))
+    result, directory = kdjax_main.run(swept)
+    sweep_pictures.draw(sweep_tables.write(result, directory), directory)
 
 
 def parse_axis(text: str) -> tuple[str, list[Any]]:

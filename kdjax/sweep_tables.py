@@ -1,4 +1,4 @@
-"""What a sweep leaves beside what every run does: tables, statistics over seeds, pictures."""
+"""What a sweep leaves beside what every run does: tables, statistics over seeds."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from kdjax.evaluation_tables import Table
 Figures = dict[str, Any]
 
 
-def write(result: Figures, directory: Path) -> None:
-    """Prints the table and writes `sweep.json`, `sweep.csv` and, where it can, pictures.
+def write(result: Figures, directory: Path) -> list[Figures]:
+    """Prints the table and writes `sweep.json` and `sweep.csv`; returns the settings.
 
     Args:
         result: of the run.
@@ -23,7 +23,7 @@ def write(result: Figures, directory: Path) -> None:
     writers.write_json(directory / "sweep.json", {"settings": found, "best": chosen})
     writers.write_csv(directory / "sweep.csv", lines(result))
     progress.table(*table(found, chosen, str(directory)))
-    pictures(found, directory)
+    return found
 
 
 def lines(result: Figures) -> list[Figures]:
@@ -145,29 +145,6 @@ def table(found: list[Figures], chosen: Figures | None, where: str) -> Table:
 def split_of(found: list[Figures]) -> str:
     """The split by whose accuracies settings are compared: validation, where all have it."""
     return "validation" if all(one["validation"] for one in found) else "test"
-
-
-def pictures(found: list[Figures], directory: Path) -> None:
-    """For each network the accuracy over one or two axes, and the heat map of a grid over alpha
-    and temperature; without matplotlib a line that says what they need."""
-    swept = by_network(found)
-    if not swept:
-        return
-    try:
-        from kdjax.charts import grid, style, sweeps
-    except ImportError:
-        print("for pictures: pip install matplotlib")
-        return
-    alone = [one for one in found if one["network"] == "baseline"]
-    for network, mine in swept.items():
-        split = split_of(mine)
-        drawn = {
-            f"accuracy-{network}": sweeps.over_axis(mine, alone, split=split),
-            f"alpha-temperature-{network}": grid.alpha_temperature(cells(mine), split=split),
-        }
-        for name, figure in drawn.items():
-            if figure is not None:
-                print(style.save(figure, directory, name))
 
 
 def by_network(found: list[Figures]) -> dict[str, list[Figures]]:

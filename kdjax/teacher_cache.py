@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax import evaluation, feed, outline, reads, restore
+from kdjax import evaluation, outline, reads, restore, runtime
 from kdjax.build import Plan, Stage
 from kdjax.data import cache
 from kdjax.errors import UserError
@@ -60,7 +60,7 @@ def answers(
     first = work.first()
     outputs = work.shapes(first)
     nbytes = sum(2 * math.prod(one.shape) for one in jax.tree.leaves(outputs))
-    if not feed.fits(nbytes, jax.local_devices()[0]):
+    if not runtime.fits(nbytes, jax.local_devices()[0]):
         raise UserError(
             f"the answers that stage {stage.name!r} reads take {nbytes / 2**30:.1f} GiB, too much "
             "for a device; lower config.data.views, or set config.teacher_cache=False"

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from kdjax import feed, parallel
+from kdjax import feed, parallel, runtime
 from kdjax.data import stream
 from kdjax.data.store import Images
 from kdjax.data.types import Split
@@ -157,7 +157,7 @@ def test_the_choice_goes_by_size():
         def memory_stats(self):
             return {"bytes_limit": 1000}
 
-    assert feed.fits(250, Device())
-    assert not feed.fits(251, Device())
-    assert feed.fits(1000, jax.local_devices()[0])
-    assert not feed.fits(2**60, jax.local_devices()[0])
+    assert runtime.fits(250, Device())
+    assert not runtime.fits(251, Device())
+    assert runtime.fits(1000, jax.local_devices()[0])
+    assert not runtime.fits(2**60, jax.local_devices()[0])

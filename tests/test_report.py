@@ -24,7 +24,7 @@ from kdjax import (
     workdir,
     writers,
 )
-from kdjax.charts import records
+from kdjax import evaluation_records as records
 from kdjax.errors import UserError
 from kdjax.evaluation import Predictions
 from kdjax.figures import classes

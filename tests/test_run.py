@@ -379,7 +379,7 @@ def _like(directory):
     import jax
 
     from kdjax import build
-    from kdjax.fit import initial_networks
+    from kdjax.states import initial_networks
 
     plan = build.plan(workdir.load_config(directory), 1)
     return jax.jit(lambda: initial_networks(plan.stages[1].program, plan.stages[1].hyper))()

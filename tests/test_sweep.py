@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import assistants, dml, kd, two_phase
-from kdjax import build, statistics, sweep, sweep_tables, train, workdir
+from kdjax import build, statistics, sweep, sweep_pictures, sweep_tables, train, workdir
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
 from tests.helpers import assert_identical, evaluated, small
@@ -215,16 +215,16 @@ def test_axes_are_drawn_for_each_network(tmp_path, capsys):
         for t in (1.0, 4.0)
     ]
     found.append(setting("baseline", {}, [91.0]))
-    sweep_tables.pictures(found, tmp_path / "two")
+    sweep_pictures.draw(found, tmp_path / "two")
     names = [f"{kind}-peer_{i}.png" for i in (0, 1) for kind in ("accuracy", "alpha-temperature")]
     assert {path.name for path in (tmp_path / "two").glob("*.png")} == set(names)
     assert all((tmp_path / "two" / name).stat().st_size > 5000 for name in names)
     # Over one axis, or two others, there are lines alone.
     for axis in ("alpha", "beta"):
         one = [setting("student", {axis: value}, []) for value in (0.1, 0.9)]
-        sweep_tables.pictures(one, tmp_path / axis)
+        sweep_pictures.draw(one, tmp_path / axis)
         assert [path.name for path in (tmp_path / axis).glob("*.png")] == ["accuracy-student.png"]
-    sweep_tables.pictures([setting("student", {}, [90.0])], tmp_path / "none")
+    sweep_pictures.draw([setting("student", {}, [90.0])], tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 

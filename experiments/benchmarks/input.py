@@ -90,7 +90,7 @@ def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int]
     """A function that trains for some steps and gives the seconds that each took."""
     import jax
 
-    from kdjax import fit, parallel
+    from kdjax import parallel, states
 
     stage, split = plan.stages[-1], plan.data.splits["train"]
     layout = parallel.make(plan.parallel, streaming=kind != "resident", workers=plan.workers)
@@ -105,7 +105,7 @@ def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int]
 
     @jax.jit
     def initialise(hyper: Any) -> Any:
-        return fit.initial_state(stage.program, hyper, {}, plan.data.image_shape)
+        return states.initial_state(stage.program, hyper, {}, plan.data.image_shape)
 
     state, hyper = layout.spread(initialise(stage.hyper)), layout.replicate(stage.hyper)
 

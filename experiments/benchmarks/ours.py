@@ -66,7 +66,7 @@ def training(config: Any, *, epochs: bool = False) -> Work:
     """Steps of a config's last stage, or whole epochs; images are varied only in the latter."""
     import jax
 
-    from kdjax import fit, parallel
+    from kdjax import parallel, states
 
     if not epochs:
         config.data.augment.pad, config.data.augment.flip = 0, False
@@ -83,7 +83,7 @@ def training(config: Any, *, epochs: bool = False) -> Work:
 
     @jax.jit
     def initialise(hyper: Any, frozen: Any) -> Any:
-        return fit.initial_state(program, hyper, frozen, plan.data.image_shape)
+        return states.initial_state(program, hyper, frozen, plan.data.image_shape)
 
     state = layout.spread(initialise(stage.hyper, frozen))
     hyper, update = layout.replicate(stage.hyper), layout.train_step(program, per_call)

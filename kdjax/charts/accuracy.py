@@ -7,7 +7,7 @@ from scipy import stats
 
 from kdjax.charts import bars as chart
 from kdjax.charts import labels, style
-from kdjax.charts.records import Record, Row, accuracy_label, headline, histories
+from kdjax.evaluation_records import Record, Row, accuracy_label, headline, histories
 
 
 @style.styled

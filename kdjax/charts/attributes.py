@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kdjax.charts import labels, style
-from kdjax.charts.records import Record, accuracy_label, headline
+from kdjax.evaluation_records import Record, accuracy_label, headline
 
 _MAJORITY = "always the more frequent answer"
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kdjax.charts import labels, style
-from kdjax.charts.records import Record
+from kdjax.evaluation_records import Record
 
 _COLUMNS = 3
 

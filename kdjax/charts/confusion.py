@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
 from kdjax.charts import cells, labels, style
-from kdjax.charts.records import Record
+from kdjax.evaluation_records import Record
 
 _MOST_NAMES = 40
 _LONGEST_NAME = 18

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from kdjax.charts import bars as chart
 from kdjax.charts import cells, labels, style
-from kdjax.charts.records import Record, Row, histories
+from kdjax.evaluation_records import Record, Row, histories
 
 _TURNED = 100.0
 """Points of a name that may stand turned under its column; for longer ones, numbers do."""

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from kdjax.charts import bars as chart
 from kdjax.charts import labels, style
 from kdjax.charts.placing import label_points
-from kdjax.charts.records import Record, Row, accuracy_label, headline
+from kdjax.evaluation_records import Record, Row, accuracy_label, headline
 
 
 @style.styled

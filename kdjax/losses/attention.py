@@ -15,8 +15,7 @@ section 3.1, with p = 2.
 import jax
 import jax.numpy as jnp
 import optax
-
-from kdjax.types import Array
+from jax import Array
 
 
 def attention_map(feature: Array) -> Array:

@@ -1,8 +1,7 @@
 """Squared differences between features: of a student, projected where needed, and a teacher."""
 
 import jax.numpy as jnp
-
-from kdjax.types import Array
+from jax import Array
 
 
 def mse(student: Array, teacher: Array) -> Array:

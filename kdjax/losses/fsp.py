@@ -6,8 +6,7 @@ and Transfer Learning, CVPR 2017.
 
 import jax
 import jax.numpy as jnp
-
-from kdjax.types import Array
+from jax import Array
 
 
 def gram(first: Array, last: Array) -> Array:

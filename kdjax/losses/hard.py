@@ -2,8 +2,7 @@
 
 import jax.numpy as jnp
 import optax
-
-from kdjax.types import Array
+from jax import Array
 
 
 def cross_entropy(logits: Array, labels: Array, *, label_smoothing: float = 0.0) -> Array:

@@ -1,8 +1,7 @@
 """Nuclear norm of a kernel: a convex pull towards low rank."""
 
 import jax.numpy as jnp
-
-from kdjax.types import Array
+from jax import Array
 
 
 def nuclear_norm(kernel: Array) -> Array:

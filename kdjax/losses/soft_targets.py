@@ -12,8 +12,7 @@ computed from the probabilities, keeps 4e-6.
 import jax
 import jax.numpy as jnp
 import optax
-
-from kdjax.types import Array
+from jax import Array
 
 
 def softmax_kl(

@@ -11,8 +11,7 @@ every other class 0.0995. Direction everywhere: KL(teacher || student).
 import jax
 import jax.numpy as jnp
 import optax
-
-from kdjax.types import Array
+from jax import Array
 
 
 def virtual_probabilities(labels: Array, classes: int, *, correct: float = 0.99) -> Array:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from kdjax.charts import accuracy, confusion, labels, style
-from kdjax.charts.records import run_labels
+from kdjax.evaluation_records import run_labels
 from tests.charts import data
 from tests.charts.drawn import assert_readable
 
