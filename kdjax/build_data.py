@@ -118,7 +118,7 @@ def streaming(config: ConfigDict, data: DataSet) -> bool:
 
 
 def require_room(data: ConfigDict, batch_size: int) -> None:
-    """Makes sure that this machine can hold a batch, before any image is read.
+    """Makes sure that this machine can hold a training batch, before any image is read.
 
     Raises:
         UserError: it cannot.

@@ -134,8 +134,17 @@ class Checkpoints:
         """Whether a checkpoint holds networks that validation selected."""
         return (self.directory / str(step) / "selected").exists()
 
-    def close(self) -> None:
+    def wait(self) -> None:
         """Waits until everything is on disk.
+
+        Raises:
+            UserError: the disk is full, or nothing can be written there.
+        """
+        with writing(self.directory):
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits until everything is on disk, and ends.
 
         Raises:
             UserError: the disk is full, or nothing can be written there.

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ml_collections import ConfigDict
 
@@ -29,12 +29,19 @@ _READ_BY_NAME = (
 """The top-level keys that the code reads; the others are read through references to them alone."""
 
 
-def check(config: ConfigDict) -> None:
-    """That every setting of a new run does something; a run that has begun may keep what it has.
+def check(config: ConfigDict, unread: Collection[str] = ()) -> None:
+    """Makes sure that every setting of a new run does something; a run that has begun may keep its
+    settings.
+
+    Args:
+        config: of the run.
+        unread: keys that the user has set, and that `unread` found.
 
     Raises:
-        UserError: the first one that changes nothing.
+        UserError: the first setting that changes nothing.
     """
+    for key in unread:
+        raise UserError(f"config.{key} is read by nothing in this config: leave it out")
     checks.check(config)
     for name in config.stage_order:
         stage = config.stages[name]
@@ -45,17 +52,16 @@ def check(config: ConfigDict) -> None:
                     _check_steps(f"stages.{name}.terms.{term_name}.{part}", term[part], stage)
 
 
-def check_read(config: ConfigDict, keys: Iterable[str]) -> None:
-    """That something reads the keys that a user has set.
+def unread(config: ConfigDict, keys: Iterable[str]) -> list[str]:
+    """Which of the keys neither the code nor another key of the config reads.
 
     Args:
-        config: with its references, as a config file makes it.
+        config: as its file makes it, with references and without what the user has set: one setting
+            may hide another, as a weight of 0 hides its factor.
         keys: dotted. Below the top level every key belongs to what reads it.
-
-    Raises:
-        UserError: neither the code nor another key of the config reads one of them.
     """
     before = dict(checks.leaves(config))
+    idle = []
     for key in keys:
         value = before.get(key)
         if "." in key or key in _READ_BY_NAME or not isinstance(value, int | float | str):
@@ -67,7 +73,8 @@ def check_read(config: ConfigDict, keys: Iterable[str]) -> None:
             changed[key] = not value if isinstance(value, bool) else value + 1
         after = dict(checks.leaves(changed))
         if all(after[other] == before[other] for other in before if other != key):
-            raise UserError(f"config.{key} is read by nothing in this config: leave it out")
+            idle.append(key)
+    return idle
 
 
 def _check_steps(key: str, schedule: ConfigDict, stage: ConfigDict) -> None:

@@ -101,7 +101,9 @@ def fit(
     state, best, done, seconds, waiting = _start(session, stage, frozen, starts, checkpoints)
     epoch = done // per_epoch
     # Not read from the checkpoint: the stage may have been given more epochs since.
-    finished = epoch >= stage.epochs or _patience_over(stage, best, epoch)
+    finished = epoch >= stage.epochs or selection.is_over(
+        best.records, epoch, patience=stage.patience
+    )
     log = Log(session.writer, stage, first_step, plan.log_every, waiting)
 
     def save(seconds: float) -> None:
@@ -146,7 +148,7 @@ def fit(
                 log.validation(done, scores, epoch, bar)
             jax.block_until_ready(state)
             seconds += time.perf_counter() - started
-            finished = last or _patience_over(stage, best, epoch)
+            finished = last or selection.is_over(best.records, epoch, patience=stage.patience)
             if finished:
                 log.flush(done, bar)
             stopping = session.should_stop(first_step + done) and not finished
@@ -203,10 +205,6 @@ class _Pace:
             markup=False,
             soft_wrap=True,
         )
-
-
-def _patience_over(stage: Stage, best: Selection, epoch: int) -> bool:
-    return bool(stage.patience and best.records and selection.stale(best, epoch) >= stage.patience)
 
 
 def _start(

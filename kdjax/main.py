@@ -10,7 +10,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from kdjax import cli
+from kdjax import cli, config_file
 
 
 def define() -> None:
@@ -41,14 +41,16 @@ def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
 
     # Ahead of what takes a second to import.
     checks.check(config)
-    from kdjax import runtime, train, workdir
+    from kdjax import effects, runtime, train, workdir
 
     runtime.prepare()
-    changed = config_flags.get_override_values(flags.FLAGS["config"])
+    flag = flags.FLAGS["config"]
+    as_written = config_file.load(config_flags.get_config_filename(flag))
+    unread = effects.unread(as_written, config_flags.get_override_values(flag))
     directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(config)
     try:
         with runtime.Interrupt() as interrupt:
-            return train.run(config, directory, interrupt, changed), directory
+            return train.run(config, directory, interrupt, unread), directory
     except train.Interrupted as stopped:
         raise SystemExit(
             f"kdjax: stopped and saved at step {stopped}; run the same command again to go on"

@@ -66,7 +66,7 @@ def objective(
             named_key(key if term.batch_wide else own_key, name),
         )
         loss = term.loss(TermState(term_params[name], before), view)
-        check_loss(term, loss, before)
+        check_loss(term, loss, before, view.batch.mask.shape)
         share = functools.partial(
             _share, mask=view.batch.mask, count=count, copies=_devices(axis), whole=whole
         )
@@ -83,43 +83,55 @@ def objective(
 
 
 def _apart(outputs: dict[str, Outputs], params: PyTree) -> tuple[dict[str, Outputs], PyTree]:
-    """The same values, behind which the compiler optimises a term apart from networks and others.
+    """An optimisation barrier, so that XLA does not fuse a term with the networks or other terms.
 
-    So they round alike whatever the terms are: a term of weight 0 changes not a bit. Features stay
-    as they are: those that no term reads are not to be computed.
+    So logits and parameters round alike whatever the terms are. Features pass no barrier, since
+    those that no term reads are not to be computed.
     """
     logits = {name: made.logits for name, made in outputs.items()}
     logits, params = jax.lax.optimization_barrier((logits, params))
     return {name: made._replace(logits=logits[name]) for name, made in outputs.items()}, params
 
 
-def check_loss(term: Term, loss: Loss, memory: PyTree) -> None:
+def check_loss(term: Term, loss: Loss, memory: PyTree, mask_shape: tuple[int, ...]) -> None:
     """Makes sure that a term sees the global batch where it must, and keeps its memory's structure.
 
     Args:
         term: the term.
         loss: what its `loss` returned, or shapes of it.
         memory: the term's memory before.
+        mask_shape: `(b,)`, of the batch that the term saw.
 
     Raises:
         ValueError: what does not hold, for the term's author.
     """
-    ranks = [jnp.ndim(x) for x in (loss.value, *loss.metrics.values())]
-    if loss.over == "examples" and ranks[0] != 1:
-        raise ValueError(f"its loss is over examples, but has {ranks[0]} axes in place of one")
-    if not (term.batch_wide or loss.over == "weights") and min(ranks) == 0:
-        raise ValueError(
-            "it returns a scalar of the batch: its Term must have batch_wide=True, since under "
-            "pmap it would be a scalar of one device's share"
-        )
-    if not term.batch_wide and jax.tree.leaves(memory):
+    wide = term.batch_wide
+    ranks = {"its loss": loss.value, **{f"its metric {k!r}": x for k, x in loss.metrics.items()}}
+    allowed = {"examples": {1}, "batch": {0}, "weights": {0}}[loss.over]
+    for what, value in ranks.items():
+        rank = jnp.ndim(value)
+        if rank not in (allowed if what == "its loss" else {0, 1}):
+            raise ValueError(f"{what} is over {loss.over}, and has {rank} axes")
+        if rank == 0 and not (wide or loss.over == "weights"):
+            raise ValueError(
+                f"{what} is a scalar of the batch: its Term must have batch_wide=True, since under "
+                "pmap it would be a scalar of one device's share"
+            )
+        if rank == 1 and value.shape != mask_shape:
+            raise ValueError(f"{what} has shape {value.shape} for a batch of {mask_shape[0]}")
+    if not wide and jax.tree.leaves(memory):
         raise ValueError(
             "it has memory: its Term must have batch_wide=True, so that all devices have the same"
         )
-    before: Any = jax.tree.structure(memory)
-    after: Any = jax.tree.structure(loss.memory)
-    if loss.memory is not None and before != after:
-        raise ValueError(f"it returns memory {after}, but its init made {before}")
+    if loss.memory is not None and _shapes(loss.memory) != _shapes(memory):
+        raise ValueError(
+            f"it returns memory {_shapes(loss.memory)}, but its init made {_shapes(memory)}"
+        )
+
+
+def _shapes(memory: PyTree) -> Any:
+    """Its structure with shapes and types."""
+    return jax.tree.map(lambda x: f"{jnp.result_type(x)}{list(jnp.shape(x))}", memory)
 
 
 def _share(value: Array, *, mask: Array, count: Array, copies: int, whole: bool) -> Array:

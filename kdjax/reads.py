@@ -36,6 +36,8 @@ def features(use: Callable[..., Any], observed: Observed, *rest: Any) -> set[tup
     chosen = [values[key] for key in order]
     traced = jax.make_jaxpr(with_features)(chosen, observed._replace(outputs=without), rest).jaxpr
     used = {id(variable) for equation in traced.eqns for variable in equation.invars}
+    # A term may keep a feature as it is, in its memory.
+    used |= {id(variable) for variable in traced.outvars}
     return {key for key, one in zip(order, traced.invars, strict=False) if id(one) in used}
 
 

@@ -52,6 +52,8 @@ def update(
     return Selection(best, records)
 
 
-def stale(selection: Selection, epoch: int) -> int:
-    """Epochs since any of the networks was last at its best."""
-    return epoch - max(record["epoch"] for record in selection.records.values())
+def is_over(records: Mapping[str, Record], epoch: int, *, patience: int) -> bool:
+    """Whether no network has improved for `patience` epochs by this one; 0: never."""
+    if not patience or not records:
+        return False
+    return epoch - max(record["epoch"] for record in records.values()) >= patience

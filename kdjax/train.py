@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from kdjax import (
     progress,
     restore,
     runtime,
+    selection,
     teacher_cache,
     workdir,
 )
@@ -35,7 +36,7 @@ def run(
     config: ConfigDict,
     directory: Path,
     should_stop: Callable[[int], bool] = lambda step: False,
-    changed: Iterable[str] = (),
+    unread: Collection[str] = (),
 ) -> Result:
     """Trains every stage of a config, or what is left of them, and writes `result.json`.
 
@@ -44,7 +45,8 @@ def run(
         directory: the workdir; one that was cut off goes on where it was, bit for bit.
         should_stop: asked after every call of the training step, which may be several updates,
             with the run's step; True saves and ends.
-        changed: the config's keys that the user has set, which a new run must read.
+        unread: keys of the config that the user has set and that nothing reads: a new run is
+            refused, one that has begun goes on.
 
     Returns:
         What `result.json` holds.
@@ -59,8 +61,7 @@ def run(
         return before
     clock, began = runtime.CompileClock(), time.perf_counter()
     if not (begun := workdir.begun(directory)):
-        effects.check(config)
-        effects.check_read(config, changed)
+        effects.check(config, unread)
     plan = build.plan(config, len(jax.local_devices()))
     if plan.teacher_cache and not begun and not any(s.program.frozen for s in plan.stages):
         raise UserError("config.teacher_cache is True, but no stage reads a frozen network")
@@ -100,6 +101,8 @@ def run(
             first = reached[stage.name]["first_step"] if stage.name in reached else step
             outcome = fit(session, stage, frozen, starts, checkpoints, evaluate, first)
             chosen = _chosen(stage, outcome)
+            # A stage is recorded as finished only when its last checkpoint is whole.
+            checkpoints.wait()
             if stage.name not in result["stages"]:
                 _record(result, session, stage, outcome, chosen, evaluate, first)
                 write_json(directory / "result.json", result)
@@ -168,7 +171,7 @@ def _extend(
     Raises:
         UserError: a later stage that has begun reads one of them.
     """
-    again = [stage for stage in plan.stages if _goes_on(stage.name, result, reached, grown)]
+    again = [stage for stage in plan.stages if _goes_on(plan, stage, reached, grown)]
     for stage in again:
         index = plan.stages.index(stage)
         for later in plan.stages[index + 1 :]:
@@ -197,12 +200,14 @@ def _extend(
 
 
 def _goes_on(
-    name: str, result: Result, reached: Mapping[str, Any], grown: Mapping[str, int]
+    plan: build.Plan, stage: build.Stage, reached: Mapping[str, Any], grown: Mapping[str, int]
 ) -> bool:
-    """Whether more epochs change a stage: it has begun, and has not ended by patience."""
-    if name not in grown or name not in reached:
+    """Whether more epochs change a stage: it has begun, and patience has not ended it."""
+    if stage.name not in grown or stage.name not in reached:
         return False
-    return name not in result["stages"] or result["stages"][name]["epochs"] == grown[name]
+    progress = reached[stage.name]
+    epoch = progress["batches"] // (len(plan.data.splits["train"].id) // stage.batch_size)
+    return not selection.is_over(progress["selected"], epoch, patience=stage.patience)
 
 
 def _chosen(stage: build.Stage, outcome: Outcome) -> dict[str, NetState]:

@@ -164,8 +164,8 @@ class Loss(NamedTuple):
     """To log under the term's name: `[b]`, averaged as the value is, or scalars from terms that are
     `batch_wide` or over the weights."""
     memory: PyTree = None
-    """The term's new memory, of the structure that `Term.init` made; None: as it was. Only a
-    `batch_wide` term may have memory, so that it is equal on all devices."""
+    """The term's new memory, of the structure, shapes and types that `Term.init` made; None: as it
+    was. Only a `batch_wide` term may have memory, so that it is equal on all devices."""
 
 
 class Term(NamedTuple):

@@ -176,5 +176,5 @@ def _value(term: Term, batch: Batch, outputs: PyTree, params: PyTree, hyper: PyT
     view = View(batch, outputs, params, hyper, jnp.int32(0), key)
     state = term.init(key, outputs)
     loss = term.loss(state, view)
-    check_loss(term, loss, state.memory)
+    check_loss(term, loss, state.memory, batch.mask.shape)
     return loss.value

@@ -104,28 +104,68 @@ def test_no_memory_returned_is_memory_as_it_was():
     assert int(after.terms["own"].memory["count"]) == 7
 
 
+def checked(loss, memory=None, *, batch_wide=False):
+    term = Term(no_state, lambda state, view: loss, ("a",), batch_wide=batch_wide)
+    check_loss(term, loss, {} if memory is None else memory, (4,))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Loss(jnp.float32(1), "batch"),
+        Loss(jnp.ones(4), "examples", {"largest": jnp.float32(1)}),
+    ],
+)
+def test_a_scalar_of_one_devices_share_is_refused(loss):
+    with pytest.raises(ValueError, match="scalar of the batch: its Term must have batch_wide=True"):
+        checked(loss)
+    checked(loss, batch_wide=True)
+
+
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        (Loss(jnp.float32(1), "batch"), "scalar of the batch"),
-        (Loss(jnp.ones(4), "examples", {"largest": jnp.float32(1)}), "scalar of the batch"),
-        (Loss(jnp.float32(1), "examples"), "over examples, but has 0 axes"),
+        (Loss(jnp.float32(1), "examples"), "its loss is over examples, and has 0 axes"),
+        (Loss(jnp.ones(4), "weights"), "its loss is over weights, and has 1 axes"),
+        (Loss(jnp.ones((4, 2)), "batch"), "its loss is over batch, and has 2 axes"),
+        (Loss(jnp.ones(1), "examples"), r"its loss has shape \(1,\) for a batch of 4"),
+        (Loss(jnp.ones(4), "examples", {"a": jnp.ones((4, 2))}), "its metric 'a' .* has 2 axes"),
     ],
 )
-def test_a_scalar_of_one_devices_share_is_refused(loss, message):
-    term = Term(no_state, lambda state, view: loss, ("a",))
+def test_values_of_another_shape_are_refused(loss, message):
     with pytest.raises(ValueError, match=message):
-        check_loss(term, loss, {})
-    if "axes" not in message:
-        check_loss(term._replace(batch_wide=True), loss, {})
+        checked(loss, batch_wide=True)
 
 
-def test_memory_must_be_equal_everywhere_and_keep_its_structure():
+def test_memory_must_be_equal_everywhere_and_stay_as_it_was_made():
     loss, memory = Loss(jnp.ones(4), "examples"), {"bank": jnp.zeros(3)}
-    term = Term(no_state, lambda state, view: loss, ("a",))
     with pytest.raises(ValueError, match="memory: its Term must have batch_wide=True"):
-        check_loss(term, loss, memory)
-    wide = term._replace(batch_wide=True)
-    check_loss(wide, loss, memory)
-    with pytest.raises(ValueError, match="returns memory"):
-        check_loss(wide, loss._replace(memory={}), memory)
+        checked(loss, memory)
+    checked(loss, memory, batch_wide=True)
+    for other in ({}, {"bank": jnp.zeros(4)}, {"bank": jnp.zeros(3, jnp.float16)}):
+        with pytest.raises(ValueError, match="returns memory"):
+            checked(loss._replace(memory=other), memory, batch_wide=True)
+
+
+def test_a_feature_that_goes_straight_to_memory_counts_as_read():
+    """A bank of the last batch computes nothing with it."""
+
+    def init(key, outputs):
+        return TermState({}, {"last": jnp.zeros((BATCH, 4, 4, 3))})
+
+    def loss(state, view):
+        value = jnp.sum(view.outputs["student"].logits ** 2, axis=-1)
+        return Loss(value, "examples", memory={"last": view.outputs["teacher"].features["stem"]})
+
+    term = Term(init, loss, ("student", "teacher"), ("student",), batch_wide=True)
+    networks = {n: helpers.network(n) for n in ("student", "teacher")}
+    made = helpers.program(networks, ["student"], {"bank": term})
+    values = helpers.hyper({"bank": 1.0})
+    frozen = {"teacher": step.init_network(networks["teacher"], np.uint32(5))}
+    state = helpers.initialise(made, values, frozen)
+    layout = parallel.make("jit", jax.local_devices()[:1])
+    data = helpers.batch(BATCH)
+    split = Split(Images([np.array(data.image)]), np.array(data.label), np.array(data.id))
+    arguments = next(layout.feed(split).training(batch_size=BATCH, seed=0, epochs=1, first=0))
+    after, _ = layout.train_step(made)(state, frozen, values, *arguments)
+    assert jnp.any(after.terms["bank"].memory["last"])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from configs import ce, dml, kd
-from kdjax import fit, progress, runtime, train, workdir
+from kdjax import effects, fit, progress, runtime, train, workdir
 from kdjax.checkpoint import Checkpoints
 from kdjax.errors import UserError
 from kdjax.fit import Interrupted
@@ -348,7 +348,11 @@ def test_a_checkpoint_that_is_gone_is_named(distilled, tmp_path):
 def test_what_is_set_in_vain_is_refused_for_a_new_run_alone(distilled, tmp_path):
     config = small(ce)
     with pytest.raises(UserError, match="config.temperature is read by nothing in this config"):
-        train.run(config, tmp_path / "run", changed=["epochs", "temperature"])
+        train.run(
+            config,
+            tmp_path / "run",
+            unread=effects.unread(ce.get_config(), ["epochs", "temperature"]),
+        )
     config.teacher_cache, config.data.views = True, 2
     with pytest.raises(UserError, match="config.teacher_cache is True, but no stage reads"):
         train.run(config, tmp_path / "run")
@@ -357,7 +361,7 @@ def test_what_is_set_in_vain_is_refused_for_a_new_run_alone(distilled, tmp_path)
     with pytest.raises(UserError, match=r"learning_rate.boundaries is \(\); it must be epochs"):
         train.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    assert train.run(small(kd), distilled[0], changed=["alpha"]) == distilled[1]
+    assert train.run(small(kd), distilled[0], unread=["alpha"]) == distilled[1]
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(distilled):

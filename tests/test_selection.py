@@ -22,4 +22,6 @@ def test_each_network_keeps_its_own_best():
         best = selection.update(best, networks, scores, step=100 * epoch, epoch=epoch)
     assert {name: record["step"] for name, record in best.records.items()} == {"a": 200, "b": 200}
     assert float(best.networks["a"].params["w"]) == 20
-    assert selection.stale(best, 3) == 1
+    assert selection.is_over(best.records, 3, patience=1)
+    assert not selection.is_over(best.records, 3, patience=2)
+    assert not selection.is_over(best.records, 3, patience=0)

@@ -86,7 +86,7 @@ def problem(kind, wiring, task):
         loss = term.loss(state._replace(params=term_params), view)
         assert isinstance(loss, Loss)
         assert loss.value.shape == ((COUNT,) if loss.over == "examples" else ())
-        check_loss(term, loss, state.memory)
+        check_loss(term, loss, state.memory, (COUNT,))
         return jnp.mean(loss.value)
 
     return term, value, (student, state.params, params), teachers
