@@ -5,7 +5,8 @@
 cache: a step of soft targets (ResNet-18 teaching six convolutions) with the teacher's answers read
 back, and with the teacher running, against a step of the student alone. peers: a step of K peers
 against that of one network, with the memory of each. members: a step of eight members of a sweep
-over alpha and temperature in every mode, against a step of one. calls: several steps a call,
+over alpha and temperature in every mode, against a step of one. variance: a step of the student
+whose BatchNorm takes two passes for the variance, against one pass. calls: several steps a call,
 against one; for accelerators, and only where it is named, since a CPU is many times slower so.
 
 Images are noise. Ratios are taken within a round.
@@ -20,7 +21,7 @@ from experiments import records
 from experiments.benchmarks import ours, turns
 from kdjax import cli, progress
 
-CASES = ("cache", "peers", "members", "calls")
+CASES = ("cache", "peers", "members", "variance", "calls")
 PEERS = (2, 4, 8)
 CALLS = (1, 8, 32)
 
@@ -39,7 +40,7 @@ def main() -> None:
     given = flags.FLAGS
     found = {}
     for case in turns.cases(CASES):
-        work = {"cache": cache, "peers": peers, "members": members, "calls": calls}[case]()
+        work = MEASURE[case]()
         sides = {name: each.steps for name, each in work.items()}
         seconds = turns.take(case, sides)
         found[case] = summarise(work, seconds)
@@ -119,6 +120,24 @@ def members() -> dict[str, ours.Work]:
     return found
 
 
+def variance() -> dict[str, ours.Work]:
+    """The student's step with Flax's variance, `E[x^2] - E[x]^2`, and with that of `linen`."""
+    from unittest import mock
+
+    from flax import linen as nn
+
+    from kdjax.models import six_conv
+
+    def one_pass(train: bool, **arguments: Any) -> nn.BatchNorm:
+        return nn.BatchNorm(not train, momentum=0.9, epsilon=1e-5, **arguments)
+
+    with mock.patch.object(six_conv, "batch_norm", one_pass):
+        fast = ours.training(ours.alone())
+        # Compiles.
+        fast.steps(1)
+    return {"one pass": fast, "two passes": ours.training(ours.alone())}
+
+
 def calls() -> dict[str, ours.Work]:
     """The student's step, so many of them in a call."""
     found = {}
@@ -128,6 +147,14 @@ def calls() -> dict[str, ours.Work]:
         found[f"{count} a call"] = ours.training(config)
     return found
 
+
+MEASURE = {
+    "cache": cache,
+    "peers": peers,
+    "members": members,
+    "variance": variance,
+    "calls": calls,
+}
 
 if __name__ == "__main__":
     cli.launch(main, define)
