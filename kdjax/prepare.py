@@ -158,7 +158,7 @@ def _require_archives(builder: Any, manual_dir: Path) -> None:
 
 def _archives(builder: Any) -> list[str]:
     """Names of the official archives that a builder takes."""
-    infos = builder.url_infos
+    infos = builder.url_infos or {}
     only = getattr(builder.builder_config, "download_url", None)
     chosen = [infos[only]] if only in infos else infos.values()
     return sorted({info.filename for info in chosen})
