@@ -204,9 +204,10 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     stage, key = config.stages[name], f"stages.{name}"
     examples = len(data.splits["train"].id)
     if stage.batch_size > examples:
+        source = checks.source(config, key, "batch_size")
         raise UserError(
-            f"config.{key}.batch_size is {stage.batch_size}, but there are only {examples} "
-            "training examples; choose a smaller one"
+            f"stage {name!r} has batches of {stage.batch_size}, but there are only {examples} "
+            f"training examples; choose a smaller --config.{source}"
         )
     if stage.batch_size % devices:
         raise UserError(

@@ -6,6 +6,7 @@ far, where there is a validation split), `rest` (what else the training state ha
 """
 
 import logging
+import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -187,7 +188,9 @@ def _is_not_orbax(record: logging.LogRecord) -> bool:
 
 
 def _unreadable(where: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:160]
+    # Below, TensorStore and Orbax list what they tried.
+    text = str(error).partition("See full TensorStore details")[0].strip()
+    reason = textwrap.shorten(text.partition("\n")[0], 200, placeholder=" ...")
     return UserError(f"cannot restore {where}, it is damaged: {reason}")
 
 

@@ -1,5 +1,6 @@
 """Ranges of a config's values, checked before data is read and before anything is compiled."""
 
+import copy
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -111,7 +112,8 @@ def _check_augment(data: ConfigDict) -> None:
 
 def _check_stage(config: ConfigDict, key: str, stage: ConfigDict) -> None:
     for field in ("epochs", "batch_size"):
-        _positive(f"{key}.{field}", stage[field])
+        if stage[field] <= 0:
+            _positive(source(config, key, field), stage[field])
     known = ("best", "last")
     require(stage.select in known, f"{key}.select", repr(stage.select), " or ".join(known))
     require(stage.patience >= 0, f"{key}.patience", stage.patience, "0 or more")
@@ -136,6 +138,20 @@ def _check_stage(config: ConfigDict, key: str, stage: ConfigDict) -> None:
         if "label_smoothing" in term:
             smoothing = term.label_smoothing
             _within(f"{where}.label_smoothing", smoothing, 0, 1, open_end=True)
+
+
+def source(config: ConfigDict, stage: str, field: str) -> str:
+    """The dotted key that sets a stage's field: the top level's, where the stage's follows that.
+
+    Args:
+        config: of the whole run.
+        stage: such as `stages.student`.
+        field: that both have, such as `epochs`.
+    """
+    trial = copy.deepcopy(config)
+    trial[field] += 1
+    own = f"{stage}.{field}"
+    return own if dict(leaves(trial))[own] == dict(leaves(config))[own] else field
 
 
 def _check_schedule(key: str, schedule: ConfigDict, epochs: int) -> None:

@@ -1,6 +1,8 @@
 """What the commands share: every error that the user can mend is one line and exit code 2."""
 
+import difflib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -138,14 +140,38 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         sys.exit(0)
     except Exception as error:
         _fail_if_mendable(error)
-        if isinstance(error, flags.UnrecognizedFlagError) and "config." in error.flagname:
-            _fail(f"--{error.flagname} needs --config=NAME or --config=FILE ahead of it")
+        if isinstance(error, flags.UnrecognizedFlagError) and "config" in flags.FLAGS:
+            _fail_if_of_config(error.flagname)
+        if "in argv before a value for --config" in str(error):
+            _fail("put --config=... first, ahead of every --config.KEY=VALUE")
+        if isinstance(error, flags.IllegalFlagValueError):
+            _fail_if_of_another_type(str(error))
         if isinstance(error, flags.Error):
             # absl quotes an error of several arguments as Python writes a tuple.
             reason = error.__context__ or error
             _fail(str(error).replace(str(reason), ", ".join(map(str, reason.args))))
         # ml_collections raises all kinds of errors about values that do not fit their keys.
         _fail(errors.describe(error))
+
+
+def _fail_if_of_config(name: str) -> None:
+    """Ends the program where an unknown flag is meant as `--config.KEY`."""
+    if name.removeprefix("no").startswith("config."):
+        _fail(f"--{name} needs --config=NAME or --config=FILE ahead of it")
+    from configs import base
+
+    first, dot, key = name.partition(".")
+    if not (dot and difflib.get_close_matches(first, ["config"])):
+        first, key = "", name
+    if first or key.partition(".")[0] in base.get_config(method="", dataset="digits"):
+        _fail(f"unknown flag --{name}; did you mean --config.{key}?")
+
+
+def _fail_if_of_another_type(message: str) -> None:
+    """Ends the program where a number was wanted for a key of the config, and is none."""
+    found = re.match(r"flag --config\.([\w.]+)=(.*): (invalid literal|could not convert)", message)
+    if found:
+        _fail(config_file.override_problem(flags.FLAGS.config, found[1], found[2]))
 
 
 def _fail_if_mendable(error: BaseException) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import traceback
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,15 @@ from kdjax.errors import UserError
 _FOLDER = Path(__file__).parents[1] / "configs"
 _NO_CONFIGS = ("base", "datasets", "parts")
 """Modules of `configs` that are no configs themselves."""
+_KINDS: dict[type, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    str: "a text",
+    tuple: "a tuple",
+    ConfigDict: "keys of its own",
+}
+"""What a key of a type takes, in words."""
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)(?:=|$)")
 
 
@@ -62,7 +72,8 @@ def load(argument: str) -> ConfigDict:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        raise UserError(f"--config={argument}: {errors.describe(error)}") from error
+        words = _refusal(error) or f"--config={argument}: {errors.describe(error)}"
+        raise UserError(words) from error
     begin = "begin with configs.base.get_config(method=..., dataset=...), as configs/kd.py does"
     if not isinstance(config, ConfigDict):
         kind = type(config).__name__
@@ -145,6 +156,58 @@ def _lacking(wanted: ConfigDict, there: Any, path: str) -> Iterator[str]:
             yield from _lacking(value, there[key], f"{path}.{key}")
 
 
+def _refusal(error: BaseException) -> str:
+    """In words of our own, what a `ConfigDict` refuses in a config file, or nothing.
+
+    Its own messages hold all that it has.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    inner = frames[-1].f_locals
+    holder, key = inner.get("self"), inner.get("key", inner.get("attribute"))
+    if not isinstance(holder, ConfigDict) or not isinstance(key, str):
+        return ""
+    path = max((path for frame in frames for path in _paths(frame, holder)), key=len)
+    if isinstance(error, TypeError) and key in holder and "value" in inner:
+        return f"{path}.{key} takes {_kind(holder[key])}, not {inner['value']!r}"
+    if isinstance(error, AttributeError | KeyError) and key not in holder:
+        return _no_key(holder, path, key)
+    return ""
+
+
+def _paths(frame: types.FrameType, holder: ConfigDict) -> Iterator[str]:
+    """The paths of `holder` below the configs that a function's names stand for."""
+
+    def below(root: ConfigDict, path: str) -> Iterator[str]:
+        if root is holder:
+            yield path
+        for key, value in root.items():
+            if isinstance(value, ConfigDict):
+                yield from below(value, f"{path}.{key}")
+
+    for value in frame.f_locals.values():
+        if isinstance(value, ConfigDict):
+            yield from below(value, "config")
+
+
+def _kind(value: object) -> str:
+    """What a key of this value takes, in words."""
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
+
+
+def _no_key(holder: ConfigDict, path: str, part: str) -> str:
+    near = difflib.get_close_matches(part, holder, n=1)
+    known = f"did you mean {path}.{near[0]}?" if near else f"there are: {', '.join(holder)}"
+    return f"{path}.{part}: there is no such key; {known}"
+
+
+def override_problem(config: ConfigDict, key: str, value: str) -> str:
+    """Why a key cannot have the value that the command line gives it, where its type is why."""
+    holder: Any = config
+    for part in key.split("."):
+        holder = holder[part]
+    return f"--config.{key} takes {_kind(holder)}, not {value}"
+
+
 def check_overrides(config: ConfigDict, arguments: Iterable[str]) -> None:
     """That every `--config.KEY` among the arguments names a key of the config.
 
@@ -168,7 +231,5 @@ def require_key(config: ConfigDict, key: str) -> None:
             kind = type(holder).__name__
             raise UserError(f"config.{key}: {path} is a {kind}, which has no keys of its own")
         if part not in holder:
-            near = difflib.get_close_matches(part, holder, n=1)
-            known = f"did you mean {path}.{near[0]}?" if near else f"there are: {', '.join(holder)}"
-            raise UserError(f"{path}.{part}: there is no such key; {known}")
+            raise UserError(_no_key(holder, path, part))
         holder, path = holder[part], f"{path}.{part}"

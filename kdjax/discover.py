@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
+from kdjax import errors
 from kdjax.errors import UserError
 
 
@@ -73,7 +74,9 @@ def model(name: str) -> Callable[..., Any]:
     """
     file, _, _ = name.rpartition(".")
     if is_own(name):
-        known = _models(_own(file, "model"), file)
+        own = _own(file, "model")
+        _require_parameters(own, name)
+        known = _models(own, file)
     else:
         known = {}
         for family in names("kdjax.models"):
@@ -81,6 +84,23 @@ def model(name: str) -> Callable[..., Any]:
     if name not in known:
         raise unknown("model", name, known)
     return known[name]
+
+
+def _require_parameters(file: ModuleType, name: str) -> None:
+    """That a function of the user's own, where there is one of that name, takes what models take.
+
+    Raises:
+        UserError: it does not.
+    """
+    function = vars(file).get(name.rpartition(".")[2])
+    if not inspect.isfunction(function) or function.__module__ != file.__name__:
+        return
+    lacking = {"classes", "dropout"} - inspect.signature(function).parameters.keys()
+    if lacking:
+        raise UserError(
+            f"{errors.place(function)}: model {name} must take {' and '.join(sorted(lacking))}, as "
+            f"def {function.__name__}(*, classes, dropout=0.0)"
+        )
 
 
 def _models(file: ModuleType, name: str) -> dict[str, Callable[..., Any]]:

@@ -114,19 +114,23 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
         builder = tfds.builder(name, data_dir=where, file_format="array_record")
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise UserError(f"TFDS has no data set {name!r}") from error
+    if manual_dir and not builder.is_prepared():
+        _require_archives(builder, Path(manual_dir))
+    archives = _archives(builder)
+    them = "them" if len(archives) > 1 else "it"
     try:
         builder.download_and_prepare(download_config=download)
     except tfds.download.download_manager.NonMatchingChecksumError as error:
         raise UserError(
             f"{name}: an archive is not the official one: {_line(error)}. Get "
-            f"{_archives(builder)}, put it into a folder and pass that as --manual_dir=DIR; or "
-            "read a copy that differs with --path=PATH"
+            f"{' and '.join(archives)}, put {them} into a folder and pass that as "
+            "--manual_dir=DIR; or read a copy that differs with --path=PATH"
         ) from error
     except Exception as error:
         if _is_network(error):
             raise UserError(
-                f"{name} could not be downloaded ({_line(error)}): get {_archives(builder)} "
-                "elsewhere, put it into a folder and pass that as --manual_dir=DIR"
+                f"{name} could not be downloaded ({_line(error)}): get {' and '.join(archives)} "
+                f"elsewhere, put {them} into a folder and pass that as --manual_dir=DIR"
             ) from error
         if isinstance(error, AssertionError | OSError):
             # TFDS asserts that manually downloaded files exist, and says which and from where.
@@ -134,12 +138,30 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
         raise
 
 
-def _archives(builder: Any) -> str:
+def _require_archives(builder: Any, manual_dir: Path) -> None:
+    """That the archives that a builder takes lie in a folder: others TFDS would download.
+
+    Raises:
+        UserError: some do not.
+    """
+    archives = _archives(builder)
+    lacking = [name for name in archives if not (manual_dir / name).exists()]
+    # Those of all variants are listed, and which of them a variant needs is not known.
+    some_do = bool(builder.builder_config) and len(lacking) < len(archives)
+    if lacking and not some_do:
+        them = "them" if len(lacking) > 1 else "it"
+        raise UserError(
+            f"{manual_dir} lacks {', '.join(lacking)}: put {them} there, "
+            "or leave --manual_dir out to download"
+        )
+
+
+def _archives(builder: Any) -> list[str]:
     """Names of the official archives that a builder takes."""
-    infos = builder.url_infos
+    infos = builder.url_infos or {}
     only = getattr(builder.builder_config, "download_url", None)
     chosen = [infos[only]] if only in infos else infos.values()
-    return " and ".join(sorted(info.filename for info in chosen))
+    return sorted({info.filename for info in chosen})
 
 
 def _is_network(error: Exception) -> bool:

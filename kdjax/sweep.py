@@ -89,7 +89,7 @@ def grid(
     Raises:
         UserError: the config has no such key, or takes no such value.
     """
-    from kdjax import workdir
+    from kdjax import build_sweep, checks, workdir
 
     plain = workdir.flatten(workdir.plain(config))
 
@@ -121,6 +121,9 @@ def grid(
     swept = copy.deepcopy(config)
     with swept.unlocked():
         swept.sweep = ConfigDict(dict(members=tuple(members), mode=mode, together=together))
+    # Ahead of a workdir, which may be another sweep's.
+    for member in build_sweep.read(swept):
+        checks.check(member.config)
     return swept
 
 

@@ -25,6 +25,11 @@ _SHOWN = 8
 _SOUGHT = 200
 """Where more keys differ, the configs have little in common, and sources are not looked for."""
 
+_KINDS = ("method", "data.name")
+"""Where these differ, so do most others."""
+_MEMBERS = "sweep.members"
+"""What the axes reach, for every member: long, and told by the axes."""
+
 _FIGURES = {"validation", "test"}
 """What a result has of every network, at least."""
 
@@ -74,7 +79,10 @@ def require_same(config: ConfigDict, workdir: Path) -> dict[str, int]:
     if not begun(workdir):
         return {}
     saved = _config(workdir / "config.json")
-    theirs, mine = flatten(saved), flatten(plain(config))
+    here = plain(config)
+    if difference := _kind(saved, here) or _axes(saved, here):
+        raise _other(workdir, [difference])
+    theirs, mine = flatten(saved), flatten(here)
     changed = _sources(config, saved)
     if all(_EPOCHS.fullmatch(key) and key in theirs and theirs[key] < mine[key] for key in changed):
         return {
@@ -85,13 +93,49 @@ def require_same(config: ConfigDict, workdir: Path) -> dict[str, int]:
     lines = [
         line
         for line in differences(theirs, mine)
-        if line.startswith(tuple(f"{k} is " for k in changed))
+        if line.startswith(tuple(f"{k} is " for k in changed if k != _MEMBERS))
     ]
+    raise _other(workdir, lines or ["what the sweep's axes reach differs"])
+
+
+def _other(workdir: Path, lines: Sequence[str]) -> UserError:
     more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-    raise UserError(
+    return UserError(
         f"workdir {workdir} belongs to another config: {'; '.join(lines[:_SHOWN])}{more}. "
         "Choose another --workdir, or none"
     )
+
+
+def _kind(saved: dict[str, Any], here: dict[str, Any]) -> str:
+    """What makes two configs so different that their other keys say nothing more, or nothing."""
+    there, now = flatten(saved), flatten(here)
+    kinds = [{key: one[key] for key in _KINDS if key in one} for one in (there, now)]
+    if lines := differences(*kinds):
+        return "; ".join(lines)
+    if ("sweep" in saved) != ("sweep" in here):
+        return f"it is {'a' if 'sweep' in saved else 'no'} sweep"
+    return ""
+
+
+def _axes(saved: dict[str, Any], here: dict[str, Any]) -> str:
+    """How the axes of two sweeps differ, in words, or nothing."""
+    if "sweep" not in here:
+        return ""
+    there, now = _values(saved["sweep"]["members"]), _values(here["sweep"]["members"])
+    if there == now and [*there] != [*now]:
+        return f"the sweep's axes are {', '.join(there)} there and {', '.join(now)} here"
+    lines = differences(there, now)
+    return f"the sweep's axes differ: {'; '.join(lines)}" if lines else ""
+
+
+def _values(members: Sequence[Any]) -> dict[str, str]:
+    """Every axis of a sweep with its values, as `{"alpha": "0.1,0.5"}`."""
+    values: dict[str, dict[str, None]] = {}
+    for labels, _ in members:
+        for label in labels:
+            axis, _, value = label.partition("=")
+            values.setdefault(axis, {})[value] = None
+    return {axis: ",".join(found) for axis, found in values.items()}
 
 
 def _sources(config: ConfigDict, saved: dict[str, Any]) -> list[str]:

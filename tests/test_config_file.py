@@ -126,6 +126,25 @@ def test_a_file_that_fails_is_named_with_its_line(written, text, line, message):
     assert message in said
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("c.alhpa = 3", "config.alhpa: there is no such key; did you mean config.alpha?"),
+        ("c.alhpa", "config.alhpa: there is no such key; did you mean config.alpha?"),
+        ("a = c.data.augment; a.padd = 2", "config.data.augment.padd: there is no such key; did"),
+        ("c.update(dict(zzz=2))", "config.zzz: there is no such key; there are: alpha, "),
+        ("c.epochs = 'many'", "config.epochs takes a whole number, not 'many'"),
+        ("c.data = 3", "config.data takes keys of its own, not 3"),
+    ],
+)
+def test_what_a_locked_config_refuses_is_a_short_line(written, change, message):
+    body = f"def get_config(a=''):\n    c = kd.get_config(a)\n    c.lock()\n    {change}"
+    path = written(f"from configs import kd\n{body}")
+    said = refused(path)[0]
+    assert said.startswith(f"{path}, line 5: {message}")
+    assert len(said) < 600
+
+
 def test_frames_are_the_users_own(written):
     path = written(
         "import json\ndef get_config(a=''):\n    read()\ndef read():\n    json.loads('{')"

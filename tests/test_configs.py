@@ -231,7 +231,10 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"data.size": 2}, "network 'teacher' (mnist.teacher) does not fit images of 2 x 2 x 1"),
         ({"parallel": "xmap"}, "jit or pmap"),
         ({"stages.student.terms.soft.temperature.start": -1.0}, "temperature.start"),
-        ({"batch_size": 100_000}, "only 1439 training examples"),
+        (
+            {"batch_size": 100_000},
+            "only 1439 training examples; choose a smaller --config.batch_size",
+        ),
         ({"epochs": 0}, "epochs is 0"),
         ({"networks.student.model": "six_conv.studnet"}, "Did you mean 'six_conv.student'?"),
         (

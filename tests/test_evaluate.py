@@ -374,6 +374,8 @@ def test_damaged_checkpoints_are_one_line(two_phases, tmp_path, damage):
         evaluated(directory)
     assert "\n" not in str(error.value)
     assert "(mutual)" in str(error.value)
+    assert "<bound method" not in str(error.value)
+    assert "TensorStore details" not in str(error.value)
 
 
 def test_tables_and_lines_hold_the_figures(two_phases, capsys, tmp_path):

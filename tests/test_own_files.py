@@ -258,7 +258,8 @@ def test_a_model_that_raises_is_named_with_its_line(own, body, message):
     ("text", "message"),
     [
         ("def own(*, classes, dropout):\n    pass", "own returns NoneType, no Flax module"),
-        ("def own(*, classes):\n    pass", "TypeError: own() got an unexpected keyword"),
+        ("def own(*, classes):\n    pass", "own must take dropout, as def own(*, classes, dro"),
+        ("def own():\n    pass", "own must take classes and dropout, as def own(*, classes, dropo"),
     ],
 )
 def test_a_function_that_makes_no_network(own, text, message):

@@ -208,6 +208,21 @@ def test_without_tensorflow_the_command_is_named(monkeypatch, tmp_path):
         prepare.with_tfds("mnist", manual_dir=None, data_dir=str(tmp_path))
 
 
+@pytest.mark.parametrize("there", [0, 3])
+def test_a_folder_that_lacks_archives_is_refused_before_any_download(tmp_path, monkeypatch, there):
+    import tensorflow_datasets as tfds
+
+    monkeypatch.delattr(tfds.core.DatasetBuilder, "download_and_prepare")
+    names = ["t10k-images-idx3", "t10k-labels-idx1", "train-images-idx3", "train-labels-idx1"]
+    files = [f"{name}-ubyte.gz" for name in names]
+    for name in files[:there]:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UserError) as error:
+        prepare.with_tfds("mnist", manual_dir=str(tmp_path), data_dir=str(tmp_path / "data"))
+    them = "it" if there == 3 else "them"
+    assert f"{tmp_path} lacks {', '.join(files[there:])}: put {them} there" in str(error.value)
+
+
 def test_a_damaged_archive_is_refused(tmp_path):
     """TFDS knows the official files' checksums."""
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):

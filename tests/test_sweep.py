@@ -89,6 +89,7 @@ def test_peers_start_where_the_same_members_earlier_stage_left_them():
         (dml, [("patience", [0.0, 1.0])], r"stages.\w+.patience"),
         (assistants, [("alpha", [0.1, 0.2])], "which the sweep's members differ in"),
         (kd, [("log_every", [3.0, 4.0])], "it reaches no weight"),
+        (kd, [("batch_size", [32.0, 64.0])], r"config.stages.\w+.batch_size; members can differ"),
     ],
     ids=str,
 )
@@ -96,6 +97,41 @@ def test_refused_in_one_line(make, axes, message):
     with pytest.raises(UserError, match=message) as error:
         plan(make, axes)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "message"),
+    [
+        (
+            [("temperature", [1.0, 2.0])],
+            [("temperature", [1.0, 4.0])],
+            "the sweep's axes differ: temperature is 1,2 there and 1,4 here. Choose",
+        ),
+        (
+            [("temperature", [1.0, 2.0])],
+            [("alpha", [0.1])],
+            "axes differ: alpha is absent there and 0.1 here; temperature is 1,2 there and absent",
+        ),
+        (None, [("alpha", [0.1])], "another config: it is no sweep. Choose"),
+        ([("alpha", [0.1])], None, "another config: it is a sweep. Choose"),
+    ],
+)
+def test_another_sweep_is_refused_naming_its_axes(tmp_path, there, here, message):
+    made = [small(kd) if axes is None else sweep.grid(small(kd), axes, 1) for axes in (there, here)]
+    workdir.open_for(made[0], tmp_path)
+    assert workdir.require_same(made[0], tmp_path) == {}
+    with pytest.raises(UserError) as error:
+        workdir.require_same(made[1], tmp_path)
+    assert message in str(error.value)
+    made[0].seed += 1
+    with pytest.raises(UserError, match="config: seed is 0 there and 1 here. Choose"):
+        workdir.require_same(made[0], tmp_path)
+
+
+@pytest.mark.parametrize("axis", [("alpha", [0.1, 2.0]), ("batch_size", [32.0, 64.0])])
+def test_bad_axes_are_refused_ahead_of_the_workdir(axis):
+    with pytest.raises(UserError, match="alpha is 2.0|members can differ"):
+        sweep.grid(small(kd), [axis], 1)
 
 
 @pytest.mark.parametrize(

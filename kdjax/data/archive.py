@@ -224,7 +224,9 @@ def _names(path: Path) -> Iterator[tuple[str, bool]]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: the name {error.object!r} is not UTF-8; rename it") from error
     except _DAMAGE as error:
-        raise UserError(f"{path} is no folder, zip or tar that can be read: {error}") from error
+        # What tarfile says is a list of all that it has tried.
+        reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+        raise UserError(f"{path} is no folder, zip or tar that can be read{reason}") from error
 
 
 def _walk(path: Path) -> Iterator[tuple[str, bool]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kdjax.data import archive
 from kdjax.data.sources import folder
 from kdjax.data.types import Request
 from kdjax.errors import UserError
@@ -359,3 +360,14 @@ def test_images_that_do_not_fit_the_disk_are_refused_before_they_are_decoded(tmp
     assert "config.data.size is 30: 6 images of 30 x 30 x 3 take 0.0 GB" in str(error.value)
     assert "the disk of" in str(error.value)
     assert len(read(tmp_path, path, size=12).parts["train"].id) == 6
+
+
+@pytest.mark.parametrize("content", [b"some text\n", None])
+def test_what_is_no_archive_is_said_alone(tmp_path, content):
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("ant/0.png", b"0" * 1000)
+    path.write_bytes(content or path.read_bytes()[:600])
+    with pytest.raises(UserError) as error:
+        archive.listing(path)
+    assert str(error.value) == f"{path} is no folder, zip or tar that can be read"
