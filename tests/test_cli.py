@@ -246,3 +246,11 @@ def test_train_interrupt_resume_evaluate(tmp_path):
     figures = json.loads((workdir / "evaluation.json").read_text())["networks"]
     for name in ("peer_0", "peer_1"):
         assert figures[name]["accuracy"] == result["networks"][name]["test"]["accuracy"]
+
+
+def test_a_setting_that_another_one_hides_is_no_unread_one(tmp_path):
+    """A weight of 0 hides its factor; what is read is a matter of the config, not of values."""
+    settings = ["--config.alpha=0", "--config.gamma=2", "--config.epochs=1"]
+    command = ["--config=dml:digits,baseline=0", *settings, "--config.data.fraction=0.1"]
+    done = call("main", *command, f"--workdir={tmp_path}")
+    assert done.returncode == 0, done.stderr
