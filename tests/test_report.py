@@ -2,21 +2,26 @@
 
 import html.parser
 import os
+import re
 import subprocess
 import sys
+import types
 
 import jax
 import numpy as np
 import pytest
+from absl import flags
 from PIL import Image
 
 from kdjax import (
     cost,
+    evaluate,
     evaluation,
     evaluation_tables,
     examine,
     kept,
     maps,
+    report,
     report_page,
     report_sections,
     report_sweep,
@@ -83,6 +88,26 @@ def test_a_report_of_two_phases_has_every_figure(two_phases, examined, tmp_path)
     accuracy = examined.record["networks"]["peer_1"]["accuracy"]
     assert f"| {accuracy:.2%} |" in text.read_text()
     assert f"<td>{accuracy:.2%}</td>" in page.read_text()
+
+
+def test_a_report_has_the_files_that_it_names_and_says_what_it_leaves_out(
+    examined, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "metrics.jsonl").write_text('{"step')
+    monkeypatch.setattr(evaluate, "workdirs", lambda: [tmp_path])
+    monkeypatch.setattr(evaluate, "chosen", examine.Choice)
+    monkeypatch.setattr(flags, "FLAGS", types.SimpleNamespace(output=None, images=0, layers=[]))
+    monkeypatch.setattr(examine, "run", lambda *_: examined)
+    monkeypatch.setattr(runtime, "prepare", lambda: None)
+    monkeypatch.setattr(report_sections, "make", lambda *_, **__: [])
+    report.main()
+    text = (tmp_path / "report" / "report.md").read_text()
+    for name in re.findall(r"[\w-]+\.csv", text):
+        assert (tmp_path / "report" / name).stat().st_size > 1000
+    assert "evaluation-classes.csv" in text
+    said = f"{tmp_path}/metrics.jsonl: its last line is cut off"
+    assert said in text
+    assert said in capsys.readouterr().out
 
 
 def test_two_runs_are_compared_on_the_same_images(examined):
