@@ -137,7 +137,18 @@ def tables(records: Sequence[Record]) -> list[Table]:
     found += [_likeness(records), _cost(records)]
     if len(records) == 1:
         found.append(_by_class(records[0]))
-    return [table for table in found if table.rows]
+    return [_filled(table) for table in found if table.rows]
+
+
+def _filled(table: Table) -> Table:
+    """Without the columns that are empty in every row."""
+    there = [
+        place
+        for place in range(len(table.columns))
+        if place == 0 or any(row[place] not in ("", "-") for row in table.rows)
+    ]
+    columns, *shown = ([row[place] for place in there] for row in (table.columns, *table.rows))
+    return table._replace(columns=columns, rows=shown)
 
 
 _CLASSES = {

@@ -26,7 +26,9 @@ class Digests(NamedTuple):
     """What figures of one network depend on."""
 
     program: str
-    """Its time."""
+    """What its time depends on, beside the machine's other work."""
+    network: str
+    """Program and variables."""
     predictions: str
     """Its logits."""
 
@@ -39,7 +41,7 @@ class Kept(NamedTuple):
     likeness: Mapping[tuple[str, str, str], dict[str, Any]]
     """By the predictions of a network and of its teacher, and the layer."""
     times: Mapping[tuple[str, str, int], dict[str, Any]]
-    """By program, device and size of a batch."""
+    """By `Digests.network` and by `Digests.program`, device and size of a batch."""
 
 
 NOTHING = Kept({}, {}, {})
@@ -65,8 +67,11 @@ def digests(found: Mapping[str, Found], plan: Plan, split: Split) -> dict[str, D
             text = cost.text(one.network, one.state, plan.data.image_shape)
             programs[one.network] = hashlib.sha256(text.encode()).hexdigest()
         program = programs[one.network]
-        whole = f"{program} {restore.digest(one.state)} {images.hexdigest()}"
-        made[row] = Digests(program, hashlib.sha256(whole.encode()).hexdigest())
+        network, predictions = (
+            hashlib.sha256(" ".join([program, restore.digest(one.state), *more]).encode())
+            for more in ([], [images.hexdigest()])
+        )
+        made[row] = Digests(program, network.hexdigest(), predictions.hexdigest())
     return made
 
 
@@ -81,19 +86,21 @@ def read(folders: Iterable[Path]) -> Kept:
     likeness: dict[tuple[str, str, str], dict[str, Any]] = {}
     times: dict[tuple[str, str, int], dict[str, Any]] = {}
     for folder in folders:
-        if not (folder / FILE).exists():
+        path = folder / FILE
+        if not path.exists():
             continue
         try:
-            with np.load(folder / FILE) as file:
+            with np.load(path) as file:
                 theirs = dict(file)
-            written = json.loads((folder / "evaluation.json").read_text())
+            path = folder / "evaluation.json"
+            written = json.loads(path.read_text())
             for record in written.get("runs", [written]):
                 likeness |= _likeness(record)
                 times |= _times(record)
             logits |= theirs
         except (OSError, ValueError, LookupError, AttributeError, TypeError, BadZipFile) as error:
             reason = " ".join(str(error).split())[:80]
-            print(f"{folder / FILE} cannot be read back ({reason}): its networks predict again")
+            print(f"{path} cannot be read back ({reason}): its networks predict again")
     return Kept(logits, likeness, times)
 
 
@@ -115,11 +122,19 @@ def _times(record: dict[str, Any]) -> dict[tuple[str, str, int], dict[str, Any]]
         timed = {name: figures["cost"][name] for name in cost.UNTIMED}
         if timed["throughput"] is not None:
             batch = timed["throughput_batch"]
-            found[figures["digests"]["program"], record["device"], batch] = timed
+            for kind in ("network", "program"):
+                found[figures["digests"][kind], record["device"], batch] = timed
     return found
 
 
 def times(kept: Kept, digests: Mapping[str, Digests], batch: int) -> dict[str, dict[str, Any]]:
-    """By row how long a network took on this device, where that was measured."""
-    found = {row: (one.program, runtime.devices(), batch) for row, one in digests.items()}
-    return {row: kept.times[key] for row, key in found.items() if key in kept.times}
+    """By row how long a network took on this device, where that was measured.
+
+    Its own time counts before that of another network of the same program.
+    """
+    return {
+        row: kept.times[key]
+        for row, one in digests.items()
+        for digest in (one.program, one.network)
+        if (key := (digest, runtime.devices(), batch)) in kept.times
+    }

@@ -65,7 +65,8 @@ def main() -> None:
     where = Path(given.sheet) if given.sheet else _sheet(config.data)
     with writers.writing(where):
         sheet.draw(raw, where)
-    print(f"Images of every class: {where}")
+    kind = "attribute" if raw.parts["train"].label.ndim == 2 else "class"
+    print(f"Images of every {kind}: {where}")
 
 
 def _sheet(data: Any) -> Path:

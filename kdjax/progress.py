@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 T = TypeVar("T")
@@ -31,6 +33,15 @@ console = Console(stderr=True)
 """For progress; results go to standard output."""
 
 
+class _Figures(ProgressColumn):
+    """What stands behind the time left; on a narrow terminal it is cut, and the bar shortened."""
+
+    def render(self, task: Task) -> Text:
+        shown = f"{task.fields['figures']} {task.fields['note']}"
+        # The text and not the column is kept in one line: such a column would not give way.
+        return Text(shown.strip(), no_wrap=True, overflow="ellipsis")
+
+
 class Bar:
     """A bar with a few figures behind it; where there is no terminal, a line for each note."""
 
@@ -40,8 +51,9 @@ class Bar:
             TextColumn("{task.description}"),
             BarColumn(bar_width=16),
             TaskProgressColumn(),
-            TimeRemainingColumn(),
-            TextColumn("left {task.fields[figures]} {task.fields[note]}"),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("left"),
+            _Figures(),
             console=console,
             disable=not console.is_terminal,
         )
@@ -101,7 +113,8 @@ def table(title: str, columns: list[str], rows: list[list[str]], caption: str = 
 
     It is as wide as the terminal or as `COLUMNS` says, else 120 characters. Columns that have no
     room there follow in further tables, which repeat the first column. Nothing is cut: names and
-    headings may take several lines, and so may cells of several words.
+    headings may take several lines, and so may cells of several words. Title and caption may be
+    wider than the table.
     """
     printer = Console()
     if not printer.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
@@ -127,10 +140,10 @@ def table(title: str, columns: list[str], rows: list[list[str]], caption: str = 
         if groups[-1] and sum(groups[-1].values()) + width + _FRAME * (len(groups[-1]) + 1) > room:
             groups.append({})
         groups[-1][place] = width
+    line = printer.width
+    printer.print(Text(title, "table.title"))
     for group in groups:
-        shown = Table(title_justify="left", caption_justify="left")
-        shown.title = Text(title, "table.title") if group is groups[0] else None
-        shown.caption = Text(caption, "table.caption") if group is groups[-1] else None
+        shown = Table()
         shown.add_column(_broken(columns[0], names), width=names, overflow="fold")
         for place, width in group.items():
             head = _broken(columns[place], width)
@@ -141,6 +154,8 @@ def table(title: str, columns: list[str], rows: list[list[str]], caption: str = 
         taken = names + sum(group.values()) + _FRAME * (len(group) + 1) + 1
         printer.width = max(printer.width, taken)
         printer.print(shown)
+    if caption:
+        printer.print(Text(caption, "table.caption"), width=line)
 
 
 def _parts(text: str) -> list[str]:

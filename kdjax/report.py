@@ -56,6 +56,7 @@ def main() -> None:
     writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
     kept.write(output, examine.logits(examined))
+    writers.write_csv(output / "evaluation-classes.csv", evaluation_tables.class_lines(records))
     # Networks that were named are shown themselves.
     tabled = records if choice.networks else [sweep_records.by_setting(one) for one in records]
     sections = report_sections.make(
@@ -71,6 +72,7 @@ def main() -> None:
     notes = [
         *evaluation_tables.notes(records),
         *report_sweep.notes(directories, choice.networks),
+        *writers.cut_off(directories),
         *style.without_font(records),
     ]
     for line in notes:

@@ -125,7 +125,7 @@ def table(found: list[Figures], chosen: Figures | None, where: str) -> Table:
     count = max(len(one["seeds"]) for one in found)
     said = []
     if chosen:
-        said.append("* best on validation.")
+        said.append("*: best on validation.")
     elif axes and not any(one["validation"] for one in found):
         said.append(NO_CHOICE)
     differences = [one["against_baseline"] for one in found]
@@ -134,8 +134,9 @@ def table(found: list[Figures], chosen: Figures | None, where: str) -> Table:
             "Paired by seed; detectable: the difference that this many seeds would have shown four "
             f"times in five. {statistics.notes(differences, count)}"
         )
+    over = f"means over {count} seeds, ± the standard deviation" if count > 1 else "1 seed"
     return Table(
-        f"{where}: means over {count} seed{'s' * (count > 1)}, ± the standard deviation",
+        f"{where}: {over}",
         ["network", *axes, "validation", "test", "against baseline, 95 %", "detectable"],
         rows,
         " ".join(said),

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,16 @@ def logged(directory: Path) -> list[dict[str, Any]]:
         _step(path, number, line)
         found.append(json.loads(line))
     return found
+
+
+def cut_off(directories: Iterable[Path]) -> list[str]:
+    """Says of which runs the last line of `metrics.jsonl` is not whole, and so not in `logged`."""
+    paths = [directory / "metrics.jsonl" for directory in directories]
+    return [
+        f"{path}: its last line is cut off and left out"
+        for path in paths
+        if path.exists() and path.read_text().rpartition("\n")[2]
+    ]
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

@@ -395,6 +395,20 @@ def test_tables_and_lines_hold_the_figures(two_phases, capsys, tmp_path):
     assert by_class[0].keys() == {
         *("workdir", "network", "class", "precision", "recall", "f1", "support")
     }
+    # What was not measured has no column.
+    networks = record["networks"]
+    alone = {
+        row: one | {"cost": one["cost"] | {"of_teacher": None}} for row, one in networks.items()
+    }
+    measured = ["network", "parameters", "with statistics", "MB", "of teacher", "MFLOP"]
+    for rows, columns in (
+        (networks, measured),
+        (alone, [name for name in measured if name != "of teacher"]),
+    ):
+        tables = evaluation_tables.tables([record | {"networks": rows}])
+        (table,) = (table for table in tables if table.title == "Cost")
+        assert table.columns == columns
+        assert {len(row) for row in table.rows} == {len(columns)}
     evaluation_tables.show([record, other])
     printed = capsys.readouterr().out
     assert "two: peer_0 after peer_0" in printed

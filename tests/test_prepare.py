@@ -146,6 +146,7 @@ def test_a_summary_and_a_picture_of_every_class(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "1,797" in shown
     assert "1,439 train" in shown
+    assert f"Images of every class: {tmp_path}/a/sheet.png" in shown
     sheet = Image.open(tmp_path / "a" / "sheet.png")
     # Ten rows of five images of 16 pixels, three times as large.
     assert sheet.height == 4 + 10 * (48 + 4)
@@ -155,6 +156,19 @@ def test_a_summary_and_a_picture_of_every_class(tmp_path, capsys):
     blocks = [found[::3, 52 * i : 52 * i + 48 : 3] for i in range(5)]
     images = zeros.image.read(np.flatnonzero(zeros.label == 0))[..., 0]
     assert all(any((block == image).all() for image in images) for block in blocks)
+
+
+def test_a_picture_of_attributes_is_named_so(tmp_path, capsys):
+    values = [[1, -1], [-1, 1], [1, 1], [-1, -1]]
+    rows = [f"{place}.png {one} {other}" for place, (one, other) in enumerate(values)]
+    (tmp_path / "list_attr_x.txt").write_text("\n".join(["4", "Bright Round", *rows]))
+    for place in range(4):
+        Image.new("RGB", (8, 8), (60 * place,) * 3).save(tmp_path / f"{place}.png")
+    with flagsaver.flagsaver():
+        paths = [f"--path={tmp_path}", f"--data_dir={tmp_path}/data", f"--sheet={tmp_path}/a.png"]
+        flags.FLAGS(["prepare", "--dataset=attributes", "--size=8", *paths])
+        prepare.main()
+    assert f"Images of every attribute: {tmp_path}/a.png" in capsys.readouterr().out
 
 
 def test_every_folder_has_a_picture_of_its_own(tmp_path, capsys):

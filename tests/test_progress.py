@@ -1,8 +1,10 @@
 """Tables: whatever the width, every number is there, whole."""
 
+import io
 import re
 
 import pytest
+from rich.console import Console
 
 from kdjax import evaluation_tables, progress
 from tests.charts import data
@@ -91,6 +93,29 @@ def test_text_is_printed_as_it_is(capsys):
     )
     assert all(part in text for part in ("a [b] c", "[name]", "[red]n", "[x]", "[1, 2]", "end [/]"))
     assert ":smile:" in text
+
+
+def test_a_caption_is_as_wide_as_the_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    caption = "Precision and recall are in evaluation-classes.csv, F1 is their harmonic mean."
+    text = printed(("t" * 70, ["class", "n"], [["a", "1"]], caption), capsys)
+    assert text.splitlines()[0] == "t" * 70
+    assert text.splitlines()[-1].rstrip() == caption
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_time_left_is_whole_on_a_narrow_terminal(width, monkeypatch):
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, color_system=None)
+    monkeypatch.setattr(progress, "console", console)
+    with progress.Bar("generation_1", 100) as bar:
+        bar.to(100, "loss 1.234 acc 56.7%")
+        bar.note("", short="val 12.3% 45.6% 78.9% 12.3%")
+    last = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", out.getvalue()).strip().splitlines()[-1]
+    assert "generation_1" in last
+    assert "100% 0:00:00 left" in last
+    assert len(last) <= width
+    assert ("78.9%" in last) == (width == 120)
 
 
 def test_a_table_without_rows(capsys):

@@ -2,24 +2,30 @@
 
 import html.parser
 import os
+import re
 import subprocess
 import sys
+import types
 
 import jax
 import numpy as np
 import pytest
+from absl import flags
 from PIL import Image
 
 from kdjax import (
     cost,
+    evaluate,
     evaluation,
     evaluation_tables,
     examine,
     kept,
     maps,
+    report,
     report_page,
     report_sections,
     report_sweep,
+    runtime,
     sweep_records,
     workdir,
     writers,
@@ -82,6 +88,26 @@ def test_a_report_of_two_phases_has_every_figure(two_phases, examined, tmp_path)
     accuracy = examined.record["networks"]["peer_1"]["accuracy"]
     assert f"| {accuracy:.2%} |" in text.read_text()
     assert f"<td>{accuracy:.2%}</td>" in page.read_text()
+
+
+def test_a_report_has_the_files_that_it_names_and_says_what_it_leaves_out(
+    examined, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "metrics.jsonl").write_text('{"step')
+    monkeypatch.setattr(evaluate, "workdirs", lambda: [tmp_path])
+    monkeypatch.setattr(evaluate, "chosen", examine.Choice)
+    monkeypatch.setattr(flags, "FLAGS", types.SimpleNamespace(output=None, images=0, layers=[]))
+    monkeypatch.setattr(examine, "run", lambda *_: examined)
+    monkeypatch.setattr(runtime, "prepare", lambda: None)
+    monkeypatch.setattr(report_sections, "make", lambda *_, **__: [])
+    report.main()
+    text = (tmp_path / "report" / "report.md").read_text()
+    for name in re.findall(r"[\w-]+\.csv", text):
+        assert (tmp_path / "report" / name).stat().st_size > 1000
+    assert "evaluation-classes.csv" in text
+    said = f"{tmp_path}/metrics.jsonl: its last line is cut off"
+    assert said in text
+    assert said in capsys.readouterr().out
 
 
 def test_two_runs_are_compared_on_the_same_images(examined):
@@ -246,11 +272,13 @@ def test_a_report_computes_nothing_that_an_evaluation_left(
 ):
     """The same figures, also those of time, without a prediction."""
     choice = examine.Choice(timing=True, throughput_batch=8)
-    monkeypatch.setattr(cost, "timing", lambda networks, *_, **__: dict.fromkeys(networks, TIMES))
+    monkeypatch.setattr(cost, "timing", times)
     once = examine.run(two_phases[0], choice)
     writers.write_json(tmp_path / "evaluation.json", once.record)
     kept.write(tmp_path, examine.logits([once]))
     before = kept.read([tmp_path, tmp_path / "none"])
+    latencies = {row: one["cost"]["latency_median"] for row, one in once.record["networks"].items()}
+    assert latencies["peer_0"] != latencies["peer_1"]
 
     def computed(*_, **__):
         raise AssertionError("computed again")
@@ -267,7 +295,21 @@ def test_a_report_computes_nothing_that_an_evaluation_left(
             examine.run(two_phases[0], choice._replace(**other), before)
 
 
-TIMES = dict(latency_median=1.0, latency_p90=2.0, throughput=3.0, throughput_batch=8)
+def times(networks, *_, **__):
+    """Others for each network, also of one program."""
+    return {
+        name: {"latency_median": place, "latency_p90": 2, "throughput": 3, "throughput_batch": 8}
+        for place, name in enumerate(networks)
+    }
+
+
+def test_the_time_of_other_variables_counts_where_a_networks_own_is_not_there():
+    figures = {"latency_median": 1, "latency_p90": 2, "throughput": 3, "throughput_batch": 8}
+    key = (runtime.devices(), 8)
+    before = kept.Kept({}, {}, {("program", *key): figures, ("own", *key): figures | {"a": 0}})
+    digests = {"one": kept.Digests("program", "own", ""), "two": kept.Digests("program", "new", "")}
+    found = kept.times(before, digests, 8)
+    assert found == {"one": figures | {"a": 0}, "two": figures}
 
 
 def test_predictions_of_other_variables_or_another_program_are_not_taken(examined):
@@ -303,7 +345,8 @@ def test_damaged_evaluations_are_not_read_back_and_that_is_said(record, tmp_path
     else:
         (tmp_path / "evaluation.json").write_text(record)
     assert kept.read([tmp_path]) == kept.NOTHING
-    assert f"{tmp_path / kept.FILE} cannot be read back" in capsys.readouterr().out
+    damaged = tmp_path / (kept.FILE if record is None else "evaluation.json")
+    assert capsys.readouterr().out.startswith(f"{damaged} cannot be read back")
 
 
 def test_attributes_are_neither_right_nor_wrong_as_a_whole():

@@ -273,6 +273,11 @@ def test_without_validation_the_table_names_no_best_setting_and_says_why():
     table = sweep_tables.table(held, sweep_tables.best(held), "runs/held")
     assert [row[0] for row in table.rows] == ["student *", "student"]
     assert "No setting" not in table.caption
+    # Not a bullet of Markdown.
+    assert table.caption == "*: best on validation."
+    assert table.title == "runs/held: means over 2 seeds, ± the standard deviation"
+    alone = [one | {"seeds": [0], "deviation": None} for one in held]
+    assert sweep_tables.table(alone, None, "runs/alone").title == "runs/alone: 1 seed"
 
 
 def test_equal_differences_and_few_seeds_are_said_below_the_table():

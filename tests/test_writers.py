@@ -72,6 +72,16 @@ def test_tensorboard_gets_the_same_figures_and_drops_what_is_written_again(tmp_p
     assert found == [(5, "train/loss", 0.5), (5, "train/accuracy", 0.25)]
 
 
+def test_a_log_whose_last_line_is_cut_off_is_said(tmp_path):
+    whole, cut, none = (tmp_path / name for name in ("whole", "cut", "none"))
+    for folder, text in ((whole, '{"step": 1}\n'), (cut, '{"step": 1}\n{"st')):
+        folder.mkdir()
+        (folder / "metrics.jsonl").write_text(text)
+    (line,) = writers.cut_off([whole, cut, none])
+    assert line.startswith(f"{cut}/metrics.jsonl: its last line is cut off")
+    assert writers.logged(cut) == [{"step": 1}]
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write .*file/folder: Not a directory"):

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from kdjax.charts import labels, style
 from kdjax.charts.flags import flag_stages
 from kdjax.charts.metrics import read
-from kdjax.charts.panels import Panel, panels
+from kdjax.charts.panels import Panel, alone, panels
 
 
 @style.styled
@@ -19,9 +19,10 @@ def training(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Panels of loss terms, accuracies, and whatever has a schedule; stages are told apart.
 
     A network has one colour and one marker in all panels. Training accuracy is a thin line,
-    validation accuracy a thicker one with markers. The few values beside which all others would
-    look flat are outside the panel, and its label counts them. Losses that span 1.5 decades have a
-    logarithmic axis. Values of training steps are means over the steps since the point before.
+    validation accuracy a thicker one with markers; a single point of training is open. The few
+    values beside which all others would look flat are outside the panel, and its label counts them.
+    Losses that span 1.5 decades have a logarithmic axis. Values of training steps are means over
+    the steps since the point before.
 
     Args:
         rows: of `metrics.jsonl`, in its order.
@@ -64,12 +65,17 @@ def _draw(axes: Axes, panel: Panel) -> None:
             markevery=0.07 if len(drawn.line[0]) > 8 else None,
             label=drawn.name,
         )
-        # A single point has no line.
-        alone = _alone(drawn.line[1])
-        if len(alone):
-            points = [part[alone] for part in drawn.line]
-            marker = drawn.marker or "o"
-            axes.plot(*points, color=drawn.colour, linestyle="", marker=marker, markersize=3.5)
+        # A single point has no line; it is open where its line has no markers.
+        places = alone(drawn.line[1])
+        if len(places):
+            axes.plot(
+                *(part[places] for part in drawn.line),
+                color=drawn.colour,
+                linestyle="",
+                marker=drawn.marker or "o",
+                markersize=3.5 if drawn.marker else 5,
+                fillstyle="full" if drawn.marker else "none",
+            )
     axes.grid()
     if panel.logarithmic:
         axes.set_yscale("log")
@@ -85,9 +91,3 @@ def _draw(axes: Axes, panel: Panel) -> None:
         axes.set_ylim((10**low, 10**high) if panel.logarithmic else (low, high))
     if any(drawn.name for drawn in panel.lines):
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, labelspacing=0.2)
-
-
-def _alone(values: np.ndarray) -> np.ndarray:
-    """Places of values without one before or behind them, in their stage."""
-    there = np.concatenate([[False], ~np.isnan(values), [False]])
-    return np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])

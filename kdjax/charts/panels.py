@@ -12,6 +12,7 @@ from kdjax.charts.metrics import Curves, Line, network_of
 _DECADES = 1.5
 """Losses that span more have a logarithmic axis."""
 _THIN = "\nthin: training"
+_OPEN = "\nopen, thin: training"
 _MEANS = "\n(means between points)"
 _SHARE = 0.05
 """Of the values at each end, which do not say how far the others reach."""
@@ -77,10 +78,11 @@ def panels(curves: Curves) -> list[Panel]:
         for name, line in curves.validation_loss.items()
         if len(line[0]) > 1
     ]
+    said = _OPEN if any(len(alone(drawn.line[1])) for drawn in thin) else _THIN if thin else ""
     made = [
         _robust(Panel("Loss (terms unweighted)", positive, 1.8), logarithmic=True),
         Panel("Loss, other terms", apart),
-        _robust(Panel(f"Accuracy (%){_THIN if thin else ''}", thin + thick, 1.7)),
+        _robust(Panel(f"Accuracy (%){said}", thin + thick, 1.7)),
         _robust(Panel("Validation loss (nats)", validated, 1.4), logarithmic=True),
         Panel(f"Weight{_MEANS}", looks.schedules(curves.weights)),
         Panel(f"Temperature{_MEANS}", looks.schedules(curves.temperatures)),
@@ -91,6 +93,12 @@ def panels(curves: Curves) -> list[Panel]:
         for panel in made
     ]
     return [panel for panel in filled if panel.lines]
+
+
+def alone(values: np.ndarray) -> np.ndarray:
+    """Places of values without one before or behind them, in their stage."""
+    there = np.concatenate([[False], ~np.isnan(values), [False]])
+    return np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
 
 
 class _Looks:

@@ -55,6 +55,17 @@ def test_accuracies_are_in_percent_and_validation_is_thicker():
     assert thick.get_marker() == "o"
 
 
+def test_a_single_point_of_training_is_open_and_one_of_validation_filled():
+    rows = [
+        {"step": 10, "stage": "s", "train/loss": 1.0, "train/net/accuracy": 0.5},
+        {"step": 10, "stage": "s", "val/net/accuracy": 0.6, "val/net/loss": 1.0},
+    ]
+    axes = panel(curves.training(rows), "Accuracy (%) open, thin: training")
+    shown = [line for line in axes.lines if line.get_linestyle() == "None"]
+    filled = {line.get_ydata()[0]: line.get_fillstyle() for line in shown}
+    assert filled == {50: "none", 60: "full"}
+
+
 def test_without_validation_training_is_in_the_legend():
     axes = panel(curves.training(data.log(PEERS, validation=False)), "Accuracy (%)")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["peer_0", "peer_1"]
