@@ -7,10 +7,8 @@ differently, so that whole windows lost their gradient at some sizes and batches
 import pytest
 
 from tests.helpers import as_in_runs
+from tests.models.gradients import FLIPPED
 from tests.models.test_models import COUNTS
-
-FLIPPED = 2e-2
-"""What one maximum or ReLU may change that is decided the other way; most cases are below 1e-5."""
 
 WRONG = ("plain.plain8,28,96,1", "six_conv.student,40,32,3", "six_conv.student,32,50,3")
 """Networks, sizes and batches at which gradients were off by 30 to 40 %."""
@@ -27,8 +25,16 @@ SIZES = {
 def assert_close(cases, bound):
     errors = as_in_runs("tests.models.gradients", *cases)
     assert errors.keys() >= {case for case in cases if not case.startswith("--")}
-    wrong = {case: error for case, error in errors.items() if not max(error) < bound}
+    wrong = {case: error for case, error in errors.items() if not is_right(error, bound)}
     assert not wrong
+
+
+def is_right(error, bound):
+    """Within the bound; or as near to the gradient in double precision as single operations are."""
+    whole, leaf, *from_truth = error
+    if max(whole, leaf) < bound:
+        return True
+    return len(from_truth) == 2 and from_truth[0] < min(1.5 * from_truth[1], 5e-2)
 
 
 @pytest.mark.parametrize(
