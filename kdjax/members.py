@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 
 from kdjax import predict, step, step_programs
 from kdjax.program import Observed, Program, Swept
@@ -67,7 +66,7 @@ def init_state(
     for label in swept.labels:
         mine = {name: networks[named(name, label)] for name in swept.base.trained}
         states[label] = step.init_state(swept.base, hypers[label], mine, frozen, image_shape)
-    owns = {label: Trained(s.networks, s.terms, s.opt) for label, s in states.items()}
+    owns = {label: state.trained for label, state in states.items()}
     return join(jnp.int32(0), owns)
 
 
@@ -120,8 +119,12 @@ def make_train_step(
             step.looped(_in_one_program(swept, fetch), per_call), donate_argnums=0
         )
     observe = step_programs.Observe(swept.base, fetch, jit)
-    make = _make_mapped_learn_step if swept.vmap else step_programs.make_learn_step
-    learn = jit.everywhere(make(swept.base), donate_argnums=0)
+    if swept.vmap:
+        learn = jit.everywhere(_make_mapped_learn_step(swept.base), donate_argnums=0)
+    else:
+        learn = _one_by_one(
+            jit.everywhere(step_programs.make_learn_step(swept.base), donate_argnums=0)
+        )
     groups = [
         swept.labels[first : first + together] for first in range(0, len(swept.labels), together)
     ]
@@ -138,36 +141,34 @@ def make_train_step(
         observed = observe(
             TrainState(state.step, *before[first]), frozen, hypers[first], source, epoch, position
         )
-        shared = (observed, epoch.number, position)
         after: dict[str, TrainState] = {}
         logged: dict[str, dict[str, Array]] = {}
         for group in groups:
-            learned = _learn_group(swept, learn, before, state.step, hypers, group, *shared)
+            trained = tuple(before[label] for label in group)
+            values = tuple(hypers[label] for label in group)
+            learned = learn(trained, state.step, observed, values, epoch.number, position)
             for label, (learned_state, metrics) in zip(group, learned, strict=True):
                 after[label], logged[label] = learned_state, metrics
-        trained = {label: after[label].trained for label in swept.labels}
-        return join(after[first].step, trained), _by_member(logged)
+        trained_after = {label: after[label].trained for label in swept.labels}
+        return join(after[first].step, trained_after), _by_member(logged)
 
     return train_step
 
 
-def _learn_group(
-    swept: Swept,
-    learn: Callable[..., Any],
-    before: Mapping[str, Trained],
-    count: Array,
-    hypers: Hypers,
-    group: Sequence[str],
-    observed: Observed,
-    view: ArrayLike,
-    position: Array,
-) -> list[tuple[TrainState, dict[str, Array]]]:
-    """The state and metrics of every member of a group after one call."""
-    if not swept.vmap:
-        (label,) = group
-        return [learn(before[label], count, observed, hypers[label], view, position)]
-    trained = tuple(before[label] for label in group)
-    return learn(trained, count, observed, tuple(hypers[label] for label in group), view, position)
+def _one_by_one(learn: Callable[..., Any]) -> Callable[..., Any]:
+    """`_make_mapped_learn_step`'s arguments and results, with a call of `learn` for each member."""
+
+    def learn_each(
+        trained: Sequence[Trained],
+        count: Array,
+        observed: Observed,
+        hypers: Sequence[Hyper],
+        *at: Any,
+    ) -> list[tuple[TrainState, dict[str, Array]]]:
+        members = zip(trained, hypers, strict=True)
+        return [learn(own, count, observed, hyper, *at) for own, hyper in members]
+
+    return learn_each
 
 
 def _make_mapped_learn_step(base: Program) -> Callable[..., Any]:

@@ -144,8 +144,7 @@ def _reached(
     reached = {}
     for stage, folder in zip(plan.stages, folders, strict=True):
         if (step := folder.latest()) is not None:
-            # Earlier versions had one way of execution.
-            reached[stage.name] = {"execution": {}, **folder.progress(step), "step": step}
+            reached[stage.name] = {**folder.progress(step), "step": step}
         elif stage.name in result["stages"]:
             raise UserError(
                 f"stage {stage.name!r} has finished, but {folder.directory} has no checkpoint of "
