@@ -11,7 +11,7 @@ the numbers of convolutions of `kdjax/models/plain.py`; `direct`, taught by the 
 import itertools
 
 from configs import base, parts
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 SIZES = (2, 4, 6, 8, 10)
 

@@ -10,8 +10,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs import datasets
-from kdjax.discover import unknown
-from kdjax.errors import UserError
+from kdjax.system.discover import unknown
+from kdjax.system.errors import UserError
 
 
 def arguments(text: str, **defaults: bool | int) -> tuple[str, dict[str, int]]:

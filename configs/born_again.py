@@ -10,7 +10,7 @@ same architecture, with an initialisation of its own.
 import itertools
 
 from configs import base, datasets, parts
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 
 def get_config(argument: str = ""):

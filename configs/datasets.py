@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kdjax.discover import unknown
+from kdjax.system.discover import unknown
 
 IMAGENET = dict(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 # What teacher and student of an entry have in common: maps for attention and feature regression,

@@ -18,7 +18,7 @@ constant gamma.
 from ml_collections import ConfigDict
 
 from configs import base, datasets, parts
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 
 def get_config(argument: str = ""):

@@ -13,7 +13,7 @@ probabilities), or with `each=1` have one term each, of weight alpha / N.
 """
 
 from configs import base, datasets, parts
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 
 def get_config(argument: str = ""):

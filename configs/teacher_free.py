@@ -10,7 +10,7 @@ a teacher that is right with probability 0.99; `smoothing`: `(1 - alpha) CE + al
 """
 
 from configs import base, datasets, parts
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 
 def get_config(argument: str = ""):

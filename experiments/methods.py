@@ -22,8 +22,9 @@ from absl import flags
 from experiments import methods_report, records, repeat
 from experiments.methods_run import Runner, Settings
 from experiments.methods_table import BY_LABEL, METHODS, Method
-from kdjax import cli, discover, statistics
-from kdjax.errors import UserError
+from kdjax.evaluation import statistics
+from kdjax.system import cli, discover
+from kdjax.system.errors import UserError
 
 
 def define() -> None:
@@ -42,7 +43,7 @@ def define() -> None:
 
 def main() -> None:
     """Tunes or compares, prints and records."""
-    from kdjax import runtime
+    from kdjax.system import runtime
 
     runtime.prepare()
     given = flags.FLAGS

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from kdjax import progress, statistics
+from kdjax.evaluation import statistics
+from kdjax.system import progress
 
 _PAIRED = ("against", "adds")
 

@@ -30,7 +30,7 @@ class Runner:
         self, method: Method, seed: int, settings: Settings, tag: str = ""
     ) -> dict[str, Any]:
         """The result of the run; `tag` tells settings of one method apart."""
-        from kdjax import train
+        from kdjax.training import train
 
         config, directory = self._config(method, seed, settings), self._folder(method, seed, tag)
         try:
@@ -77,7 +77,7 @@ class Runner:
 
 def _with_ensembles(result: dict[str, Any], directory: Path, method: Method) -> dict[str, Any]:
     """The result, with each ensemble that the method reports as one more network."""
-    from kdjax import examine
+    from kdjax.evaluation import examine
 
     together = {}
     for name in method.networks:

@@ -6,7 +6,8 @@ from typing import Any
 
 from absl import flags
 
-from kdjax import cli, writers
+from kdjax.runs import writers
+from kdjax.system import cli
 
 
 def define(name: str | None = None) -> None:

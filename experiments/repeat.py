@@ -13,8 +13,9 @@ import numpy as np
 from absl import flags
 
 from experiments import records
-from kdjax import cli, progress, statistics
-from kdjax.errors import UserError
+from kdjax.evaluation import statistics
+from kdjax.system import cli, progress
+from kdjax.system.errors import UserError
 
 
 def define() -> None:
@@ -27,7 +28,9 @@ def define() -> None:
 
 def main() -> None:
     """Runs what has not finished yet, then records and prints."""
-    from kdjax import runtime, train, workdir
+    from kdjax.runs import workdir
+    from kdjax.system import runtime
+    from kdjax.training import train
 
     config = cli.config_value()
     name = flags.FLAGS.name or f"{config.method}-{config.data.name}"

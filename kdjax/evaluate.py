@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from kdjax import cli
-from kdjax.errors import UserError
+from kdjax.system import cli
+from kdjax.system.errors import UserError
 
 if TYPE_CHECKING:
-    from kdjax.examine import Choice
+    from kdjax.evaluation.examine import Choice
 
 
 def define() -> None:
@@ -55,20 +55,22 @@ def define_choice() -> None:
 def main() -> None:
     """Evaluates, writes and prints."""
     directories = workdirs()
-    from kdjax import evaluation_tables, examine, kept, runtime, writers
+    from kdjax.evaluation import examine, kept, result_tables
+    from kdjax.runs import writers
+    from kdjax.system import runtime
 
     runtime.prepare()
     choice = chosen()
     output = Path(flags.FLAGS.output or directories[0])
     examined = [examine.run(directory, choice) for directory in directories]
     records = [one.record for one in examined]
-    evaluation_tables.show(records)
+    result_tables.show(records)
     writers.make_folder(output)
     kept.write(output, examine.logits(examined))
     written = records[0] if len(records) == 1 else {"runs": records}
     writers.write_json(output / "evaluation.json", written)
-    writers.write_csv(output / "evaluation.csv", evaluation_tables.lines(records))
-    writers.write_csv(output / "evaluation-classes.csv", evaluation_tables.class_lines(records))
+    writers.write_csv(output / "evaluation.csv", result_tables.lines(records))
+    writers.write_csv(output / "evaluation-classes.csv", result_tables.class_lines(records))
 
 
 def workdirs() -> list[Path]:
@@ -88,7 +90,7 @@ def chosen() -> "Choice":
     Raises:
         UserError: an ensemble of fewer than two, or a split of another set.
     """
-    from kdjax.examine import Choice
+    from kdjax.evaluation.examine import Choice
 
     if flags.FLAGS.on is not None and flags.FLAGS["split"].present:
         raise UserError("--on evaluates all images of another set; leave --split out")

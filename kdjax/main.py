@@ -10,7 +10,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from kdjax import cli, config_file
+from kdjax.system import cli, config_file
 
 
 def define() -> None:
@@ -26,7 +26,7 @@ def define() -> None:
 def main() -> None:
     """Runs, and prints the table of results."""
     config = cli.config_value()
-    from kdjax import results
+    from kdjax.runs import results
 
     results.show(*run(config))
 
@@ -37,11 +37,14 @@ def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
     Raises:
         SystemExit: it was interrupted; says how to go on.
     """
-    from kdjax import checks
+    from kdjax.config import ranges
 
     # Ahead of what takes a second to import.
-    checks.check(config)
-    from kdjax import effects, runtime, train, workdir
+    ranges.check(config)
+    from kdjax.config import effects
+    from kdjax.runs import workdir
+    from kdjax.system import runtime
+    from kdjax.training import train
 
     runtime.prepare()
     flag = flags.FLAGS["config"]

@@ -15,8 +15,8 @@ from typing import Any
 
 from absl import flags
 
-from kdjax import cli, discover
-from kdjax.errors import UserError
+from kdjax.system import cli, discover
+from kdjax.system.errors import UserError
 
 
 def define() -> None:
@@ -37,8 +37,9 @@ def main() -> None:
     if not given.dataset:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
     from configs import base, datasets
-    from kdjax import build_data, checks, writers
+    from kdjax.config import build_data, ranges
     from kdjax.data import sheet, summary
+    from kdjax.runs import writers
 
     name = given.dataset.removeprefix("tfds/")
     known = name in datasets.DATASETS
@@ -47,7 +48,7 @@ def main() -> None:
     config.data.data_dir, config.data.path = data_dir, given.path or ""
     if given.size is not None:
         config.data.size = given.size
-    checks.check_data(config.data)
+    ranges.check_data(config.data)
     if given.manual_dir and not Path(given.manual_dir).is_dir():
         raise UserError(f"--manual_dir={given.manual_dir} is not a folder")
     if given.sheet and not given.sheet.endswith(".png"):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from absl import flags
 
-from kdjax import cli, evaluate
-from kdjax.errors import UserError
+from kdjax import evaluate
+from kdjax.system import cli
+from kdjax.system.errors import UserError
 
 
 def define() -> None:
@@ -33,18 +34,11 @@ def main() -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UserError("figures need matplotlib: pip install matplotlib") from None
-    from kdjax import (
-        evaluation_tables,
-        examine,
-        kept,
-        report_page,
-        report_sections,
-        report_sweep,
-        runtime,
-        sweep_records,
-        writers,
-    )
-    from kdjax.charts import style
+    from kdjax.evaluation import examine, kept, result_tables, sweep_records
+    from kdjax.plots import report_page, report_sections, report_sweep
+    from kdjax.plots.figures import style
+    from kdjax.runs import writers
+    from kdjax.system import runtime
 
     choice = evaluate.chosen()
     runtime.prepare()
@@ -56,7 +50,7 @@ def main() -> None:
     writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
     kept.write(output, examine.logits(examined))
-    writers.write_csv(output / "evaluation-classes.csv", evaluation_tables.class_lines(records))
+    writers.write_csv(output / "evaluation-classes.csv", result_tables.class_lines(records))
     # Networks that were named are shown themselves.
     tabled = records if choice.networks else [sweep_records.by_setting(one) for one in records]
     sections = report_sections.make(
@@ -68,9 +62,9 @@ def main() -> None:
         layers=given.layers,
         folder=output / "figures",
     )
-    tables = [*report_sweep.tables(directories), *evaluation_tables.tables(tabled)]
+    tables = [*report_sweep.tables(directories), *result_tables.tables(tabled)]
     notes = [
-        *evaluation_tables.notes(records),
+        *result_tables.notes(records),
         *report_sweep.notes(directories, choice.networks),
         *writers.cut_off(directories),
         *style.without_font(records),

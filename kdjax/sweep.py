@@ -17,9 +17,9 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
-from kdjax import cli, config_file
 from kdjax import main as kdjax_main
-from kdjax.errors import UserError
+from kdjax.system import cli, config_file
+from kdjax.system.errors import UserError
 
 
 def define() -> None:
@@ -43,7 +43,8 @@ def main() -> None:
         mode=flags.FLAGS.mode,
         together=flags.FLAGS.together,
     )
-    from kdjax import sweep_pictures, sweep_tables
+    from kdjax.evaluation import sweep_tables
+    from kdjax.plots import sweep_pictures
 
     result, directory = kdjax_main.run(swept)
     sweep_pictures.draw(sweep_tables.write(result, directory), directory)
@@ -89,7 +90,8 @@ def grid(
     Raises:
         UserError: the config has no such key, or takes no such value.
     """
-    from kdjax import build_sweep, checks, workdir
+    from kdjax.config import build_sweep, ranges
+    from kdjax.runs import workdir
 
     plain = workdir.flatten(workdir.plain(config))
 
@@ -123,7 +125,7 @@ def grid(
         swept.sweep = ConfigDict(dict(members=tuple(members), mode=mode, together=together))
     # Ahead of a workdir, which may be another sweep's.
     for member in build_sweep.read(swept):
-        checks.check(member.config)
+        ranges.check(member.config)
     return swept
 
 

@@ -91,7 +91,7 @@ def two_phases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str
     """A small run of two phases on the digits, its workdir and its result: two stages leave each
     peer, and the teacher is larger."""
     from configs import two_phase
-    from kdjax import train
+    from kdjax.training import train
     from tests.helpers import small
 
     config = small(two_phase, "digits,baseline=0")

@@ -12,11 +12,11 @@ import numpy as np
 from flax import linen as nn
 
 from configs import base
-from kdjax import augment, examine, optim, schedules, step, tasks
+from kdjax.evaluation import examine
 from kdjax.models import linen
-from kdjax.program import Program
+from kdjax.step import augment, optimisers, schedules, step, tasks
+from kdjax.step.types import Batch, Hyper, StageCode
 from kdjax.terms import ce, soft
-from kdjax.types import Batch, Hyper
 
 IMAGE_SHAPE = (8, 8, 1)
 CLASSES = 4
@@ -54,13 +54,13 @@ def network(key_name, **arguments):
     return linen.network(Tiny(**arguments), image_shape=IMAGE_SHAPE, key_name=key_name)
 
 
-def program(networks, trained, terms, *, pad=0, **optimiser):
-    return Program(
+def code(networks, trained, terms, *, pad=0, **optimiser):
+    return StageCode(
         networks=networks,
         trained=tuple(trained),
         terms=terms,
         task=tasks.MULTI_CLASS,
-        optimiser=optim.make(**(SGD | optimiser)),
+        optimiser=optimisers.make(**(SGD | optimiser)),
         augment=augment.make(classes=CLASSES, mean=(0.5,), **base.augment(pad=pad)),
         mean=(0.5,),
         std=(0.25,),
@@ -96,7 +96,7 @@ def mutual(peers, *, detach=True, **arguments):
                     task=tasks.MULTI_CLASS, student=name, teacher=other, detach_teacher=detach
                 )
                 weights[key] = 1.0 / (len(peers) - 1)
-    return program(peers, peers, terms, **arguments), weights
+    return code(peers, peers, terms, **arguments), weights
 
 
 def batch(count=16, seed=0):

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from kdjax.types import Loss, Term, TermState
+from kdjax.step.types import Loss, Term, TermState
 
 
 def make(*, task, network):
@@ -14,8 +14,8 @@ def make(*, task, network):
         projector = jax.random.normal(key, (k, k)) / k
         return TermState({"projector": projector}, {"mean": jnp.zeros(k), "seen": jnp.int32(0)})
 
-    def loss(state, view):
-        projected = view.outputs[network].logits @ state.params["projector"]
+    def loss(state, context):
+        projected = context.outputs[network].logits @ state.params["projector"]
         mean = 0.9 * state.memory["mean"] + 0.1 * jax.lax.stop_gradient(projected.mean(axis=0))
         memory = {"mean": mean, "seen": state.memory["seen"] + len(projected)}
         value = jnp.sum((projected - mean[None]) ** 2, axis=-1)

@@ -22,9 +22,9 @@ def swapped(kind):
     # Optax's bias correction raises a float to an integer power.
     with jax.numpy_dtype_promotion("standard"):
         for peers in ({"a": narrow, "b": wide}, {"a": wide, "b": narrow}):
-            program, weights = helpers.mutual(peers, pad=1, kind=kind)
+            code, weights = helpers.mutual(peers, pad=1, kind=kind)
             values = helpers.hyper(weights, learning_rate=1e-2)
-            states.append(helpers.run(program, values, updates=5)[0])
+            states.append(helpers.run(code, values, updates=5)[0])
     return states
 
 

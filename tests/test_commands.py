@@ -39,8 +39,8 @@ def test_help_lists_the_commands():
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["-m", "kdjax.predict", "image.png"],
-        ["-m", "kdjax.charts.style"],
+        ["-m", "kdjax.step.predict", "image.png"],
+        ["-m", "kdjax.plots.figures.style"],
         ["-m", "kdjax.data", "--help"],
         ["-mkdjax.losses.hard"],
     ],
@@ -59,9 +59,9 @@ def test_importing_the_package_in_a_program_of_another_name_changes_nothing(tmp_
     package = tmp_path / "program"
     package.mkdir()
     (package / "__init__.py").write_text("import kdjax")
-    (package / "tool.py").write_text("import kdjax.errors; print('ran')")
+    (package / "tool.py").write_text("import kdjax.system.errors; print('ran')")
     done = subprocess.run(
-        [sys.executable, "-m", "program.tool", "kdjax.predict"],
+        [sys.executable, "-m", "program.tool", "kdjax.step.predict"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

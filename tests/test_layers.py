@@ -1,143 +1,132 @@
-"""Who may import whom."""
+"""Rooms import in one direction, and libraries stay in the rooms that are for them."""
 
 import ast
 from pathlib import Path
 
 import pytest
 
+from kdjax import commands
+
 ROOT = Path(__file__).parent.parent
-FILES = sorted((ROOT / "kdjax").rglob("*.py"))
+PACKAGE = ROOT / "kdjax"
+FILES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = (
+    "plots",
+    "evaluation",
+    "training",
+    "runs",
+    "config",
+    "terms",
+    "models",
+    "step",
+    "losses",
+    "data",
+    "system",
+)
+"""From the top to the bottom: a room imports from rooms below it."""
 
 
 def imports(path):
     """Dotted names of everything that a file imports, also inside functions."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def reaches(path, name):
     return any(i == name or i.startswith(f"{name}.") for i in imports(path))
 
 
-def where(*names):
-    return [f for f in FILES if any(reaches(f, name) for name in names)]
+def room(path):
+    """The room that a file lies in; empty for the package's root."""
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else ""
 
 
-def relative(paths):
-    return {str(path.relative_to(ROOT / "kdjax")) for path in paths}
+def rooms_that_import(library):
+    return {room(path) for path in FILES if reaches(path, library)}
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if f.parent.name == "losses"], ids=str)
-def test_losses_import_only_jax_and_optax(path):
-    for name in imports(path):
-        assert name.split(".")[0] in ("jax", "optax")
+def test_every_folder_is_a_room_of_the_order():
+    assert {room(path) for path in FILES} == {"", *ROOMS}
 
 
-PURE = [
-    *(
-        ROOT / "kdjax" / f"{name}.py"
-        for name in (
-            "program",
-            "objective",
-            "members",
-            "step",
-            "predict",
-            "ensembles",
-            "types",
-            "schedules",
-            "optim",
-            "metrics",
-        )
-    ),
-    *(ROOT / "kdjax" / "augment").glob("*.py"),
-]
+def test_the_root_holds_commands_alone():
+    known = {module for module, _ in commands.COMMANDS.values()}
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {
+        *known,
+        "commands",
+        "__init__",
+        "__main__",
+    }
 
 
-@pytest.mark.parametrize("path", PURE, ids=lambda path: path.stem)
-def test_the_pure_core_knows_no_config_flags_or_files(path):
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_imports_from_itself_and_from_rooms_below(name):
+    above = [other for other in ROOMS if ROOMS.index(other) < ROOMS.index(name)]
+    commands_ = [f"kdjax.{module}" for module, _ in commands.COMMANDS.values()]
+    for path in FILES:
+        if room(path) == name:
+            for other in [*(f"kdjax.{one}" for one in above), *commands_]:
+                assert not reaches(path, other), (path, other)
+
+
+def test_losses_import_only_jax_and_optax():
+    for path in FILES:
+        if room(path) == "losses":
+            assert all(name.split(".")[0] in ("jax", "optax") for name in imports(path)), path
+
+
+def test_one_step_knows_no_config_flags_or_files():
     forbidden = ("ml_collections", "absl", "orbax", "flax", "pathlib", "os", "kdjax.data", "rich")
-    for module in forbidden:
-        assert not reaches(path, module), module
+    for path in FILES:
+        if room(path) == "step":
+            assert not [name for name in forbidden if reaches(path, name)], path
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if "data" in f.relative_to(ROOT).parts], ids=str)
-def test_data_is_free_of_jax(path):
-    assert not reaches(path, "jax")
-
-
-def test_who_imports_what():
-    assert relative(where("orbax")) == {"checkpoint.py"}
-    assert relative(where("tensorflow")) == {"prepare.py"}
-    assert relative(where("tensorflow_datasets")) == {
-        "prepare.py",
-        "data/tfds_source.py",
-        "data/builders/aid.py",
-    }
-    assert relative(where("grain")) == {"data/stream.py", "feed.py"}
-    assert relative(where("dm_pix")) == {"augment/colour.py"}
-    assert relative(where("flax")) <= {
-        f"models/{n}"
-        for n in ("linen.py", "mnist.py", "plain.py", "resnet.py", "cifar_resnet.py", "six_conv.py")
-    }
-    assert relative(where("kdjax.train")) == {"main.py"}
-    assert relative(where("ml_collections")) == {
-        "build.py",
-        "build_data.py",
-        "build_sweep.py",
-        "build_terms.py",
-        "checks.py",
-        "cli.py",
-        "config_file.py",
-        "effects.py",
-        "main.py",
-        "sweep.py",
-        "train.py",
-        "workdir.py",
-    }
-    assert relative(where("absl")) == {
-        "cli.py",
-        "main.py",
-        "evaluate.py",
-        "prepare.py",
-        "report.py",
-        "sweep.py",
-    }
-    assert {Path(path).parts[0] for path in relative(where("matplotlib"))} == {
-        "charts",
-        "report.py",
-        "report_sections.py",
-    }
+@pytest.mark.parametrize("name", ["data", "plots"])
+def test_data_and_pictures_are_free_of_jax(name):
+    for path in FILES:
+        if room(path) == name:
+            assert not reaches(path, "jax"), path
 
 
 @pytest.mark.parametrize(
-    "path", [f for f in FILES if f.parent.name in ("charts", "figures")], ids=lambda p: p.stem
+    ("library", "rooms"),
+    [
+        ("orbax", {"runs"}),
+        ("flax", {"models", "terms"}),
+        ("grain", {"data", "training"}),
+        ("dm_pix", {"step"}),
+        ("tensorflow", {""}),
+        ("tensorflow_datasets", {"", "data"}),
+        ("matplotlib", {"", "plots"}),
+        ("ml_collections", {"", "config", "runs", "system", "training"}),
+        ("absl", {"", "system"}),
+    ],
 )
-def test_figures_and_charts_are_functions_of_plain_data(path):
-    for module in ("jax", "flax", "orbax", "ml_collections", "absl", "matplotlib.pyplot"):
-        assert not reaches(path, module), module
-    ours = {name for name in imports(path) if name.startswith("kdjax.")}
-    known = (f"kdjax.{path.parent.name}", "kdjax.evaluation_records")
-    assert all(name.startswith(known) for name in ours), ours
+def test_a_library_stays_in_its_rooms(library, rooms):
+    assert rooms_that_import(library) <= rooms
 
 
-def test_stages_of_a_config_are_read_by_build_and_its_checks_alone():
-    """Others hand it on, or copy single values into the record; `config_file` looks for keys."""
-    readers = {
-        f for f in FILES if "config.stages" in f.read_text() or "config.terms" in f.read_text()
-    }
-    assert relative(readers) == {"build.py", "checks.py", "config_file.py", "effects.py"}
+def test_measures_are_functions_of_plain_data():
+    for path in (PACKAGE / "evaluation" / "figures").glob("*.py"):
+        assert not reaches(path, "jax")
+        assert not [i for i in imports(path) if i.startswith("kdjax.") and "figures" not in i]
+
+
+def test_stages_of_a_config_are_read_where_configs_are_understood():
+    """Others hand a config on, or copy single values into the record."""
+    for path in FILES:
+        text = path.read_text()
+        if "config.stages" in text or "config.terms" in text:
+            assert room(path) in ("config", "system"), path
 
 
 def test_no_config_get_with_a_default():
     for path in [*FILES, *(ROOT / "configs").glob("*.py")]:
         assert "config.get(" not in path.read_text(), path
-
-
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_files_stay_small(path):
-    assert len(path.read_text().splitlines()) <= 320

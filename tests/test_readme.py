@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments import methods_report
-from kdjax import statistics
+from kdjax.evaluation import statistics
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

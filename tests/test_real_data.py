@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from configs import ce
-from kdjax import build_data, prepare, train
+from kdjax import prepare
+from kdjax.config import build_data
+from kdjax.training import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_device")]
 

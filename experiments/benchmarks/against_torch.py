@@ -21,7 +21,7 @@ from absl import flags
 from experiments import records
 from experiments.benchmarks import ours, turns
 from experiments.benchmarks.turns import Steps
-from kdjax import cli, progress
+from kdjax.system import cli, progress
 
 CASES = ("soft", "large", "mutual", "grid", "inference", "parts")
 
@@ -39,7 +39,7 @@ def main() -> None:
     """Measures, prints and records."""
     import torch
 
-    from kdjax import runtime
+    from kdjax.system import runtime
 
     runtime.prepare()
     given = flags.FLAGS

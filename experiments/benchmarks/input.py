@@ -21,7 +21,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from experiments import records
-from kdjax import cli, progress
+from kdjax.system import cli, progress
 
 KINDS = ("fixed", "resident", "streaming")
 
@@ -36,7 +36,8 @@ def define() -> None:
 
 def main() -> None:
     """Measures, prints and records."""
-    from kdjax import runtime, workdir
+    from kdjax.runs import workdir
+    from kdjax.system import runtime
 
     config = cli.config_value()
     runtime.prepare()
@@ -70,7 +71,7 @@ def measure(config: ConfigDict, *, rounds: int, steps: int) -> dict[str, list[fl
     """Seconds per step of every kind of input in every round, after a round that is not counted."""
     import jax
 
-    from kdjax import build
+    from kdjax.config import build
 
     plan = build.plan(config, len(jax.local_devices()))
     seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -90,11 +91,12 @@ def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int]
     """A function that trains for some steps and gives the seconds that each took."""
     import jax
 
-    from kdjax import parallel, states
+    from kdjax.step import members
+    from kdjax.training import layouts
 
     stage, split = plan.stages[-1], plan.data.splits["train"]
-    layout = parallel.make(plan.parallel, streaming=kind != "resident", workers=plan.workers)
-    train_step = layout.train_step(stage.program)
+    layout = layouts.make(plan.parallel, streaming=kind != "resident", workers=plan.workers)
+    train_step = layout.train_step(stage.code)
     batches = layout.feed(split).training(
         batch_size=stage.batch_size, seed=plan.data_seed, epochs=10**6, first=0
     )
@@ -105,7 +107,7 @@ def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int]
 
     @jax.jit
     def initialise(hyper: Any) -> Any:
-        return states.initial_state(stage.program, hyper, {}, plan.data.image_shape)
+        return members.initial_state(stage.code, hyper, {}, plan.data.image_shape)
 
     state, hyper = layout.spread(initialise(stage.hyper)), layout.replicate(stage.hyper)
 

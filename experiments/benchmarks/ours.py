@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.benchmarks.noise import CLASSES
 from experiments.benchmarks.turns import Steps
-from kdjax import discover
+from kdjax.system import discover
 
 BATCH = 128
 TEACHER, STUDENT = "resnet.resnet18_cifar", "six_conv.student"
@@ -35,7 +35,8 @@ def taught(teacher: str = TEACHER, student: str = STUDENT) -> Any:
 
 
 def _plan(config: Any) -> Any:
-    from kdjax import build, execution
+    from kdjax.config import build
+    from kdjax.training import execution
 
     config.data.name = "experiments.benchmarks.noise"
     config.batch_size = BATCH
@@ -66,15 +67,16 @@ def training(config: Any, *, epochs: bool = False) -> Work:
     """Steps of a config's last stage, or whole epochs; images are varied only in the latter."""
     import jax
 
-    from kdjax import parallel, states
+    from kdjax.step import members
+    from kdjax.training import layouts
 
     if not epochs:
         config.data.augment.pad, config.data.augment.flip = 0, False
     plan = _plan(config)
     stage = plan.stages[-1]
-    layout = parallel.make("jit", jax.local_devices()[:1])
-    program, per_call = stage.program, stage.steps_per_call
-    frozen = {n: jax.jit(program.networks[n].init)(jax.random.key(0)) for n in program.frozen}
+    layout = layouts.make("jit", jax.local_devices()[:1])
+    code, per_call = stage.code, stage.steps_per_call
+    frozen = {n: jax.jit(code.networks[n].init)(jax.random.key(0)) for n in code.frozen}
     images = layout.feed(plan.data.splits["train"])
     if plan.teacher_cache:
         # Random answers: what they are does not matter to the time.
@@ -83,10 +85,10 @@ def training(config: Any, *, epochs: bool = False) -> Work:
 
     @jax.jit
     def initialise(hyper: Any, frozen: Any) -> Any:
-        return states.initial_state(program, hyper, frozen, plan.data.image_shape)
+        return members.initial_state(code, hyper, frozen, plan.data.image_shape)
 
     state = layout.spread(initialise(stage.hyper, frozen))
-    hyper, update = layout.replicate(stage.hyper), layout.train_step(program, per_call)
+    hyper, update = layout.replicate(stage.hyper), layout.train_step(code, per_call)
     batches = images.training(batch_size=BATCH, seed=0, epochs=10**6, first=0, per_call=per_call)
     each = images.count // BATCH if epochs else 1
 
@@ -114,18 +116,17 @@ def training(config: Any, *, epochs: bool = False) -> Work:
 
 
 def _answers(count: int) -> Any:
-    from kdjax.program import Answers
-    from kdjax.types import Outputs
+    from kdjax.step.types import CachedOutputs, Outputs
 
     logits = np.random.default_rng(0).normal(size=(1, count, CLASSES)).astype(np.float16)
-    return Answers(np.arange(count, dtype=np.int32), Outputs(logits, {}))
+    return CachedOutputs(np.arange(count, dtype=np.int32), Outputs(logits, {}))
 
 
 def predicting(model: str) -> Work:
     """Predictions of one batch of 32 x 32 images."""
     import jax
 
-    from kdjax import cost
+    from kdjax.evaluation import cost
     from kdjax.models import linen
 
     shape = (32, 32, 3)

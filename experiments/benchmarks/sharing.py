@@ -19,7 +19,7 @@ from absl import flags
 
 from experiments import records
 from experiments.benchmarks import ours, turns
-from kdjax import cli, progress
+from kdjax.system import cli, progress
 
 CASES = ("cache", "peers", "members", "variance", "calls")
 PEERS = (2, 4, 8)
@@ -34,7 +34,7 @@ def define() -> None:
 
 def main() -> None:
     """Measures, prints and records."""
-    from kdjax import runtime
+    from kdjax.system import runtime
 
     runtime.prepare()
     given = flags.FLAGS

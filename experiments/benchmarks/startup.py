@@ -17,7 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments import records
-from kdjax import cli, progress
+from kdjax.system import cli, progress
 
 SIDES = ("kdjax", "eager", "compiled")
 CACHES = ("JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
@@ -37,7 +37,7 @@ def main() -> None:
     if given.child:
         start(given.child)
         return
-    from kdjax import runtime
+    from kdjax.system import runtime
 
     seconds: dict[str, dict[str, list[float]]] = {
         side: {"cold": [], "warm": []} for side in given.sides
@@ -77,7 +77,7 @@ def start(side: str) -> None:
     from experiments.benchmarks import ours
 
     if side == "kdjax":
-        from kdjax import runtime
+        from kdjax.system import runtime
 
         runtime.prepare()
         ours.training(ours.taught()).steps(1)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from kdjax import discover, progress
+from kdjax.system import discover, progress
 
 Steps = Callable[[int], float]
 """Does so many steps or a few more, waits for them, and says how many."""

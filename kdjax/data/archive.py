@@ -19,8 +19,8 @@ import numpy as np
 
 from kdjax.data import cache, images
 from kdjax.data.types import Request, Split
-from kdjax.errors import UserError
-from kdjax.progress import console, track
+from kdjax.system.errors import UserError
+from kdjax.system.progress import console, track
 
 _NAMED = 3
 """So many files that are no images are named."""

@@ -19,7 +19,7 @@ import numpy as np
 from kdjax.data import images
 from kdjax.data.store import Images
 from kdjax.data.types import Request, Split
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 _VERSION = "decoded-3"
 """Changes when decoding does, so that no older cache is read."""

@@ -17,8 +17,8 @@ import numpy as np
 from kdjax.data import archive, cache
 from kdjax.data.cache import Encoded
 from kdjax.data.types import Raw, Request
-from kdjax.errors import UserError
-from kdjax.progress import track
+from kdjax.system.errors import UserError
+from kdjax.system.progress import track
 
 _NAME = re.compile(
     r"(?:.*[-_.])?(train|t10k|test)[-_.](images[-.]idx3|labels[-.]idx1)-ubyte(?:\.gz)?",

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 MODES = {1: "L", 3: "RGB"}
 """Pillow's mode for each number of channels."""

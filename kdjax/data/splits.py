@@ -4,7 +4,7 @@ import numpy as np
 
 from kdjax.data.orders import random_keys
 from kdjax.data.types import DataSet, Raw, Split
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 
 def strata(label: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kdjax.data.types import DataSet, Raw, Split
-from kdjax.progress import table
+from kdjax.system.progress import table
 
 _CHUNK = 1024
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kdjax import errors
 from kdjax.data import cache
 from kdjax.data.types import Raw, Request
-from kdjax.errors import UserError
-from kdjax.progress import console, track
+from kdjax.system import errors
+from kdjax.system.errors import UserError
+from kdjax.system.progress import console, track
 
 Read = Callable[[Request], Raw]
 

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from kdjax.convolution import convolution
-from kdjax.types import Array, NetState, Network, Outputs, PyTree
+from kdjax.models.convolution import convolution
+from kdjax.step.types import Array, NetState, Network, Outputs, PyTree
 
 uniform_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 """Between plus and minus 1 / sqrt(fan in), PyTorch's default. It keeps the first logits small:

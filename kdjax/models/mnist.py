@@ -3,7 +3,7 @@
 from flax import linen as nn
 
 from kdjax.models.linen import Conv, max_pool, uniform_init
-from kdjax.types import Array
+from kdjax.step.types import Array
 
 
 class ConvDense(nn.Module):

@@ -8,7 +8,7 @@ from the flattened map.
 from flax import linen as nn
 
 from kdjax.models.linen import Conv, batch_norm, max_pool, uniform_init
-from kdjax.types import Array
+from kdjax.step.types import Array
 
 
 class Plain(nn.Module):

@@ -8,7 +8,7 @@ early downsampling.
 from flax import linen as nn
 
 from kdjax.models.linen import Conv, batch_norm, global_pool, uniform_init
-from kdjax.types import Array
+from kdjax.step.types import Array
 
 _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 

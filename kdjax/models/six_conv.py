@@ -7,7 +7,7 @@ student's arithmetic, where ResNet-18 takes fourteen times.
 from flax import linen as nn
 
 from kdjax.models.linen import ConvBeforeNorm, DenseBeforeNorm, batch_norm, max_pool, uniform_init
-from kdjax.types import Array
+from kdjax.step.types import Array
 
 
 class SixConv(nn.Module):

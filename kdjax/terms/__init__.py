@@ -7,9 +7,9 @@ its `init`, from their shapes alone, that they are there and fit: before anythin
 
 from collections.abc import Mapping
 
-from kdjax.discover import unknown
-from kdjax.errors import UserError
-from kdjax.types import Array, Outputs, TermState
+from kdjax.step.types import Array, Outputs, TermState
+from kdjax.system.discover import unknown
+from kdjax.system.errors import UserError
 
 
 def no_state(key: Array, outputs: Mapping[str, Outputs]) -> TermState:

@@ -15,11 +15,11 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from kdjax.discover import unknown
-from kdjax.errors import UserError
 from kdjax.losses import attention
+from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState
+from kdjax.system.discover import unknown
+from kdjax.system.errors import UserError
 from kdjax.terms import activation, layer_pairs
-from kdjax.types import Array, Loss, Outputs, Task, Term, TermState, View
 
 VARIANTS = {
     "cosine": attention.cosine,
@@ -57,11 +57,11 @@ def make(
                 _check(network, layer, activation(outputs, network, layer).shape)
         return TermState(params={}, memory={})
 
-    def loss(state: TermState, view: View) -> Loss:
+    def loss(state: TermState, context: Context) -> Loss:
         total = sum(
             distance(
-                activation(view.outputs, student, mine),
-                jax.lax.stop_gradient(activation(view.outputs, teacher, theirs)),
+                activation(context.outputs, student, mine),
+                jax.lax.stop_gradient(activation(context.outputs, teacher, theirs)),
             )
             for mine, theirs in pairs
         )

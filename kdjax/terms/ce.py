@@ -1,7 +1,7 @@
 """Hard labels: cross-entropy, or binary cross-entropy for multi-label tasks."""
 
+from kdjax.step.types import Context, Loss, Task, Term, TermState
 from kdjax.terms import no_state
-from kdjax.types import Loss, Task, Term, TermState, View
 
 
 def make(*, task: Task, network: str, label_smoothing: float = 0.0) -> Term:
@@ -13,9 +13,9 @@ def make(*, task: Task, network: str, label_smoothing: float = 0.0) -> Term:
         label_smoothing: share of the target spread evenly over the classes.
     """
 
-    def loss(state: TermState, view: View) -> Loss:
-        logits = view.outputs[network].logits
-        value = task.hard(logits, view.batch.label, label_smoothing=label_smoothing)
+    def loss(state: TermState, context: Context) -> Loss:
+        logits = context.outputs[network].logits
+        value = task.hard(logits, context.batch.label, label_smoothing=label_smoothing)
         return Loss(value, over="examples")
 
     return Term(no_state, loss, reads=(network,))

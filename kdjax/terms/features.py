@@ -9,11 +9,11 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from kdjax.discover import unknown
-from kdjax.errors import UserError
 from kdjax.losses import features
+from kdjax.step.types import Array, Context, Loss, Outputs, PyTree, Task, Term, TermState
+from kdjax.system.discover import unknown
+from kdjax.system.errors import UserError
 from kdjax.terms import activation, layer_pairs
-from kdjax.types import Array, Loss, Outputs, PyTree, Task, Term, TermState, View
 
 DIRECTIONS = ("student_to_teacher", "teacher_to_student")
 
@@ -68,8 +68,8 @@ def make(
             params[name(pair)] = {"kernel": kernel, "bias": jnp.zeros(width, jnp.float32)}
         return TermState(params, memory={})
 
-    def loss(state: TermState, view: View) -> Loss:
-        frozen = {**view.outputs, teacher: jax.lax.stop_gradient(view.outputs[teacher])}
+    def loss(state: TermState, context: Context) -> Loss:
+        frozen = {**context.outputs, teacher: jax.lax.stop_gradient(context.outputs[teacher])}
         values = []
         for pair in pairs:
             source, target = sides(frozen, pair)

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from kdjax.errors import UserError
 from kdjax.losses import fsp
+from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState
+from kdjax.system.errors import UserError
 from kdjax.terms import activation
-from kdjax.types import Array, Loss, Outputs, Task, Term, TermState, View
 
 
 def make(*, task: Task, student: str, teacher: str, stages: tuple[int, ...]) -> Term:
@@ -49,11 +49,11 @@ def make(*, task: Task, student: str, teacher: str, stages: tuple[int, ...]) -> 
                 )
         return TermState(params={}, memory={})
 
-    def loss(state: TermState, view: View) -> Loss:
+    def loss(state: TermState, context: Context) -> Loss:
         total = sum(
             fsp.fsp(
-                *maps(view.outputs, student, stage),
-                *jax.lax.stop_gradient(maps(view.outputs, teacher, stage)),
+                *maps(context.outputs, student, stage),
+                *jax.lax.stop_gradient(maps(context.outputs, teacher, stage)),
             )
             for stage in stages
         )

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from kdjax.errors import UserError
 from kdjax.losses import features
+from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState
+from kdjax.system.errors import UserError
 from kdjax.terms import activation
-from kdjax.types import Array, Loss, Outputs, Task, Term, TermState, View
 
 
 def make(*, task: Task, student: str, teacher: str, guided: str, hint: str) -> Term:
@@ -45,16 +45,16 @@ def make(*, task: Task, student: str, teacher: str, guided: str, hint: str) -> T
         params = {"kernel": kernel, "bias": jnp.zeros(theirs[2], jnp.float32)}
         return TermState(params, memory={})
 
-    def loss(state: TermState, view: View) -> Loss:
+    def loss(state: TermState, context: Context) -> Loss:
         regressed = jax.lax.conv_general_dilated(
-            activation(view.outputs, student, guided),
+            activation(context.outputs, student, guided),
             state.params["kernel"],
             window_strides=(1, 1),
             padding="VALID",
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
         regressed = regressed + state.params["bias"].reshape(1, 1, 1, -1)
-        target = jax.lax.stop_gradient(activation(view.outputs, teacher, hint))
+        target = jax.lax.stop_gradient(activation(context.outputs, teacher, hint))
         value = features.half_squared(regressed, target)
         return Loss(value, over="examples")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 
-from kdjax.discover import unknown
 from kdjax.losses import nuclear
+from kdjax.step.types import Array, Context, Loss, PyTree, Task, Term, TermState
+from kdjax.system.discover import unknown
 from kdjax.terms import no_state
-from kdjax.types import Array, Loss, PyTree, Task, Term, TermState, View
 
 
 def make(*, task: Task, network: str, kernel: str = "Conv_0/kernel") -> Term:
@@ -26,8 +26,8 @@ def make(*, task: Task, network: str, kernel: str = "Conv_0/kernel") -> Term:
     """
     del task
 
-    def loss(state: TermState, view: View) -> Loss:
-        found = kernels(view.params[network])
+    def loss(state: TermState, context: Context) -> Loss:
+        found = kernels(context.params[network])
         if kernel not in found:
             raise unknown(f"kernel of network {network!r}", kernel, found)
         return Loss(nuclear.nuclear_norm(found[kernel]), over="weights")

@@ -11,10 +11,10 @@ are averaged into one; one term each sums their divergences instead.
 import jax
 import jax.numpy as jnp
 
-from kdjax.discover import unknown
-from kdjax.errors import UserError
+from kdjax.step.types import Array, Context, Loss, Task, Term, TermState
+from kdjax.system.discover import unknown
+from kdjax.system.errors import UserError
 from kdjax.terms import no_state
-from kdjax.types import Array, Loss, Task, Term, TermState, View
 
 FORMS = ("kl", "cross_entropy")
 AVERAGES = ("logits", "probabilities")
@@ -57,8 +57,8 @@ def make(
         raise unknown("average of teachers", average, AVERAGES)
     distance = task.soft if form == "kl" else task.soft_cross_entropy
 
-    def targets(view: View, temperature: Array) -> Array:
-        logits = jnp.stack([view.outputs[name].logits for name in teachers])
+    def targets(context: Context, temperature: Array) -> Array:
+        logits = jnp.stack([context.outputs[name].logits for name in teachers])
         if len(teachers) == 1:
             found = logits[0]
         elif average == "logits":
@@ -67,15 +67,15 @@ def make(
             found = task.average(logits, temperature)
         if shuffle:
             # By at least one place, so that no example keeps its own.
-            shift = jax.random.randint(view.key, (), 1, len(found))
+            shift = jax.random.randint(context.key, (), 1, len(found))
             found = jnp.roll(found, shift, axis=0)
         return jax.lax.stop_gradient(found) if detach_teacher else found
 
-    def loss(state: TermState, view: View) -> Loss:
-        temperature = view.hyper["temperature"]
+    def loss(state: TermState, context: Context) -> Loss:
+        temperature = context.hyper["temperature"]
         value = distance(
-            view.outputs[student].logits,
-            targets(view, temperature),
+            context.outputs[student].logits,
+            targets(context, temperature),
             temperature=temperature,
             scale_by_t2=scale_by_t2,
         )

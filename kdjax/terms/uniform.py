@@ -4,14 +4,14 @@ Yuan et al., arXiv:1909.11723, equation 4: `(1 - alpha) CE + alpha KL(u || p)` d
 cross-entropy with smoothed labels by a constant.
 """
 
+from kdjax.step.types import Context, Loss, Task, Term, TermState
 from kdjax.terms import no_state
-from kdjax.types import Loss, Task, Term, TermState, View
 
 
 def make(*, task: Task, network: str) -> Term:
     """The task's divergence of `network` from uniform predictions."""
 
-    def loss(state: TermState, view: View) -> Loss:
-        return Loss(task.uniform(view.outputs[network].logits), over="examples")
+    def loss(state: TermState, context: Context) -> Loss:
+        return Loss(task.uniform(context.outputs[network].logits), over="examples")
 
     return Term(no_state, loss, reads=(network,))

@@ -5,9 +5,9 @@ arXiv:1909.11723, section 4.2, equations 8 and 9: `T^2 KL(softmax(p / T) || soft
 p = `correct` on the label and the rest spread evenly; the probabilities themselves are softened.
 """
 
-from kdjax.errors import UserError
+from kdjax.step.types import Context, Loss, Task, Term, TermState
+from kdjax.system.errors import UserError
 from kdjax.terms import no_state
-from kdjax.types import Loss, Task, Term, TermState, View
 
 
 def make(
@@ -35,12 +35,12 @@ def make(
     if not 0.0 < correct < 1.0:
         raise UserError(f"a virtual teacher's correct is {correct}; it must be in (0, 1)")
 
-    def loss(state: TermState, view: View) -> Loss:
+    def loss(state: TermState, context: Context) -> Loss:
         value = task.virtual(
-            view.outputs[network].logits,
-            view.batch.label,
+            context.outputs[network].logits,
+            context.batch.label,
             correct=correct,
-            temperature=view.hyper["temperature"],
+            temperature=context.hyper["temperature"],
             temper_student=temper_student,
             scale_by_t2=scale_by_t2,
         )

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from configs import ce
-from kdjax import build
+from kdjax.config import build
 from kdjax.data.sources import attributes
 from kdjax.data.types import Request
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 NAMES = [f"{index}.png" for index in range(1, 9)]
 TABLE = "8\nYoung Hat Bald\n" + "".join(
@@ -165,7 +165,7 @@ def test_files_that_are_missing_or_too_many(tmp_path):
 
 @pytest.mark.parametrize("dataset", ["celeb_a", "attributes"])
 def test_a_plan_is_multi_label(tmp_path, dataset):
-    from kdjax import tasks
+    from kdjax.step import tasks
 
     config = ce.get_config(dataset)
     config.data.path = str(layout(tmp_path))
@@ -174,6 +174,6 @@ def test_a_plan_is_multi_label(tmp_path, dataset):
     config.batch_size = 2
     plan = build.plan(config, devices=1)
     assert plan.data.attributes == ("Young", "Hat", "Bald")
-    assert plan.stages[0].program.task is tasks.MULTI_LABEL
+    assert plan.stages[0].code.task is tasks.MULTI_LABEL
     ids = np.concatenate([split.id for split in plan.data.splits.values()])
     assert sorted(ids) == list(range(8))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from kdjax.data.cache import cached, content, write_split
 from kdjax.data.types import Request
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 REQUEST = Request("", "", 2, 1, False)
 RACE = """

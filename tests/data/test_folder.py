@@ -14,7 +14,7 @@ from PIL import Image
 from kdjax.data import archive
 from kdjax.data.sources import folder
 from kdjax.data.types import Request
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 
 def png(value, size=12):

@@ -8,7 +8,7 @@ import pytest
 
 from kdjax.data.sources import folder, mnist
 from kdjax.data.types import Request
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 LABEL = {"train": [0, 1, 2, 0, 1, 2], "t10k": [2, 1]}
 

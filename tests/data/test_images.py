@@ -10,7 +10,7 @@ from kdjax.data import images
 from kdjax.data.images import centre, decode, resize
 from kdjax.data.sources import digits
 from kdjax.data.types import Request
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 
 def encoded(array, kind):

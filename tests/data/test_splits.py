@@ -6,7 +6,7 @@ import pytest
 from kdjax.data import splits
 from kdjax.data.store import Images
 from kdjax.data.types import Raw, Split
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 
 def make(counts):

@@ -6,8 +6,8 @@ import pytest
 
 from experiments import methods, methods_report, methods_table
 from experiments.methods_run import Runner
-from kdjax import statistics
-from kdjax.errors import UserError
+from kdjax.evaluation import statistics
+from kdjax.system.errors import UserError
 
 
 @pytest.mark.parametrize("method", methods_table.METHODS, ids=lambda method: method.label)

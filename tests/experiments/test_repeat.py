@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from experiments import repeat
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 STUDENT, BASELINE = [0.91, 0.93, 0.95, 0.92], [0.90, 0.90, 0.94, 0.92]
 

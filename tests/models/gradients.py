@@ -15,9 +15,9 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from kdjax import discover, runtime
 from kdjax.losses.fsp import fsp
 from kdjax.models import linen
+from kdjax.system import discover, runtime
 
 FLIPPED = 2e-2
 """What one maximum or ReLU may change that is decided the other way; most cases are below 1e-5."""

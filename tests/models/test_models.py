@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import discover, optim
 from kdjax.models import linen
+from kdjax.step import optimisers
+from kdjax.system import discover
 from tests.helpers import SGD
 
 COUNTS = [
@@ -140,7 +141,7 @@ def test_biases_ahead_of_batch_norm_stay_zero(decay_all):
     """Their true gradient is 0; AdamW would turn the rounding noise in it into whole steps."""
     network = build("six_conv.student", (16, 16, 3))
     state = network.init(jax.random.key(0))
-    optimiser = optim.make(
+    optimiser = optimisers.make(
         **(SGD | dict(kind="adamw", weight_decay=0.1, decay_all=decay_all)),
     )
     image = jax.random.normal(jax.random.key(1), (8, 16, 16, 3))

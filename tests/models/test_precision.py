@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from configs import kd
-from kdjax import build, discover, train
-from kdjax.errors import UserError
+from kdjax.config import build
 from kdjax.models import linen
+from kdjax.system import discover
+from kdjax.system.errors import UserError
+from kdjax.training import train
 from tests.helpers import small
 
 SHAPE = (8, 8, 3)

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import discover, tasks
-from kdjax.objective import check_loss
-from kdjax.types import Batch, Loss, Outputs, View
+from kdjax.step import tasks
+from kdjax.step.step import check_loss
+from kdjax.step.types import Batch, Context, Loss, Outputs
+from kdjax.system import discover
 
 COUNT, CLASSES = 6, 4
 LAYERS = ("stage1_first", "stage1_last")
@@ -75,7 +76,7 @@ def problem(kind, wiring, task):
 
     def value(learning, teachers):
         student, term_params, network_params = learning
-        view = View(
+        context = Context(
             batch,
             {"student": student, **teachers},
             {"student": network_params},
@@ -83,7 +84,7 @@ def problem(kind, wiring, task):
             jnp.int32(0),
             jax.random.key(5),
         )
-        loss = term.loss(state._replace(params=term_params), view)
+        loss = term.loss(state._replace(params=term_params), context)
         assert isinstance(loss, Loss)
         assert loss.value.shape == ((COUNT,) if loss.over == "examples" else ())
         check_loss(term, loss, state.memory, (COUNT,))

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import tasks
-from kdjax.errors import UserError
 from kdjax.losses import soft_targets
+from kdjax.step import tasks
+from kdjax.step.types import Context, Outputs
+from kdjax.system.errors import UserError
 from kdjax.terms import attention, features, fsp, hint, soft
-from kdjax.types import Outputs, View
 
 TASK = tasks.MULTI_CLASS
 
@@ -21,9 +21,9 @@ def maps(**shapes):
     )
 
 
-def view(outputs, key=0):
+def context(outputs, key=0):
     hyper = {"weight": jnp.float32(1.0), "temperature": jnp.float32(3.0)}
-    return View(None, outputs, {}, hyper, jnp.int32(0), jax.random.key(key))
+    return Context(None, outputs, {}, hyper, jnp.int32(0), jax.random.key(key))
 
 
 def logits(seed):
@@ -39,18 +39,18 @@ def test_an_identity_projector_is_plain_mse():
     )
     params = {"a-b": {"kernel": jnp.eye(3), "bias": jnp.zeros(3)}}
     found = {"s": Outputs(None, {"a": mine}), "t": Outputs(None, {"b": theirs})}
-    loss = term.loss(state._replace(params=params), view(found)).value
+    loss = term.loss(state._replace(params=params), context(found)).value
     np.testing.assert_allclose(loss, np.mean((mine - theirs) ** 2, axis=(1, 2, 3)), rtol=1e-6)
 
 
 def test_one_teacher_twice_is_that_teacher():
     outputs = {name: Outputs(logits(seed), {}) for name, seed in (("s", 0), ("t", 1), ("u", 1))}
     one = soft.make(task=TASK, student="s", teacher="t")
-    expected = one.loss(one.init(None, None), view(outputs)).value
+    expected = one.loss(one.init(None, None), context(outputs)).value
     for average in ("logits", "probabilities"):
         two = soft.make(task=TASK, student="s", teacher=("t", "u"), average=average)
         np.testing.assert_allclose(
-            two.loss(two.init(None, None), view(outputs)).value, expected, rtol=1e-5
+            two.loss(two.init(None, None), context(outputs)).value, expected, rtol=1e-5
         )
 
 
@@ -69,8 +69,8 @@ def test_shuffled_targets_are_a_permutation():
     outputs = {"s": Outputs(jnp.zeros((5, 4)), {}), "t": Outputs(logits(1), {})}
     plain = soft.make(task=TASK, student="s", teacher="t")
     shuffled = soft.make(task=TASK, student="s", teacher="t", shuffle=True)
-    one = plain.loss(plain.init(None, None), view(outputs)).value
-    other = shuffled.loss(shuffled.init(None, None), view(outputs, key=1)).value
+    one = plain.loss(plain.init(None, None), context(outputs)).value
+    other = shuffled.loss(shuffled.init(None, None), context(outputs, key=1)).value
     assert not np.any(np.isclose(one, other))
     np.testing.assert_allclose(np.sort(one), np.sort(other), rtol=1e-6)
 

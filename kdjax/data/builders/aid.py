@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from kdjax.data import archive
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 CLASSES = """
     Airport BareLand BaseballField Beach Bridge Center Church Commercial DenseResidential Desert

@@ -16,7 +16,7 @@ import numpy as np
 
 from kdjax.data import archive, cache
 from kdjax.data.types import Raw, Request
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 PARTS = ("train", "validation", "test")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2")

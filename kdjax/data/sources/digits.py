@@ -7,7 +7,7 @@ import numpy as np
 from kdjax.data.images import require_room, resize
 from kdjax.data.store import Images
 from kdjax.data.types import Raw, Request, Split
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 
 def read(request: Request) -> Raw:

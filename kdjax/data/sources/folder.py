@@ -11,7 +11,7 @@ import numpy as np
 
 from kdjax.data import archive, cache, idx
 from kdjax.data.types import Raw, Request
-from kdjax.errors import UserError
+from kdjax.system.errors import UserError
 
 SPLITS = {
     "train": "train",

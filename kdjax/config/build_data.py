@@ -1,0 +1,158 @@
+"""What a config's `data` means: the images, their splits, and what they look like to a network."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from kdjax.data import splits, tfds_source
+from kdjax.data.sources import attributes, folder
+from kdjax.data.types import DataSet, Raw, Request, Split
+from kdjax.step import augment
+from kdjax.system import discover, runtime
+from kdjax.system.errors import UserError
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of ImageNet's training images, by channel, in [0, 1]."""
+
+
+def load_data(config: ConfigDict) -> DataSet:
+    """The data set, split.
+
+    Raises:
+        UserError: it is unknown, not prepared, or does not fit what the config says of it.
+    """
+    return split(source(config.data.name)(request(config.data)), config.data)
+
+
+def split(raw: Raw, data: ConfigDict) -> DataSet:
+    """The splits that a config's `data` asks for."""
+    return splits.prepare(
+        raw,
+        seed=data.seed,
+        validation=data.validation,
+        fraction=data.fraction,
+        refit=data.refit,
+    )
+
+
+def other_set(data: ConfigDict, path: str, own: DataSet) -> DataSet:
+    """All images of another labelled set, as the split `all`, labelled by the classes of `own`.
+
+    Args:
+        data: a run's `data`, which says what images look like.
+        path: class folders, a zip or a tar of them, or IDX files; where `own` has attributes, a
+            folder with images and an attribute file.
+        own: the run's.
+
+    Raises:
+        UserError: the set has a class that the run does not have, or lacks an attribute.
+    """
+    wanted = request(data)._replace(path=path)
+    if own.attributes:
+        raw, known = attributes.read(wanted), own.attributes
+    else:
+        raw, known = folder.read(wanted, training=False), own.class_names
+    parts = [raw.parts[name] for name in ("train", "validation", "test") if name in raw.parts]
+    every = functools.reduce(Split.join, parts)
+    present = raw.class_names
+    if not own.attributes:
+        present = tuple(present[index] for index in np.unique(every.label))
+    for name in present:
+        if name not in known:
+            raise discover.unknown(f"class in {raw.source}", name, known)
+    if own.attributes:
+        if missing := sorted(set(known) - set(present)):
+            raise UserError(f"{raw.source} lacks attributes of the run: {', '.join(missing)}")
+        label = every.label[:, [present.index(name) for name in known]]
+    else:
+        place = [known.index(name) if name in present else -1 for name in raw.class_names]
+        label = np.array(place, np.int32)[every.label]
+    ids = np.arange(len(label), dtype=np.int32)
+    split = every._replace(label=label, id=ids)
+    return DataSet({"all": split}, own.class_names, raw.source, raw.content)
+
+
+def source(name: str) -> Callable[[Request], Raw]:
+    """How the data set of a name is read: `tfds/<name>` is any that TFDS has.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name.startswith("tfds/"):
+        return tfds_source.reader(name.removeprefix("tfds/"), own=folder.read)
+    return discover.module("kdjax.data.sources", name, "data set", function="read").read
+
+
+def request(data: ConfigDict) -> Request:
+    """What a config's `data` asks of its source."""
+    channels = len(normalisation(data)[0])
+    return Request(data.data_dir, data.path, data.size, channels, data.crop)
+
+
+def normalisation(data: ConfigDict) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel, as many as the images are to have."""
+    channels = len(data.mean)
+    kinds = {
+        "dataset": (tuple(data.mean), tuple(data.std)),
+        "imagenet": IMAGENET,
+        "unit": ((0.0,) * channels, (1.0,) * channels),
+    }
+    return kinds[data.normalisation]
+
+
+def appearance(data: ConfigDict) -> dict[str, Any]:
+    """What images look like to a network, by the keys of the config that say so."""
+    mean, std = normalisation(data)
+    keys = ("name", "size", "crop")
+    return {**{f"data.{k}": data[k] for k in keys}, "data.mean": mean, "data.std": std}
+
+
+def streaming(config: ConfigDict, data: DataSet) -> bool:
+    """Whether batches are read from disk as they are needed."""
+    if config.data.input != "auto":
+        return config.data.input == "streaming"
+    return not runtime.fits(data.nbytes, jax.local_devices()[0])
+
+
+def require_room(data: ConfigDict, batch_size: int) -> None:
+    """Makes sure that this machine can hold a training batch, before any image is read.
+
+    Raises:
+        UserError: it cannot.
+    """
+    size, channels = data.size, len(normalisation(data)[0])
+    # float32, as the networks read them.
+    needed, memory = 4 * batch_size * size**2 * channels, runtime.host_memory()
+    if needed > memory:
+        raise UserError(
+            f"config.data.size is {size}: a batch of {batch_size} takes {needed / 1e9:,.0f} GB, "
+            f"and this machine has {memory / 1e9:,.0f} GB of memory; choose a smaller size"
+        )
+
+
+def views(config: ConfigDict) -> int:
+    """How many views of an image take turns; 0: every epoch has its own.
+
+    Raises:
+        UserError: teachers' answers are to be kept, and views do not come again.
+    """
+    if not config.teacher_cache:
+        return config.data.views
+    values = config.data.augment
+    if values.mixup or values.cutmix:
+        raise UserError(
+            "config.teacher_cache: mixed images depend on the batch, so that answers to them "
+            "cannot be kept; set config.data.augment.mixup and cutmix to 0"
+        )
+    if not augment.varies(**values):
+        return 1
+    if not config.data.views:
+        raise UserError(
+            "config.teacher_cache needs views that come again: set config.data.views, as 4, or "
+            "switch off what config.data.augment has on"
+        )
+    return config.data.views

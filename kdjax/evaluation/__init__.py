@@ -1,0 +1,1 @@
+"""What a run's networks can do: measures, cost, statistics, tables."""

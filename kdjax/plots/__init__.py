@@ -1,0 +1,1 @@
+"""Figures and report pages: data in, pictures out (matplotlib)."""

@@ -1,0 +1,1 @@
+"""What a run has on disk: workdir, checkpoints (Orbax), the metrics log, results."""

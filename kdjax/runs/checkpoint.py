@@ -1,0 +1,219 @@
+"""Saving and restoring; the only importer of Orbax.
+
+A workdir's `checkpoints/<stage>/<step>/` holds `networks` (as they are), `selected` (the best so
+far, where there is a validation split), `rest` (what else the training state has) and `progress`
+(JSON). Networks lie apart so that evaluating them does not read the optimiser's state.
+"""
+
+import logging
+import textwrap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+
+from kdjax.runs.writers import writing
+from kdjax.step.members import one_copy
+from kdjax.step.types import NetState, PyTree, TrainState
+from kdjax.system.errors import UserError
+
+
+class Saved(NamedTuple):
+    """One checkpoint."""
+
+    state: TrainState
+    selected: dict[str, NetState]
+    progress: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one stage; saving does not wait for the disk."""
+
+    def __init__(self, workdir: Path, stage: str, *, read_only: bool = False):
+        _hush_threads()
+        self.directory = (workdir / "checkpoints" / stage).absolute()
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=1, enable_async_checkpointing=True, create=not read_only
+        )
+        self._manager = ocp.CheckpointManager(self.directory, options=options)
+
+    def save(self, step: int, saved: Saved) -> None:
+        """Starts to save at the run's `step`; an earlier save is waited for first.
+
+        Raises:
+            UserError: the disk is full, or nothing can be written there; perhaps the earlier save.
+        """
+        # Copies: the training step reuses the state's memory while this is being written.
+        state, selected = jax.tree.map(jnp.copy, (saved.state, saved.selected))
+        items = {
+            "networks": ocp.args.StandardSave(state.networks),
+            "rest": ocp.args.StandardSave(state._replace(networks={})),
+            "progress": ocp.args.JsonSave(saved.progress),
+        }
+        if selected:
+            items["selected"] = ocp.args.StandardSave(selected)
+        with writing(self.directory):
+            self._manager.save(step, args=ocp.args.Composite(**items), force=True)
+
+    def steps(self) -> list[int]:
+        """The run's steps of all whole checkpoints, in order."""
+        return sorted(self._manager.all_steps())
+
+    def latest(self) -> int | None:
+        """The newest of `steps`, or None."""
+        return self._manager.latest_step()
+
+    def progress(self, step: int) -> dict[str, Any]:
+        """The JSON part of one checkpoint."""
+        return self._read(step, "progress", ocp.args.JsonRestore())
+
+    def restore(self, step: int, like: TrainState, selected_like: dict[str, NetState]) -> Saved:
+        """A checkpoint in the layout of `like`.
+
+        Raises:
+            UserError: it is damaged, or of another architecture.
+        """
+        progress = self.progress(step)
+        networks = self._array_item(step, "networks", like.networks)
+        rest = self._array_item(step, "rest", like._replace(networks={}))
+        selected = {}
+        if progress["selected"]:
+            selected = self._array_item(step, "selected", selected_like)
+        return Saved(rest._replace(networks=networks), selected, progress)
+
+    def networks(self, step: int, item: str, like: dict[str, NetState]) -> dict[str, NetState]:
+        """The `networks` or the `selected` of one checkpoint, in the layout of `like`.
+
+        Raises:
+            UserError: it is damaged, or of another architecture.
+        """
+        return self._array_item(step, item, like)
+
+    def one_network(self, step: int, item: str, name: str, like: NetState) -> NetState:
+        """One of the networks of one checkpoint, in the layout of `like`, whatever else is there.
+
+        Of `networks` that pmap trained, which have a device axis, one copy is made.
+
+        Raises:
+            UserError: it is damaged, not there, or of another architecture.
+        """
+        where = self._where(step, item)
+        shapes = self._saved(where)
+        if name not in shapes:
+            raise UserError(f"{where} has no network {name!r}; there are: {', '.join(shapes)}")
+        sharding = jax.tree.leaves(like)[0].sharding
+        everything = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
+        )
+        try:
+            with ocp.StandardCheckpointer() as reader:
+                found = reader.restore(where, everything)[name]
+        except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
+            raise _unreadable(where, error) from error
+        state = NetState(found["params"], found["batch_stats"])
+        if item == "networks" and self.progress(step)["layout"] != "jit":
+            state = one_copy(state)
+        _require_shapes(f"{name!r} in {where}", _named_shapes(state), _named_shapes(like))
+        return state
+
+    def require_layout(self, step: int, layout: str) -> None:
+        """Makes sure that a state was laid out over devices as it is to be now.
+
+        Raises:
+            UserError: it was not.
+        """
+        saved = self.progress(step)["layout"]
+        if saved != layout:
+            raise UserError(
+                f"{self.directory / str(step)} was saved under {saved}, and this is {layout}: use "
+                "as many devices as then"
+            )
+
+    def has_selected(self, step: int) -> bool:
+        """Whether a checkpoint holds networks that validation selected."""
+        return (self.directory / str(step) / "selected").exists()
+
+    def wait(self) -> None:
+        """Waits until everything is on disk.
+
+        Raises:
+            UserError: the disk is full, or nothing can be written there.
+        """
+        with writing(self.directory):
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits until everything is on disk, and ends.
+
+        Raises:
+            UserError: the disk is full, or nothing can be written there.
+        """
+        with writing(self.directory):
+            self._manager.wait_until_finished()
+            self._manager.close()
+
+    def _array_item(self, step: int, item: str, like: PyTree) -> Any:
+        where = self._where(step, item)
+        # Orbax's own words on a difference are many lines.
+        _require_shapes(str(where), _named_shapes(self._saved(where)), _named_shapes(like))
+        return self._read(step, item, ocp.args.StandardRestore(_shapes(like)))
+
+    def _saved(self, where: Path) -> dict[str, Any]:
+        """The names and shapes of what was saved."""
+        try:
+            return dict(ocp.StandardCheckpointHandler().metadata(where).tree)
+        except Exception as error:
+            raise _unreadable(where, error) from error
+
+    def _read(self, step: int, item: str, args: Any) -> Any:
+        try:
+            return self._manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
+        except Exception as error:
+            raise _unreadable(self._where(step, item), error) from error
+
+    def _where(self, step: int, item: str) -> Path:
+        return self.directory / str(step) / item
+
+
+def _hush_threads() -> None:
+    """Orbax's threads log errors, in many lines, that are raised where the threads are awaited."""
+    logging.getLogger("absl").addFilter(_is_not_orbax)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+
+def _is_not_orbax(record: logging.LogRecord) -> bool:
+    return "orbax" not in Path(record.pathname).parts
+
+
+def _unreadable(where: Path, error: Exception) -> UserError:
+    # Below, TensorStore and Orbax list what they tried.
+    text = str(error).partition("See full TensorStore details")[0].strip()
+    reason = textwrap.shorten(text.partition("\n")[0], 200, placeholder=" ...")
+    return UserError(f"cannot restore {where}, it is damaged: {reason}")
+
+
+def _shapes(tree: PyTree) -> PyTree:
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
+        tree,
+    )
+
+
+def _named_shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(x.shape) for path, x in leaves
+    }
+
+
+def _require_shapes(
+    what: str, theirs: dict[str, tuple[int, ...]], mine: dict[str, tuple[int, ...]]
+) -> None:
+    for key in sorted({*theirs, *mine}):
+        if theirs.get(key) != mine.get(key):
+            raise UserError(
+                f"{what} is of another architecture or number of classes: {key} is "
+                f"{theirs.get(key, 'absent')} there, {mine.get(key, 'absent')} here"
+            )

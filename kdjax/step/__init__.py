@@ -1,0 +1,1 @@
+"""One training step: its types, its two halves, its compiled programs, and their parts."""

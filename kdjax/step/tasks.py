@@ -1,0 +1,83 @@
+"""The kinds of problem: which hard loss, which soft loss, what counts as correct.
+
+Logits that are NaN predict nothing: they are wrong, whatever the label.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+
+from kdjax.losses import hard, soft_targets, virtual
+from kdjax.step.types import Array, Batch, Outputs, Task
+
+
+def _correct_class(logits: Array, labels: Array) -> Array:
+    target = jnp.argmax(labels, axis=-1) if labels.ndim == logits.ndim else labels
+    # `argmax` would take the first NaN for the largest logit.
+    predicted = ~jnp.isnan(logits).any(axis=-1)
+    return (predicted & (jnp.argmax(logits, axis=-1) == target)).astype(jnp.float32)
+
+
+def _correct_attributes(logits: Array, labels: Array) -> Array:
+    right = (logits > 0) == (labels.astype(logits.dtype) > 0.5)
+    return (right & ~jnp.isnan(logits)).astype(jnp.float32)
+
+
+MULTI_CLASS = Task(
+    hard=hard.cross_entropy,
+    soft=soft_targets.softmax_kl,
+    soft_cross_entropy=soft_targets.soft_cross_entropy,
+    average=soft_targets.average_softmax,
+    virtual=virtual.virtual_kl,
+    uniform=virtual.uniform_kl,
+    correct=_correct_class,
+)
+MULTI_LABEL = Task(
+    hard=hard.binary_cross_entropy,
+    soft=soft_targets.bernoulli_kl,
+    soft_cross_entropy=soft_targets.bernoulli_cross_entropy,
+    average=soft_targets.average_bernoulli,
+    virtual=virtual.bernoulli_virtual_kl,
+    uniform=virtual.bernoulli_uniform_kl,
+    correct=_correct_attributes,
+)
+
+
+Sums = dict[str, Array]
+
+
+def sums(task: Task, outputs: Outputs, batch: Batch) -> Sums:
+    """Masked sums over one batch: `count`, `correct` (`[k]` for attributes) and the hard `loss`.
+
+    A padded example may hold anything, also a value whose loss is not finite. NaN logits are wrong.
+    """
+    real = batch.mask > 0
+    loss = task.hard(outputs.logits, batch.label)
+    correct = task.correct(outputs.logits, batch.label)
+    counted = real if correct.ndim == 1 else real[:, None]
+    return {
+        "count": jnp.sum(batch.mask),
+        "correct": jnp.sum(jnp.where(counted, correct, 0.0), axis=0),
+        "loss": jnp.sum(jnp.where(real, loss, 0.0)),
+    }
+
+
+def means(total: Mapping[str, np.ndarray], attributes: Sequence[str] = ()) -> dict[str, float]:
+    """Figures of a whole split, from its sums.
+
+    Args:
+        total: sums of `sums`.
+        attributes: their names, for a multi-label task.
+
+    Returns:
+        `accuracy` in [0, 1] (the mean over attributes), `loss`, and for each attribute its own
+        accuracy as `attribute/<name>`.
+    """
+    correct = total["correct"] / total["count"]
+    each = zip(attributes, np.atleast_1d(correct), strict=True) if attributes else ()
+    return {
+        "accuracy": float(np.mean(correct)),
+        "loss": float(total["loss"] / total["count"]),
+        **{f"attribute/{name}": float(value) for name, value in each},
+    }

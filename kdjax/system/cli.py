@@ -1,0 +1,185 @@
+"""What the commands share: every error that the user can mend is one line and exit code 2."""
+
+import difflib
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from logging import ERROR, getLogger
+from typing import Any, NoReturn, TextIO
+
+from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from kdjax.system import config_file, errors
+from kdjax.system.errors import UserError
+
+
+def launch(main: Callable[[], None], define: Callable[[], object]) -> None:
+    """Defines the flags, parses them and runs `main`.
+
+    Flags are defined here and not on import, so that commands can be imported side by side.
+    """
+    config_file.use_packaged_configs()
+    define()
+    # --help shows the flags of the program alone, which are those of every module that it calls.
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        for flag in defined if not module.startswith("absl.") else ():
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    app.run(_guarded(main), flags_parser=_parse)
+
+
+def define_config() -> None:
+    """The flag `--config`, with its overrides `--config.KEY=VALUE`."""
+    config_flags.DEFINE_config_file(
+        "config",
+        None,
+        "A config of kdjax's by its name, or any config file by its path; then a colon and its "
+        "data set: dml:mnist, configs/dml.py:mnist.",
+    )
+    flags.FLAGS["config"].parser = _ConfigParser()
+
+
+def define_path(name: str, default: str | None, help: str, *, several: bool = False) -> None:
+    """A flag that names a file or a folder: `~` is the home folder, and it is not empty."""
+    if several:
+        flags.DEFINE_multi(_PathParser(), flags.ArgumentSerializer(), name, default, help)
+    else:
+        flags.DEFINE(_PathParser(), name, default, help)
+
+
+def config_value() -> ConfigDict:
+    """The config that `--config` and its overrides describe.
+
+    Raises:
+        UserError: `--config` is missing.
+    """
+    value = flags.FLAGS.config
+    if value is None:
+        raise UserError(
+            "--config=NAME or --config=FILE is needed, as --config=dml; there are: "
+            f"{', '.join(sorted(config_file.names()))}"
+        )
+    return value
+
+
+class _ConfigParser(flags.ArgumentParser):
+    """Loads config files as `config_file` does; ml_collections then sets what is overridden."""
+
+    def parse(self, argument: str) -> ConfigDict:
+        config = config_file.load(argument)
+        arguments = flags.FLAGS.read_flags_from_files(sys.argv, force_gnu=False)
+        config_file.check_overrides(config, arguments)
+        return config
+
+
+class _PathParser(flags.ArgumentParser):
+    def parse(self, argument: str) -> str:
+        if not argument.strip():
+            raise ValueError("it is empty; name a file or folder, or leave the flag out")
+        return os.path.expanduser(argument)
+
+
+def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
+    def guarded(arguments: Sequence[str]) -> None:
+        _hush()
+        if len(arguments) > 1:
+            _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
+        try:
+            main()
+        except KeyboardInterrupt:
+            _fail("interrupted; what the last checkpoint holds is safe")
+        except (Exception, SystemExit) as error:
+            _fail_if_mendable(error)
+            raise
+
+    return guarded
+
+
+def _hush() -> None:
+    """Hides what libraries tell programmers; `python -W` or PYTHONWARNINGS show it."""
+    # JAX and Orbax say much at the level below.
+    logging.set_verbosity(logging.WARNING)
+    sys.unraisablehook = _once
+    # TensorFlow, which prepares data, reads these when it is imported: its C++ tells of processors,
+    # and of oneDNN wherever that is on.
+    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "1"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
+        os.environ.setdefault(name, value)
+    for library in ("PIL", "matplotlib"):
+        getLogger(library).setLevel(ERROR)
+    if not sys.warnoptions:
+        warnings.showwarning = _show_own
+
+
+def _show_own(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Shows a warning about the user's own files, and no other."""
+    if errors.is_own(filename):
+        print(f"kdjax: {filename}, line {lineno}: {category.__name__}: {message}", file=sys.stderr)
+
+
+def _once(unraisable: Any) -> None:
+    """Leaves out what Orbax's threads say of a read whose failure has been told already."""
+    if str(unraisable.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(unraisable)
+
+
+def _parse(arguments: Sequence[str]) -> list[str]:
+    """Flags, with one line for whatever is wrong with them."""
+    try:
+        return flags.FLAGS(list(arguments))
+    except SystemExit:
+        # Help has been printed; absl ends with 1 after it.
+        sys.exit(0)
+    except Exception as error:
+        _fail_if_mendable(error)
+        if isinstance(error, flags.UnrecognizedFlagError) and "config" in flags.FLAGS:
+            _fail_if_of_config(error.flagname)
+        if "in argv before a value for --config" in str(error):
+            _fail("put --config=... first, ahead of every --config.KEY=VALUE")
+        if isinstance(error, flags.IllegalFlagValueError):
+            _fail_if_of_another_type(str(error))
+        if isinstance(error, flags.Error):
+            # absl quotes an error of several arguments as Python writes a tuple.
+            reason = error.__context__ or error
+            _fail(str(error).replace(str(reason), ", ".join(map(str, reason.args))))
+        # ml_collections raises all kinds of errors about values that do not fit their keys.
+        _fail(errors.describe(error))
+
+
+def _fail_if_of_config(name: str) -> None:
+    """Ends the program where an unknown flag is meant as `--config.KEY`."""
+    if name.removeprefix("no").startswith("config."):
+        _fail(f"--{name} needs --config=NAME or --config=FILE ahead of it")
+    from configs import base
+
+    first, dot, key = name.partition(".")
+    if not (dot and difflib.get_close_matches(first, ["config"])):
+        first, key = "", name
+    if first or key.partition(".")[0] in base.get_config(method="", dataset="digits"):
+        _fail(f"unknown flag --{name}; did you mean --config.{key}?")
+
+
+def _fail_if_of_another_type(message: str) -> None:
+    """Ends the program where a number was wanted for a key of the config, and is none."""
+    found = re.match(r"flag --config\.([\w.]+)=(.*): (invalid literal|could not convert)", message)
+    if found:
+        _fail(config_file.override_problem(flags.FLAGS.config, found[1], found[2]))
+
+
+def _fail_if_mendable(error: BaseException) -> None:
+    """Ends the program where the user can mend an error; else another one reports it whole."""
+    if lines := errors.told(error):
+        _fail(*lines)
+
+
+def _fail(message: str, *frames: str) -> NoReturn:
+    print(f"kdjax: {' '.join(message.split())}", *frames, sep="\n", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,1 @@
+"""A whole run: its stages, the loop of one stage, input, devices, validation, selection."""

@@ -1,0 +1,156 @@
+"""One step on all local devices: jit over a mesh, or pmap around the same step.
+
+Under jit the batch is sharded and the state replicated; the compiler inserts the sums, so every
+mean, BatchNorm's too, is over the global batch. Under pmap each device normalises by its own
+shard, as in the papers that trained on several GPUs; statistics are averaged at evaluation.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from kdjax.data.types import Split
+from kdjax.step import compiled, members
+from kdjax.step.predict import make_answer_step, make_eval_step, make_predict_step
+from kdjax.step.step import looped, make_train_step
+from kdjax.step.types import NetState, PyTree, StageCode
+from kdjax.system import runtime
+from kdjax.system.errors import UserError
+from kdjax.training import feed
+
+AXIS = "data"
+
+
+class Layout(NamedTuple):
+    """How state is laid out and steps are compiled."""
+
+    description: str
+    """In words; a checkpoint can be restored into the layout that it was saved from."""
+    devices: int
+    feed: Callable[[Split], feed.Feed]
+    """Batches of a split as the compiled steps take them."""
+    replicate: Callable[[PyTree], PyTree]
+    """Puts arguments that never change (frozen networks, hyper-parameters) on every device."""
+    spread: Callable[[PyTree], PyTree]
+    """Puts a training state on the devices, in the layout that the training step keeps."""
+    train_step: Callable[..., Callable[..., Any]]
+    """`train_step(program, per_call=1)`; with more, a call takes positions `[n]`, n <= per_call."""
+    eval_step: Callable[[StageCode], Callable[..., Any]]
+    predict_step: Callable[[StageCode, str], Callable[..., Any]]
+    answer_step: Callable[[StageCode], Any]
+    collect: Callable[[dict[str, NetState]], dict[str, NetState]]
+    """Networks of a training state as one replicated copy, for evaluation."""
+
+
+def mesh(devices: list[jax.Device] | None = None) -> Mesh:
+    """All local devices in one row."""
+    return Mesh(jax.local_devices() if devices is None else devices, (AXIS,))
+
+
+def make(
+    kind: str,
+    devices: list[jax.Device] | None = None,
+    *,
+    streaming: bool = False,
+    workers: int = 0,
+) -> Layout:
+    """All that depends on how the devices share the work.
+
+    Args:
+        kind: "jit" or "pmap".
+        devices: all local ones by default.
+        streaming: whether batches come from the host rather than from splits on the devices.
+        workers: processes that read them then.
+
+    Raises:
+        UserError: for another kind.
+    """
+    if kind not in ("jit", "pmap"):
+        raise UserError(f"parallel is {kind!r}; there are jit and pmap")
+    over = mesh(devices)
+    count = over.devices.size
+    everywhere = NamedSharding(over, PartitionSpec())
+    by_example = NamedSharding(over, PartitionSpec(AXIS))
+    options = runtime.compiler_options()
+    jit_everywhere = functools.partial(jax.jit, out_shardings=everywhere, compiler_options=options)
+    fetch = feed.streamed if streaming else feed.resident(by_example)
+
+    def replicate(tree: PyTree) -> PyTree:
+        return jax.device_put(tree, everywhere)
+
+    def feed_of(split: Split) -> feed.Feed:
+        if not streaming:
+            return feed.Resident(split, everywhere)
+        shards = count if kind == "pmap" else 0
+        return feed.Streaming(split, by_example, shards=shards, workers=workers)
+
+    def eval_step(code: StageCode) -> Callable[..., Any]:
+        if code.swept:
+            return members.make_eval_step(code.swept, fetch, jit_everywhere)
+        return jit_everywhere(make_eval_step(code, fetch))
+
+    def predict_step(code: StageCode, layer: str) -> Callable[..., Any]:
+        return jit_everywhere(make_predict_step(code, fetch, layer))
+
+    def answer_step(code: StageCode) -> Any:
+        return jit_everywhere(make_answer_step(code, fetch), static_argnums=1)
+
+    by_example_too = functools.partial(jax.jit, out_shardings=by_example, compiler_options=options)
+
+    def jit_step(code: StageCode, per_call: int = 1) -> Callable[..., Any]:
+        jit = compiled.Jit(jit_everywhere, by_example_too)
+        if code.swept:
+            return members.make_train_step(code.swept, fetch, jit, per_call)
+        if per_call == 1:
+            return compiled.TrainStep(code, fetch, jit)
+        return jit_everywhere(looped(make_train_step(code, fetch), per_call), donate_argnums=0)
+
+    if kind == "jit":
+        return Layout(
+            "jit",
+            count,
+            feed_of,
+            replicate,
+            replicate,
+            jit_step,
+            eval_step,
+            predict_step,
+            answer_step,
+            lambda networks: networks,
+        )
+
+    def pmap_step(code: StageCode, per_call: int = 1) -> Callable[..., Any]:
+        shard = feed.streamed if streaming else feed.resident_shard(AXIS)
+        return jax.pmap(
+            looped(make_train_step(code, shard, AXIS), per_call),
+            AXIS,
+            in_axes=(0, None, None, 0 if streaming else None, None, None),
+            out_axes=(0, None),
+            donate_argnums=0,
+            devices=list(over.devices.flat),
+        )
+
+    def spread(tree: PyTree) -> PyTree:
+        copies = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *jnp.shape(x))), tree)
+        return jax.device_put(copies, by_example)
+
+    def collect(networks: dict[str, NetState]) -> dict[str, NetState]:
+        return replicate({name: members.one_copy(state) for name, state in networks.items()})
+
+    description = f"pmap on {count} devices"
+    return Layout(
+        description,
+        count,
+        feed_of,
+        replicate,
+        spread,
+        pmap_step,
+        eval_step,
+        predict_step,
+        answer_step,
+        collect,
+    )

@@ -1,0 +1,95 @@
+"""Exact figures of networks over a whole split."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from kdjax.step import tasks
+from kdjax.step.types import NetState
+from kdjax.training.feed import Feed
+from kdjax.training.layouts import Layout
+
+Score = dict[str, float]
+
+
+class Predictions(NamedTuple):
+    """What a network puts out on a whole split."""
+
+    logits: np.ndarray
+    """`[n, k]`."""
+    features: dict[str, np.ndarray]
+    """`[m, ..]` of the first m examples."""
+
+
+Evaluate = Callable[[Mapping[str, NetState], Feed], dict[str, Score]]
+
+
+def make(
+    eval_step: Callable[..., Any],
+    layout: Layout,
+    batch_size: int,
+    attributes: Sequence[str] = (),
+) -> Evaluate:
+    """`evaluate(networks, feed)`: accuracy and loss of every network on a split.
+
+    Args:
+        eval_step: compiled, from `Layout.eval_step`.
+        layout: how arguments are laid out.
+        batch_size: examples in one step, rounded up to a multiple of the devices; the last batch
+            is padded, and padding never counts.
+        attributes: their names, where images have attributes in place of classes.
+    """
+
+    def evaluate(networks: Mapping[str, NetState], feed: Feed) -> dict[str, Score]:
+        pieces = [eval_step(dict(networks), *a) for a in batches(feed, batch_size, layout)]
+        totals = jax.tree.map(_sum, *pieces)
+        return {name: tasks.means(total, attributes) for name, total in totals.items()}
+
+    return evaluate
+
+
+def predictions(
+    predict_step: Callable[..., Any],
+    layout: Layout,
+    batch_size: int,
+    networks: Mapping[str, NetState],
+    feed: Feed,
+    *,
+    features: int | None = None,
+    each: Callable[[int], None] = lambda done: None,
+) -> dict[str, Predictions]:
+    """What every network puts out on a whole split, in its order.
+
+    Args:
+        predict_step: compiled, from `Layout.predict_step`.
+        layout: how arguments are laid out.
+        batch_size: as for `make`.
+        networks: by name.
+        feed: of the split.
+        features: of how many examples they are kept, the first ones; None for all.
+        each: called with the number of batches that are done.
+    """
+    wanted = feed.count if features is None else min(features, feed.count)
+    logits, kept, seen = [], [], 0
+    for done, arguments in enumerate(batches(feed, batch_size, layout), start=1):
+        outputs = predict_step(dict(networks), *arguments)
+        logits.append(jax.device_get({name: one.logits for name, one in outputs.items()}))
+        if seen < wanted:
+            kept.append(jax.device_get({name: one.features for name, one in outputs.items()}))
+        seen += len(next(iter(logits[-1].values())))
+        each(done)
+    all_logits = jax.tree.map(lambda *parts: np.concatenate(parts)[: feed.count], *logits)
+    all_kept = jax.tree.map(lambda *parts: np.concatenate(parts)[:wanted], *kept)
+    return {name: Predictions(all_logits[name], all_kept[name]) for name in all_logits}
+
+
+def batches(feed: Feed, batch_size: int, layout: Layout) -> Any:
+    """A split's batches in its order, of a size that the devices can share."""
+    size = min(batch_size, feed.count)
+    return feed.evaluation(-(-size // layout.devices) * layout.devices)
+
+
+def _sum(*parts: jax.Array) -> np.ndarray:
+    return np.sum([np.asarray(part, np.float64) for part in parts], axis=0)

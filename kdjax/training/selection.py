@@ -1,0 +1,59 @@
+"""The best networks so far, by validation accuracy and, at equal accuracy, by loss; per network."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypedDict
+
+import jax
+import jax.numpy as jnp
+
+from kdjax.step.types import NetState
+
+
+class Record(TypedDict):
+    """Where one network was at its best."""
+
+    step: int
+    epoch: int
+    accuracy: float
+    loss: float
+
+
+class Selection(NamedTuple):
+    """Copies of the best networks, and their records."""
+
+    networks: dict[str, NetState]
+    records: dict[str, Record]
+
+
+def update(
+    selection: Selection,
+    networks: Mapping[str, NetState],
+    scores: Mapping[str, Mapping[str, float]],
+    *,
+    step: int,
+    epoch: int,
+) -> Selection:
+    """`selection` with every network that is better now replaced by a copy.
+
+    Args:
+        selection: the best so far; empty at first.
+        networks: the trained networks as they are now.
+        scores: their validation `accuracy` and `loss`.
+        step: the run's.
+        epoch: the stage's, counted from 1 at the end of the first.
+    """
+    best, records = dict(selection.networks), dict(selection.records)
+    for name, state in networks.items():
+        accuracy, loss = scores[name]["accuracy"], scores[name]["loss"]
+        before = records.get(name)
+        if before is None or (accuracy, -loss) > (before["accuracy"], -before["loss"]):
+            best[name] = jax.tree.map(jnp.copy, state)
+            records[name] = Record(step=step, epoch=epoch, accuracy=accuracy, loss=loss)
+    return Selection(best, records)
+
+
+def is_over(records: Mapping[str, Record], epoch: int, *, patience: int) -> bool:
+    """Whether no network has improved for `patience` epochs by this one; 0: never."""
+    if not patience or not records:
+        return False
+    return epoch - max(record["epoch"] for record in records.values()) >= patience

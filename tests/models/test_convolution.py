@@ -1,0 +1,123 @@
+"""Every way of computing a convolution gives what `lax` gives, and so do its gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from kdjax.models import convolution
+from kdjax.models.linen import max_pool
+
+DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+CASES = {
+    # Kernel size, channels, stride, padding, side of the image.
+    "winograd": (3, (64, 72), 1, ((1, 1), (1, 1)), 6),
+    "winograd, SAME": (3, (64, 64), 1, "SAME", 4),
+    "odd side": (3, (64, 64), 1, "SAME", 5),
+    "one channel": (3, (1, 4), 1, "VALID", 6),
+    "three channels": (3, (3, 4), 1, "SAME", 6),
+    "stride": (3, (64, 64), 2, ((1, 1), (1, 1)), 6),
+    "stem": (7, (3, 4), 2, ((3, 3), (3, 3)), 9),
+    "point": (1, (5, 4), 1, "SAME", 4),
+}
+
+
+@pytest.fixture
+def every_size(monkeypatch):
+    monkeypatch.setattr(convolution, "_WINOGRAD_PRODUCTS", 0)
+
+
+def arrays(size, channels, side, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(2, side, side, channels[0])).astype(np.float32)
+    kernel = rng.normal(size=(size, size, *channels)).astype(np.float32)
+    return jnp.asarray(x), jnp.asarray(kernel)
+
+
+@pytest.mark.usefixtures("every_size")
+@pytest.mark.parametrize("case", CASES)
+def test_values_and_gradients_are_those_of_lax(case):
+    size, channels, stride, padding, side = CASES[case]
+    x, kernel = arrays(size, channels, side)
+
+    def ours(x, kernel):
+        return convolution.convolution(x, kernel, (stride, stride), padding)
+
+    def reference(x, kernel):
+        strides = (stride, stride)
+        return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=DIMENSIONS)
+
+    def both(convolve):
+        """The prediction, the result where it is differentiated, and both gradients."""
+        made, pull = jax.vjp(convolve, x, kernel)
+        return convolve(x, kernel), made, *pull(jnp.cos(jnp.arange(made.size).reshape(made.shape)))
+
+    for mine, theirs in zip(both(ours), both(reference), strict=True):
+        scale = float(jnp.abs(theirs).max())
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=3e-6 * scale)
+
+
+@pytest.mark.usefixtures("every_size")
+def test_winograds_way_is_taken_and_makes_no_convolution():
+    def text(case, differentiate):
+        size, channels, stride, padding, side = CASES[case]
+        x, kernel = arrays(size, channels, side)
+
+        def convolve(x):
+            return convolution.convolution(x, kernel, (stride, stride), padding).sum()
+
+        function = jax.grad(convolve) if differentiate else convolve
+        return str(jax.make_jaxpr(function)(x))
+
+    assert "conv_general_dilated" not in text("winograd", False)
+    assert "conv_general_dilated" in text("odd side", False)
+    assert "conv_general_dilated" not in text("one channel", False)
+    assert "conv_general_dilated" in text("one channel", True)
+
+
+@pytest.mark.usefixtures("every_size")
+def test_kernels_of_several_members_at_once():
+    x, kernel = arrays(3, (64, 64), 4)
+    kernels = jnp.stack([kernel, 2 * kernel])
+
+    def loss(kernel):
+        return jnp.sum(convolution.convolution(x, kernel, (1, 1), "SAME") ** 2)
+
+    gradient = jax.jit(jax.grad(loss))
+    one = jnp.stack([gradient(kernel) for kernel in kernels])
+    several = jax.jit(jax.vmap(jax.grad(loss)))(kernels)
+    np.testing.assert_allclose(several, one, rtol=1e-4, atol=1e-2)
+
+
+def test_what_is_not_plain_is_left_to_lax():
+    x, kernel = arrays(3, (4, 4), 6)
+    for rest in ({"rhs_dilation": (2, 2)}, {"lhs_dilation": (2, 2)}):
+        given = rest | {"dimension_numbers": DIMENSIONS}
+        pads = ((2, 1), (1, 2))
+        mine = convolution.convolution(x, kernel, (1, 1), pads, **given)
+        theirs = lax.conv_general_dilated(x, kernel, (1, 1), pads, **given)
+        np.testing.assert_array_equal(mine, theirs)
+    grouped = kernel[:, :, :1]
+    given = {"feature_group_count": 4, "dimension_numbers": DIMENSIONS}
+    mine = convolution.convolution(x, grouped, (1, 1), "SAME", **given)
+    assert mine.shape == (2, 6, 6, 4)
+
+
+@pytest.mark.parametrize("side", [4, 5])
+def test_pooling_is_the_maximum_of_each_window_and_equals_share_the_gradient(side):
+    x, _ = arrays(1, (3, 1), side)
+    x = jnp.maximum(x, 0.0)  # With ties among zeros.
+    window = (1, 2, 2, 1)
+    reference = lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
+    np.testing.assert_array_equal(max_pool(x), reference)
+    made, pull = jax.vjp(max_pool, x)
+    np.testing.assert_array_equal(made, reference)
+    (back,) = pull(jnp.ones_like(made))
+    assert back.shape == x.shape
+    even = side // 2 * 2
+    windows = np.asarray(back)[:, :even, :even].reshape(2, even // 2, 2, even // 2, 2, 3)
+    np.testing.assert_allclose(windows.sum((2, 4)), 1.0, rtol=1e-6)
+    first = np.asarray(x)[0, :2, :2, 0]
+    share = (first == first.max()) / (first == first.max()).sum()
+    np.testing.assert_allclose(back[0, :2, :2, 0], share, rtol=1e-6)

@@ -1,0 +1,78 @@
+"""Optimisers against PyTorch's, several steps, with weight decay."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from kdjax.step import optimisers
+from tests.helpers import SGD
+
+RATES = [0.1, 0.05, 0.02, 0.01]
+
+
+def targets(params):
+    return sum(jnp.sum((p - 0.3) ** 4) for p in jax.tree.leaves(params))
+
+
+def ours(**changes):
+    params = {"layer": {"kernel": jnp.linspace(-1, 1, 6).reshape(2, 3), "bias": jnp.ones(3)}}
+    tx = optimisers.make(**(SGD | changes))
+    state = tx.init(params)
+    with jax.numpy_dtype_promotion("standard"):
+        for rate in RATES:
+            direction, state = tx.update(jax.grad(targets)(params), state, params)
+            params = jax.tree.map(lambda p, d, r=rate: p - r * d, params, direction)
+    return params["layer"]
+
+
+def theirs(make, decay_bias, weight_decay):
+    kernel = torch.linspace(-1, 1, 6).reshape(2, 3).requires_grad_()
+    bias = torch.ones(3, requires_grad=True)
+    optimiser = make(
+        [
+            {"params": [kernel], "weight_decay": weight_decay},
+            {"params": [bias], "weight_decay": weight_decay if decay_bias else 0.0},
+        ]
+    )
+    for rate in RATES:
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.zero_grad()
+        sum(((p - 0.3) ** 4).sum() for p in (kernel, bias)).backward()
+        optimiser.step()
+    return {"kernel": kernel.detach().numpy(), "bias": bias.detach().numpy()}
+
+
+@pytest.mark.parametrize("decay_all", [False, True])
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.9, True)])
+def test_sgd_is_pytorchs(momentum, nesterov, decay_all):
+    got = ours(weight_decay=0.1, momentum=momentum, nesterov=nesterov, decay_all=decay_all)
+    want = theirs(
+        lambda groups: torch.optim.SGD(groups, lr=1.0, momentum=momentum, nesterov=nesterov),
+        decay_all,
+        0.1,
+    )
+    for name, value in want.items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-5)
+
+
+@pytest.mark.parametrize("decay_all", [False, True])
+def test_adamw_is_pytorchs(decay_all):
+    got = ours(kind="adamw", weight_decay=0.1, decay_all=decay_all)
+    want = theirs(lambda groups: torch.optim.AdamW(groups, lr=1.0), decay_all, 0.1)
+    for name, value in want.items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-4)
+
+
+def test_no_momentum_no_decay_is_the_gradient():
+    tx = optimisers.make(**(SGD | {"momentum": 0.0}))
+    gradient = {"kernel": jnp.arange(3.0)}
+    direction, _ = tx.update(gradient, tx.init(gradient), gradient)
+    np.testing.assert_array_equal(direction["kernel"], gradient["kernel"])
+
+
+def test_unknown_kind():
+    with pytest.raises(ValueError, match=r"adam.*sgd and adamw"):
+        optimisers.make(**(SGD | {"kind": "adam"}))
