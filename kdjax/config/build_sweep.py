@@ -115,7 +115,7 @@ def expand(
                 starts[members.named(name, label)] = (
                     members.named(start, theirs) if theirs else start
                 )
-        code = members.code(stage.code, distinct, vmap=vmap, together=together)
+        code = members.swept_code(stage.code, distinct, vmap=vmap, together=together)
         made.append(stage._replace(code=code, hyper=hypers, init_from=starts))
         names |= dict.fromkeys(stage.code.trained, labels)
     return tuple(made)

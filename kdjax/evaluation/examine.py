@@ -79,9 +79,8 @@ def run(directory: Path, choice: Choice, before: Kept = kept.NOTHING) -> Examine
         "networks": {row: ..}, "agreement": {"networks", "matrix"}}`. A row is a network's name,
         `<name> after <stage>` for what an earlier stage left of it, or `<name>+<name>` for an
         ensemble; it has `network`, `stage`, `step`, `workdir` (of another run), the figures of
-        `measures`, `teacher` (those of `measures.pairs`), `cost` (those of `cost`) and `digests` (of
-        `kept`).
-        Of another set, `split` is its name and `on` its path.
+        `measures`, `teacher` (those of `measures.pairs`), `cost` (those of `cost`) and `digests`
+        (of `kept`). Of another set, `split` is its name and `on` its path.
 
     Raises:
         UserError: no such workdir, checkpoint, stage, split, network or layer; data or networks are

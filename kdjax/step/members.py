@@ -37,7 +37,7 @@ def named(name: str, label: str) -> str:
     return f"{first}@{label}{slash}{rest}"
 
 
-def code(base: StageCode, labels: Sequence[str], *, vmap: bool, together: int) -> StageCode:
+def swept_code(base: StageCode, labels: Sequence[str], *, vmap: bool, together: int) -> StageCode:
     """One program of all members.
 
     Args:

@@ -3,12 +3,12 @@
 import jax
 import numpy as np
 import pytest
-from tests.test_configs import NAMES, load
 
 from kdjax.config import build
 from kdjax.data import stream
 from kdjax.step import step
 from kdjax.step.types import Batch
+from tests.config.test_configs import NAMES, load
 from tests.helpers import assert_identical, differ
 
 UPDATES = 6

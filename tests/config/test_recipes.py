@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
-from tests.test_configs import NAMES, load
 
 from kdjax.config import build
+from tests.config.test_configs import NAMES, load
 
 KINDS = ("folder", "attributes")
 

@@ -50,7 +50,8 @@ import sys
 sys.path.insert(0, {folder!r})
 import shapes
 from absl import flags
-from kdjax import cli, prepare
+from kdjax import prepare
+from kdjax.system import cli
 sys.argv = ["prepare", *{arguments!r}]
 cli.launch(prepare.main, prepare.define)
 """
@@ -68,7 +69,7 @@ assert sorted(image[:, 9, 0, 0].tolist()) == list(range(20))
 assert ((image[:, 0, 0, 0] >= 100) == (label == 0)).all()
 assert raw.class_names == ("top", "bottom"), raw.class_names
 from configs import ce
-from kdjax import build
+from kdjax.config import build
 config = ce.get_config("tfds/kdjax_shapes")
 config.data.data_dir = {data!r}
 config.batch_size = 4

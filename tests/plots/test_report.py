@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from absl import flags
 from PIL import Image
-from tests.test_cli import ROOT
 
 from kdjax import evaluate, report
 from kdjax.evaluation import attention_maps, cost, examine, kept, result_tables, sweep_records
@@ -23,6 +22,7 @@ from kdjax.runs import workdir, writers
 from kdjax.system import runtime
 from kdjax.system.errors import UserError
 from kdjax.training.scores import Predictions
+from tests.system.test_cli import ROOT
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
 

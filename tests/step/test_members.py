@@ -8,7 +8,7 @@ import pytest
 
 from kdjax.data.store import Images
 from kdjax.data.types import Split
-from kdjax.step import members, step, tasks
+from kdjax.step import compiled, members, step, tasks
 from kdjax.terms import attention, ce, soft
 from kdjax.training import layouts
 from tests import helpers
@@ -83,7 +83,7 @@ def alone(label, updates):
 
 def together(way, updates, per_call=1):
     vmap, count = WAYS[way]
-    code = members.code(base(), tuple(POINTS), vmap=vmap, together=count)
+    code = members.swept_code(base(), tuple(POINTS), vmap=vmap, together=count)
 
     def initialise(hyper, frozen):
         networks = members.initial_networks(code, hyper)
@@ -153,12 +153,12 @@ def test_only_the_features_that_terms_read_leave_the_teacher():
 
 
 def test_members_share_three_programs():
-    code = members.code(base(), tuple(POINTS), vmap=False, together=1)
-    compiled = []
+    code = members.swept_code(base(), tuple(POINTS), vmap=False, together=1)
+    functions = []
 
     def jit(function, **options):
-        compiled.append(jax.jit(function, **options))
-        return compiled[-1]
+        functions.append(jax.jit(function, **options))
+        return functions[-1]
 
     device = jax.local_devices()[0]
     fetch = layouts.feed.resident(jax.sharding.SingleDeviceSharding(device))
@@ -171,13 +171,13 @@ def test_members_share_three_programs():
     for _ in range(4):
         state, _ = update(state, teacher, hypers(), *next(batches))
     # Each was compiled once or twice, as the first state was made elsewhere.
-    assert len(compiled) == 3
-    assert all(made._cache_size() <= 2 for made in compiled)
+    assert len(functions) == 3
+    assert all(function._cache_size() <= 2 for function in functions)
 
 
 def test_eight_devices_share_the_work():
     _, one, _ = together("separate", 2)
-    code = members.code(base(), tuple(POINTS), vmap=False, together=1)
+    code = members.swept_code(base(), tuple(POINTS), vmap=False, together=1)
     layout = layouts.make("jit")
     assert layout.devices == 8
     teacher = layout.replicate(

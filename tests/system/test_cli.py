@@ -119,7 +119,7 @@ import logging
 import sys
 import warnings
 from PIL import Image
-from kdjax import cli
+from kdjax.system import cli
 
 def main():
     palette = Image.new("P", (2, 2))

@@ -213,7 +213,7 @@ def test_configs_are_ours_where_another_package_has_the_name(tmp_path):
     (tmp_path / "configs" / "base.py").write_text("theirs = True")
     program = """
 import configs.base
-from kdjax import config_file
+from kdjax.system import config_file
 assert configs.base.theirs
 config_file.use_packaged_configs()
 from configs import base

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs
 PROGRAM = """
 import resource, sys
 import numpy as np
-from kdjax import runtime
+from kdjax.system import runtime
 runtime.keep_memory()
 for turn in range(12):
     if turn == 2:

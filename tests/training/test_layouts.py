@@ -71,16 +71,16 @@ def test_pmap_normalises_by_device():
 
 @pytest.mark.parametrize("batch_size", [7, 24, 1000])
 def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
-    scores = []
+    results = []
     for devices in (1, 8):
         made, layout, networks, _ = train("jit", devices, norm=True, epochs=1)
         evaluate = scores.make(layout.eval_step(made), layout, batch_size)
-        scores.append(evaluate(networks, layout.feed(split())))
-    assert scores[0]["a"]["accuracy"] == scores[1]["a"]["accuracy"]
+        results.append(evaluate(networks, layout.feed(split())))
+    assert results[0]["a"]["accuracy"] == results[1]["a"]["accuracy"]
     image = step.normalise(made, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
     logits = made.networks["a"].apply(networks["a"], image, train=False)[0].logits
     hits = np.argmax(np.asarray(logits), -1) == split().label
-    assert scores[1]["a"]["accuracy"] == hits.mean()
+    assert results[1]["a"]["accuracy"] == hits.mean()
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -141,10 +141,10 @@ def test_streaming_finds_what_resident_finds(kind, devices):
 
 
 def test_streaming_evaluates_as_resident_does():
-    scores = []
+    results = []
     for streaming in (False, True):
         made, layout, networks, _ = train("jit", 8, norm=True, epochs=1)
         layout = layouts.make("jit", streaming=streaming)
         evaluate = scores.make(layout.eval_step(made), layout, 24)
-        scores.append(evaluate(networks, layout.feed(split())))
-    assert scores[0] == scores[1]
+        results.append(evaluate(networks, layout.feed(split())))
+    assert results[0] == results[1]

@@ -6,7 +6,6 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from tests.test_run import assert_same_run, values
 
 from configs import assistants, ce, fitnet, kd, parts, two_phase
 from kdjax.config import build
@@ -14,6 +13,7 @@ from kdjax.system.errors import UserError
 from kdjax.training import train
 from kdjax.training.fit import Interrupted
 from tests.helpers import differ, evaluated
+from tests.training.test_run import assert_same_run, values
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
 

@@ -5,7 +5,6 @@ import json
 import jax
 import numpy as np
 import pytest
-from tests.test_run import assert_same_run
 
 from configs import ce, kd
 from kdjax import sweep
@@ -14,6 +13,7 @@ from kdjax.system.errors import UserError
 from kdjax.training import execution, train
 from kdjax.training.fit import Interrupted
 from tests.helpers import small
+from tests.training.test_run import assert_same_run
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
 

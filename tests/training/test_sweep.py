@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from tests.test_run import assert_same_run, values
 
 from configs import assistants, dml, kd, two_phase
 from kdjax import sweep
@@ -17,6 +16,7 @@ from kdjax.system.errors import UserError
 from kdjax.training import train
 from kdjax.training.fit import Interrupted
 from tests.helpers import assert_identical, evaluated, small
+from tests.training.test_run import assert_same_run, values
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
 

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.test_run import values
 
 from configs import assistants, at, kd
 from kdjax import sweep
@@ -13,6 +12,7 @@ from kdjax.step import step
 from kdjax.system.errors import UserError
 from kdjax.training import teacher_cache, train
 from tests.helpers import differ, small
+from tests.training.test_run import values
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
 
