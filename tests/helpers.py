@@ -15,7 +15,7 @@ from configs import base
 from kdjax.evaluation import examine
 from kdjax.models import linen
 from kdjax.step import augment, optimisers, schedules, step, tasks
-from kdjax.step.types import Batch, Hyper, StageCode
+from kdjax.step.types import Batch, Hyper, StageCode, TrainingSet
 from kdjax.terms import ce, soft
 
 IMAGE_SHAPE = (8, 8, 1)
@@ -54,12 +54,16 @@ def network(key_name, **arguments):
     return linen.network(Tiny(**arguments), image_shape=IMAGE_SHAPE, key_name=key_name)
 
 
+TRAINING_SET = TrainingSet(np.arange(6) % CLASSES, np.arange(6), CLASSES)
+
+
 def code(networks, trained, terms, *, pad=0, **optimiser):
     return StageCode(
         networks=networks,
         trained=tuple(trained),
         terms=terms,
         task=tasks.MULTI_CLASS,
+        training_set=TRAINING_SET,
         optimiser=optimisers.make(**(SGD | optimiser)),
         augment=augment.make(classes=CLASSES, mean=(0.5,), **base.augment(pad=pad)),
         mean=(0.5,),

@@ -9,7 +9,7 @@ from kdjax.step.types import Loss, Term, TermState
 def make(*, task, network):
     """Distance of projected logits from their own moving average."""
 
-    def init(key, outputs):
+    def init(key, outputs, training_set):
         k = outputs[network].logits.shape[-1]
         projector = jax.random.normal(key, (k, k)) / k
         return TermState({"projector": projector}, {"mean": jnp.zeros(k), "seen": jnp.int32(0)})

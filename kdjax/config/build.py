@@ -13,7 +13,7 @@ from kdjax.config.build_data import appearance, load_data, normalisation
 from kdjax.data.types import DataSet
 from kdjax.models import linen
 from kdjax.step import augment, optimisers, tasks
-from kdjax.step.types import TERMS, Hyper, Network, StageCode, Term
+from kdjax.step.types import TERMS, Hyper, Network, StageCode, Term, TrainingSet
 from kdjax.system import discover, errors
 from kdjax.system.errors import UserError
 
@@ -192,7 +192,8 @@ def network(config: ConfigDict, name: str, data: DataSet) -> Network:
 
 def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     stage, key = config.stages[name], f"stages.{name}"
-    examples = len(data.splits["train"].id)
+    train = data.splits["train"]
+    examples = len(train.id)
     if stage.batch_size > examples:
         source = ranges.source(config, key, "batch_size")
         raise UserError(
@@ -238,6 +239,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         trained=trained,
         terms=terms,
         task=task,
+        training_set=TrainingSet(train.label, train.id, len(data.class_names)),
         optimiser=_direction(stage, key),
         augment=augment.make(
             classes=len(data.class_names), mean=fill, **build_terms.values(config.data.augment)

@@ -19,6 +19,7 @@ from kdjax.step.types import (
     PyTree,
     StageCode,
     Term,
+    TrainingSet,
 )
 from kdjax.system import discover, errors
 from kdjax.system.discover import unknown
@@ -171,7 +172,9 @@ def _check_terms(
             )
         hyper = dict.fromkeys(stage.hyper.terms[name], scalar)
         try:
-            jax.eval_shape(functools.partial(_value, term), batch, outputs, params, hyper)
+            jax.eval_shape(
+                functools.partial(_value, term, code.training_set), batch, outputs, params, hyper
+            )
         except KeyError as error:
             raise UserError(f"{where} needs {error}, which is not there") from error
         except (ValueError, TypeError, AttributeError) as error:
@@ -181,10 +184,17 @@ def _check_terms(
             raise UserError(f"{where}: {error}") from error
 
 
-def _value(term: Term, batch: Batch, outputs: PyTree, params: PyTree, hyper: PyTree) -> Array:
+def _value(
+    term: Term,
+    training_set: TrainingSet,
+    batch: Batch,
+    outputs: PyTree,
+    params: PyTree,
+    hyper: PyTree,
+) -> Array:
     key = jax.random.key(0)
-    view = Context(batch, outputs, params, hyper, jnp.int32(0), key)
-    state = term.init(key, outputs)
-    loss = term.loss(state, view)
+    context = Context(batch, outputs, params, hyper, jnp.int32(0), key)
+    state = term.init(key, outputs, training_set)
+    loss = term.loss(state, context)
     check_loss(term, loss, state.memory, batch.mask.shape)
     return loss.value

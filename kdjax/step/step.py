@@ -70,7 +70,10 @@ def init_state(
         for name, state in {**networks, **frozen}.items()
     }
     key = jax.random.key(hyper.seed)
-    terms = {name: term.init(named_key(key, name), outputs) for name, term in code.terms.items()}
+    terms = {
+        name: term.init(named_key(key, name), outputs, code.training_set)
+        for name, term in code.terms.items()
+    }
     opt = {name: code.optimiser.init(state.params) for name, state in networks.items()}
     opt[TERMS] = code.optimiser.init(_params(terms))
     return TrainState(jnp.int32(0), dict(networks), terms, opt)

@@ -3,10 +3,12 @@
 Shapes in brackets: `b` batch, `h w c` image height, width, channels, `k` classes or attributes.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
+import numpy as np
 import optax
 from jax.typing import ArrayLike
 
@@ -169,12 +171,40 @@ class Loss(NamedTuple):
     was. Only a `batch_wide` term may have memory, so that it is equal on all devices."""
 
 
+class Range(NamedTuple):
+    """The values that a hyper-parameter can have."""
+
+    low: float = 0.0
+    high: float = math.inf
+    """Included, where it is finite."""
+    open_low: bool = False
+    """Whether `low` itself is out of the range."""
+
+
+TEMPERATURE = Range(1e-4, 1e4)
+"""Beyond it, softened logits or their differences are lost in float32's rounding: at T = 10,000 the
+gradient of T^2 KL, T times a difference of probabilities, has a relative error of about 1e-3."""
+
+
+class TrainingSet(NamedTuple):
+    """The training examples of a run, as a term's initialisation may need them."""
+
+    label: np.ndarray
+    """`[n]` class indices or `[n, k]` attributes in {0, 1}."""
+    id: np.ndarray
+    """`[n]` indices in the data set, as `Batch.id`. A memory bank with a row for each example has
+    `max(id) + 1` rows, since held-out examples have indices too."""
+    classes: int
+    """The number of classes, or of attributes."""
+
+
 class Term(NamedTuple):
     """One summand of a training objective."""
 
-    init: Callable[[Array, Mapping[str, Outputs]], TermState]
-    """`init(key, outputs)`, with the shapes of every network's outputs."""
+    init: Callable[[Array, Mapping[str, Outputs], TrainingSet], TermState]
+    """`init(key, outputs, training_set)`, with the shapes of every network's outputs."""
     loss: Callable[[TermState, Context], Loss]
+    """`loss(term_state, context)`."""
     reads: tuple[str, ...]
     """The networks that it reads."""
     learns: tuple[str, ...] | None = None
@@ -182,6 +212,9 @@ class Term(NamedTuple):
     batch_wide: bool = False
     """Whether it must see the global batch: relations between examples, or memory. Under jit every
     term does; under pmap the outputs of all devices are gathered for this one."""
+    hyper: Mapping[str, Range] = {}
+    """The hyper-parameters beside the weight that it reads from `Context.hyper`, as `temperature`,
+    each with its range. A config gives each as a number or as a schedule."""
 
     @property
     def teaches(self) -> tuple[str, ...]:
@@ -207,6 +240,8 @@ class StageCode(NamedTuple):
     """Names of those that learn; the others are frozen."""
     terms: Mapping[str, Term]
     task: Task
+    training_set: TrainingSet
+    """For the initialisation of terms."""
     optimiser: optax.GradientTransformation
     """Without the learning rate: see `kdjax.step.optimisers`."""
     augment: Augment

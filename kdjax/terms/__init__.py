@@ -7,14 +7,14 @@ its `init`, from their shapes alone, that they are there and fit: before anythin
 
 from collections.abc import Mapping
 
-from kdjax.step.types import Array, Outputs, TermState
+from kdjax.step.types import Array, Outputs, TermState, TrainingSet
 from kdjax.system.discover import unknown
 from kdjax.system.errors import UserError
 
 
-def no_state(key: Array, outputs: Mapping[str, Outputs]) -> TermState:
-    """The `init` of a term that owns nothing."""
-    del key, outputs
+def no_state(key: Array, outputs: Mapping[str, Outputs], training_set: TrainingSet) -> TermState:
+    """The `init` of a term without parameters and memory."""
+    del key, outputs, training_set
     return TermState(params={}, memory={})
 
 

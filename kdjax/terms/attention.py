@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.losses import attention
-from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState
+from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState, TrainingSet
 from kdjax.system.discover import unknown
 from kdjax.system.errors import UserError
 from kdjax.terms import activation, layer_pairs
@@ -50,8 +50,8 @@ def make(
     distance = VARIANTS[variant]
     pairs = layer_pairs(layers)
 
-    def init(key: Array, outputs: Mapping[str, Outputs]) -> TermState:
-        del key
+    def init(key: Array, outputs: Mapping[str, Outputs], training_set: TrainingSet) -> TermState:
+        del key, training_set
         for pair in pairs:
             for network, layer in zip((student, teacher), pair, strict=True):
                 _check(network, layer, activation(outputs, network, layer).shape)

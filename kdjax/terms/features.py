@@ -10,7 +10,17 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.losses import features
-from kdjax.step.types import Array, Context, Loss, Outputs, PyTree, Task, Term, TermState
+from kdjax.step.types import (
+    Array,
+    Context,
+    Loss,
+    Outputs,
+    PyTree,
+    Task,
+    Term,
+    TermState,
+    TrainingSet,
+)
 from kdjax.system.discover import unknown
 from kdjax.system.errors import UserError
 from kdjax.terms import activation, layer_pairs
@@ -52,7 +62,8 @@ def make(
         theirs = activation(outputs, teacher, pair[1])
         return (mine, theirs) if forward else (theirs, mine)
 
-    def init(key: Array, outputs: Mapping[str, Outputs]) -> TermState:
+    def init(key: Array, outputs: Mapping[str, Outputs], training_set: TrainingSet) -> TermState:
+        del training_set
         params = {}
         for index, pair in enumerate(pairs):
             source, target = sides(outputs, pair)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.losses import fsp
-from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState
+from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState, TrainingSet
 from kdjax.system.errors import UserError
 from kdjax.terms import activation
 
@@ -35,8 +35,8 @@ def make(*, task: Task, student: str, teacher: str, stages: tuple[int, ...]) -> 
         first, last = (f"stage{stage}_{end}" for end in ("first", "last"))
         return activation(outputs, network, first), activation(outputs, network, last)
 
-    def init(key: Array, outputs: Mapping[str, Outputs]) -> TermState:
-        del key
+    def init(key: Array, outputs: Mapping[str, Outputs], training_set: TrainingSet) -> TermState:
+        del key, training_set
         for stage in stages:
             mine, theirs = (
                 tuple(one.shape[-1] for one in maps(outputs, network, stage))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.losses import features
-from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState
+from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState, TrainingSet
 from kdjax.system.errors import UserError
 from kdjax.terms import activation
 
@@ -32,7 +32,8 @@ def make(*, task: Task, student: str, teacher: str, guided: str, hint: str) -> T
     """
     del task
 
-    def init(key: Array, outputs: Mapping[str, Outputs]) -> TermState:
+    def init(key: Array, outputs: Mapping[str, Outputs], training_set: TrainingSet) -> TermState:
+        del training_set
         mine = activation(outputs, student, guided).shape[1:]
         theirs = activation(outputs, teacher, hint).shape[1:]
         if len(mine) != 3 or len(theirs) != 3 or mine[0] < theirs[0] or mine[1] < theirs[1]:

@@ -11,7 +11,7 @@ are averaged into one; one term each sums their divergences instead.
 import jax
 import jax.numpy as jnp
 
-from kdjax.step.types import Array, Context, Loss, Task, Term, TermState
+from kdjax.step.types import TEMPERATURE, Array, Context, Loss, Task, Term, TermState
 from kdjax.system.discover import unknown
 from kdjax.system.errors import UserError
 from kdjax.terms import no_state
@@ -84,4 +84,6 @@ def make(
     learns = (student,) if detach_teacher else (student, *teachers)
     reads = (student, *teachers)
     # Shuffled over the global batch, on one device and on several alike.
-    return Term(no_state, loss, reads, learns, batch_wide=shuffle)
+    return Term(
+        no_state, loss, reads, learns, batch_wide=shuffle, hyper={"temperature": TEMPERATURE}
+    )

@@ -5,7 +5,7 @@ arXiv:1909.11723, section 4.2, equations 8 and 9: `T^2 KL(softmax(p / T) || soft
 p = `correct` on the label and the rest spread evenly; the probabilities themselves are softened.
 """
 
-from kdjax.step.types import Context, Loss, Task, Term, TermState
+from kdjax.step.types import TEMPERATURE, Context, Loss, Task, Term, TermState
 from kdjax.system.errors import UserError
 from kdjax.terms import no_state
 
@@ -46,4 +46,4 @@ def make(
         )
         return Loss(value, over="examples")
 
-    return Term(no_state, loss, reads=(network,))
+    return Term(no_state, loss, reads=(network,), hyper={"temperature": TEMPERATURE})

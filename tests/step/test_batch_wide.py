@@ -25,7 +25,7 @@ def similarity(over, *, batch_wide=True):
     bank are pulled on, so that a key that differs between devices shows.
     """
 
-    def init(key, outputs):
+    def init(key, outputs, training_set):
         k = outputs["student"].logits.shape[-1]
         return TermState({"projector": jnp.eye(k)}, {"bank": jnp.zeros((BANK, k))})
 
@@ -90,7 +90,7 @@ def test_eight_devices_find_what_one_finds(over):
 
 
 def test_no_memory_returned_is_memory_as_it_was():
-    def init(key, outputs):
+    def init(key, outputs, training_set):
         return TermState({}, {"count": jnp.int32(7)})
 
     def loss(state, view):
@@ -151,7 +151,7 @@ def test_memory_must_be_equal_everywhere_and_stay_as_it_was_made():
 def test_a_feature_that_goes_straight_to_memory_counts_as_read():
     """A bank of the last batch computes nothing with it."""
 
-    def init(key, outputs):
+    def init(key, outputs, training_set):
         return TermState({}, {"last": jnp.zeros((BATCH, 4, 4, 3))})
 
     def loss(state, view):

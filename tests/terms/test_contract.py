@@ -11,6 +11,7 @@ from kdjax.step import tasks
 from kdjax.step.step import check_loss
 from kdjax.step.types import Batch, Context, Loss, Outputs
 from kdjax.system import discover
+from tests import helpers
 
 COUNT, CLASSES = 6, 4
 LAYERS = ("stage1_first", "stage1_last")
@@ -70,7 +71,7 @@ def problem(kind, wiring, task):
     teachers = {"teacher": outputs(1), "other": outputs(2)}
     params = {"Conv_0": {"kernel": jax.random.normal(jax.random.key(3), (3, 3, 2, 5))}}
     student = outputs(0)
-    state = term.init(jax.random.key(4), {"student": student, **teachers})
+    state = term.init(jax.random.key(4), {"student": student, **teachers}, helpers.TRAINING_SET)
     batch = Batch(jnp.zeros((COUNT, 4, 4, 1)), labels(task), jnp.arange(COUNT), jnp.ones(COUNT))
     hyper = {"weight": jnp.float32(1.0), "temperature": jnp.float32(2.0)}
 

@@ -35,7 +35,9 @@ def test_an_identity_projector_is_plain_mse():
     mine, theirs = (jnp.array(rng.normal(size=(2, 4, 4, 3)), jnp.float32) for _ in range(2))
     term = features.make(task=TASK, student="s", teacher="t", layers=("a:b",))
     state = term.init(
-        jax.random.key(0), {"s": Outputs(None, {"a": mine}), "t": Outputs(None, {"b": theirs})}
+        jax.random.key(0),
+        {"s": Outputs(None, {"a": mine}), "t": Outputs(None, {"b": theirs})},
+        None,
     )
     params = {"a-b": {"kernel": jnp.eye(3), "bias": jnp.zeros(3)}}
     found = {"s": Outputs(None, {"a": mine}), "t": Outputs(None, {"b": theirs})}
@@ -46,11 +48,11 @@ def test_an_identity_projector_is_plain_mse():
 def test_one_teacher_twice_is_that_teacher():
     outputs = {name: Outputs(logits(seed), {}) for name, seed in (("s", 0), ("t", 1), ("u", 1))}
     one = soft.make(task=TASK, student="s", teacher="t")
-    expected = one.loss(one.init(None, None), context(outputs)).value
+    expected = one.loss(one.init(None, None, None), context(outputs)).value
     for average in ("logits", "probabilities"):
         two = soft.make(task=TASK, student="s", teacher=("t", "u"), average=average)
         np.testing.assert_allclose(
-            two.loss(two.init(None, None), context(outputs)).value, expected, rtol=1e-5
+            two.loss(two.init(None, None, None), context(outputs)).value, expected, rtol=1e-5
         )
 
 
@@ -69,8 +71,8 @@ def test_shuffled_targets_are_a_permutation():
     outputs = {"s": Outputs(jnp.zeros((5, 4)), {}), "t": Outputs(logits(1), {})}
     plain = soft.make(task=TASK, student="s", teacher="t")
     shuffled = soft.make(task=TASK, student="s", teacher="t", shuffle=True)
-    one = plain.loss(plain.init(None, None), context(outputs)).value
-    other = shuffled.loss(shuffled.init(None, None), context(outputs, key=1)).value
+    one = plain.loss(plain.init(None, None, None), context(outputs)).value
+    other = shuffled.loss(shuffled.init(None, None, None), context(outputs, key=1)).value
     assert not np.any(np.isclose(one, other))
     np.testing.assert_allclose(np.sort(one), np.sort(other), rtol=1e-6)
 
@@ -107,5 +109,7 @@ def test_shuffled_targets_are_a_permutation():
 def test_layers_that_do_not_fit_are_refused(make, wiring, student, teacher, message):
     term = make.make(task=TASK, student="s", teacher="t", **wiring)
     with pytest.raises(UserError) as error:
-        term.init(jax.random.key(0), {"s": maps(b=(4, 4, 2), **student), "t": maps(**teacher)})
+        term.init(
+            jax.random.key(0), {"s": maps(b=(4, 4, 2), **student), "t": maps(**teacher)}, None
+        )
     assert message in str(error.value)
