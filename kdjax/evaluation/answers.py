@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from kdjax.config.build import Plan
+from kdjax.config.plan import Plan
 from kdjax.data.types import Split
 from kdjax.evaluation.kept import Digests, Kept
 from kdjax.evaluation.measures import pairs

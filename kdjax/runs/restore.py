@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from kdjax.config.build import Plan, Restored, Stage
 from kdjax.config.build_data import appearance
+from kdjax.config.plan import Plan, Restored, Stage
 from kdjax.runs import workdir
 from kdjax.runs.checkpoint import Checkpoints
 from kdjax.step import step

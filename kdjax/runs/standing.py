@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from kdjax.config.build import Plan, Stage
+from kdjax.config.plan import Plan, Stage
 from kdjax.runs import workdir
 from kdjax.runs.checkpoint import Checkpoints
 
