@@ -97,7 +97,7 @@ def grid(
     Raises:
         UserError: the config has no such key, or takes no such value.
     """
-    from kdjax.config import build_sweep, effects, ranges
+    from kdjax.config import build, build_sweep, effects
     from kdjax.runs import workdir
 
     plain = workdir.flatten(workdir.plain(config))
@@ -129,7 +129,7 @@ def grid(
         swept.sweep = ConfigDict(dict(members=tuple(members), mode=mode, together=together))
     # Ahead of a workdir, which may be another sweep's.
     for member in build_sweep.read(swept):
-        ranges.check(member.config)
+        build.check(member.config)
     return swept
 
 
