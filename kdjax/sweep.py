@@ -5,8 +5,9 @@
 
 Members differ in `seed` (initialisation, dropout) and in whatever weights, temperatures and
 learning rates the axes reach; they share images, augmentation and one pinned teacher. Running the
-command again resumes. Prints a table and writes `sweep.json` and `sweep.csv`, and with matplotlib
-draws accuracy over one axis or two, and the heat map of a grid over alpha and temperature.
+command again resumes. Prints a table and a sentence that compares the best setting with the
+baseline, writes `sweep.json` and `sweep.csv`, and with matplotlib draws accuracy over one axis or
+two, and the heat map of a grid over alpha and temperature.
 """
 
 import copy
@@ -44,11 +45,14 @@ def main() -> None:
         mode=flags.FLAGS.mode,
         together=flags.FLAGS.together,
     )
-    from kdjax.evaluation import sweep_tables
+    from kdjax.evaluation import sweep_summary, sweep_tables
     from kdjax.plots import sweep_pictures
 
     result, directory = kdjax_main.run(swept)
-    sweep_pictures.draw(sweep_tables.write(result, directory), directory)
+    settings = sweep_tables.write(result, directory)
+    sweep_pictures.draw(settings, directory)
+    if sentence := sweep_summary.sentence(settings, result):
+        print(sentence)
 
 
 def parse_axis(text: str) -> tuple[str, list[float | str]]:
