@@ -48,7 +48,7 @@ def test_two_peer_loss_equals_numpy_and_pytorch():
 def test_detached_peers_are_updated_as_if_the_others_were_constants():
     """One simultaneous update: peer a's gradient is that of its own loss, b's outputs fixed."""
     networks = {n: helpers.network(n) for n in ("a", "b")}
-    made, weights = helpers.mutual(networks, momentum=0.0)
+    made, weights = helpers.mutual(networks, text="sgd")
     values = helpers.hyper(weights)
     before = helpers.initialise(made, values)
     observed = step.observe(made, {}, helpers.batch(), jnp.int32(0), jnp.uint32(0))
