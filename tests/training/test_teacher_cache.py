@@ -139,13 +139,13 @@ def test_a_stage_that_is_done_reads_no_answers(tmp_path, monkeypatch):
     chain = small(assistants, "digits,baseline=0")
     chain.teacher_cache, chain.epochs, chain.data.augment.pad = True, 1, 0
     asked = []
-    answers = teacher_cache.answers
+    cached_outputs = teacher_cache.cached_outputs
 
     def counted(plan, layout, train, stage, frozen):
         asked.append(stage.name)
-        return answers(plan, layout, train, stage, frozen)
+        return cached_outputs(plan, layout, train, stage, frozen)
 
-    monkeypatch.setattr(teacher_cache, "answers", counted)
+    monkeypatch.setattr(teacher_cache, "cached_outputs", counted)
     with pytest.raises(train.Interrupted):
         train.run(chain, tmp_path, lambda at: at == 10)
     assert asked == ["assistant_0", "student"]
