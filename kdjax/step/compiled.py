@@ -8,7 +8,7 @@ Under pmap, and in a loop of several steps, the whole step is one program.
 
 import functools
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -49,8 +49,8 @@ class TrainStep:
     The two halves of a step, either as pure functions, for one program, or as compiled programs.
     """
 
-    def __init__(self, observe: Callable[..., Observed], update: Update):
-        """`observe` takes the arguments of the step."""
+    def __init__(self, observe: Any, update: Any):
+        """`observe` takes the step's arguments and returns `Observed`; `update` is an `Update`."""
         self._observe, self._update = observe, update
 
     def __call__(
@@ -67,17 +67,13 @@ class TrainStep:
 
     def lower(self, state: TrainState, frozen: PyTree, hyper: Hyper, *at: Any) -> list[Any]:
         """The lowered programs of a compiled step of one member, to measure what they cost."""
-        observe, update, (_, epoch, position) = (
-            cast(Any, self._observe),
-            cast(Any, self._update),
-            at,
-        )
-        observed = observe(state, frozen, hyper, *at)
-        programs = [observe.batch.lower(hyper.data_seed, *at)]
+        _, epoch, position = at
+        observed = self._observe(state, frozen, hyper, *at)
+        programs = [self._observe.batch.lower(hyper.data_seed, *at)]
         if frozen:
-            programs.append(observe.outputs.lower(frozen, observed.batch, epoch.number))
+            programs.append(self._observe.outputs.lower(frozen, observed.batch, epoch.number))
         arguments = state.trained, hyper, state.step, observed, epoch.number, position
-        return [*programs, update.lower(*arguments)]
+        return [*programs, self._update.lower(*arguments)]
 
 
 def make_train_step(
@@ -85,12 +81,8 @@ def make_train_step(
 ) -> TrainStep:
     """The step of a single run or of all members of a sweep.
 
-    Args:
-        code: the stage's code.
-        fetch: reads a batch.
-        jit: compiles each part of the step as a program of its own; None leaves the whole step
-            uncompiled, for one program.
-        axis: the device axis under pmap.
+    With `jit` each part of the step is a compiled program of its own. Without it the step is a pure
+    function, to be compiled as one program.
     """
     member = code.member
     observe = ObservePrograms(member, fetch, jit) if jit else make_observe(member, fetch)
@@ -108,17 +100,10 @@ def make_train_step(
 def make_observe(code: StageCode, fetch: Fetch) -> Callable[..., Observed]:
     """`step.observe` with the arguments of a `TrainStep`."""
 
-    def observe(
-        state: TrainState,
-        frozen: Mapping[str, Frozen],
-        hyper: Hyper,
-        source: PyTree,
-        epoch: Epoch,
-        position: Array,
-    ) -> Observed:
+    def observe(state: TrainState, frozen: PyTree, hyper: Hyper, *at: Any) -> Observed:
         del state
-        batch = fetch(source, epoch, position)
-        return step.observe(code, frozen, batch, jnp.asarray(epoch.number), hyper.data_seed)
+        _, epoch, _ = at
+        return step.observe(code, frozen, fetch(*at), jnp.asarray(epoch.number), hyper.data_seed)
 
     return observe
 
@@ -130,25 +115,17 @@ class ObservePrograms:
     """
 
     def __init__(self, code: StageCode, fetch: Fetch, jit: Jit):
-        def make_batch(data_seed: Array, source: PyTree, epoch: Epoch, position: Array) -> Batch:
-            batch = fetch(source, epoch, position)
-            return step.augmented(code, batch, jnp.asarray(epoch.number), data_seed)
+        def make_batch(data_seed: Array, *at: Any) -> Batch:
+            _, epoch, _ = at
+            return step.augmented(code, fetch(*at), jnp.asarray(epoch.number), data_seed)
 
         self._code, self._jit = code, jit
         self.batch = jit.by_example(make_batch)
         self.outputs: Any = None
         """Compiled at the first step, whose arguments show which features are read."""
 
-    def __call__(
-        self,
-        state: TrainState,
-        frozen: Mapping[str, Frozen],
-        hyper: Hyper,
-        source: PyTree,
-        epoch: Epoch,
-        position: Array,
-    ) -> Observed:
-        batch = self.batch(hyper.data_seed, source, epoch, position)
+    def __call__(self, state: TrainState, frozen: PyTree, hyper: Hyper, *at: Any) -> Observed:
+        batch, (_, epoch, _) = self.batch(hyper.data_seed, *at), at
         if not frozen:
             return Observed(batch, {})
         if self.outputs is None:
@@ -216,14 +193,9 @@ def keep_features(
 def looped(
     train_step: Callable[..., tuple[PyTree, PyTree]], per_call: int
 ) -> Callable[..., tuple[PyTree, PyTree]]:
-    """Several steps as one loop on the device, each of which continues from the previous state.
+    """Several steps as one loop on the device: positions are `[n]` then, and metrics too.
 
-    Args:
-        train_step: `train_step(state, .., position)` returns the new state and metrics.
-        per_call: the number of steps; with 1, the step itself is returned.
-
-    Returns:
-        The same function of positions `[n]`, whose metrics are `[n]` too.
+    With `per_call=1` it is the step itself.
     """
     if per_call == 1:
         return train_step

@@ -38,14 +38,7 @@ def named(name: str, label: str) -> str:
 
 
 def swept_code(base: StageCode, labels: Sequence[str], *, vmap: bool, together: int) -> StageCode:
-    """The code of a stage of several members.
-
-    Args:
-        base: the code of one member.
-        labels: the members' labels.
-        vmap: see `Swept`.
-        together: see `Swept`.
-    """
+    """The code of a stage of several members; arguments as in `Swept`."""
     trained = {named(n, label): base.networks[n] for label in labels for n in base.trained}
     frozen = {name: base.networks[name] for name in base.frozen}
     return base._replace(
@@ -77,12 +70,7 @@ def initial_state(
 ) -> TrainState:
     """The state before the first update, of a stage of one member or of several.
 
-    Args:
-        code: the stage's code.
-        hyper: its hyper-parameters.
-        frozen: the frozen networks.
-        image_shape: `(h, w, c)`.
-        starts: initial variables of the trained networks that do not start afresh.
+    `starts` holds initial variables of the trained networks that do not start afresh.
     """
     networks = {**initial_networks(code, hyper), **starts}
     if code.swept is None:
@@ -142,15 +130,11 @@ def make_update(
     update: Callable[..., Learned],
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]],
 ) -> Callable[..., Learned]:
-    """The update of all members: one call for each group, or for each member without `vmap`.
+    """The update of all members, from one member's `kdjax.step.compiled.Update`.
 
-    Args:
-        swept: the members.
-        update: one member's `kdjax.step.compiled.Update`.
-        compiled: compiles a function, or returns it where the whole step is one program.
+    `compiled` compiles a function, or returns it as it is where the whole step is one program.
     """
-    one_by_one = _one_by_one(compiled(update))
-    update_group = compiled(_over_members(update)) if swept.vmap else one_by_one
+    update_group = compiled(_over_members(update)) if swept.vmap else _one_by_one(compiled(update))
 
     def update_all(trained: Trained, hyper: Mapping[str, Hyper], *shared: Any) -> Learned:
         parts = split(swept, trained)

@@ -2,23 +2,14 @@
 
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from kdjax.step import compiled, step, tasks
 from kdjax.step.members import initial_state
-from kdjax.step.types import (
-    Array,
-    Batch,
-    Epoch,
-    Fetch,
-    Hyper,
-    NetState,
-    Outputs,
-    PyTree,
-    StageCode,
-)
+from kdjax.step.types import Array, Batch, Fetch, Hyper, NetState, Outputs, StageCode
 
 
 def make_cache_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, Outputs]]:
@@ -28,14 +19,9 @@ def make_cache_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, Ou
     """
 
     def cache_step(
-        frozen: Mapping[str, NetState],
-        hyper: Hyper,
-        view: Array,
-        source: PyTree,
-        epoch: Epoch,
-        position: Array,
+        frozen: Mapping[str, NetState], hyper: Hyper, view: Array, *at: Any
     ) -> dict[str, Outputs]:
-        batch = fetch(source, epoch, position)
+        batch = fetch(*at)
         _, h, w, c = batch.image.shape
         initialise = functools.partial(initial_state, code, image_shape=(h, w, c))
         state = jax.eval_shape(initialise, hyper=hyper, frozen=frozen)
@@ -50,10 +36,8 @@ def make_cache_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, Ou
 def make_eval_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, tasks.Sums]]:
     """`step(networks, source, epoch, position)` returns each network's metric sums on one batch."""
 
-    def eval_step(
-        networks: dict[str, NetState], source: PyTree, epoch: Epoch, position: Array
-    ) -> dict[str, tasks.Sums]:
-        batch = _normalised(code, fetch(source, epoch, position))
+    def eval_step(networks: dict[str, NetState], *at: Any) -> dict[str, tasks.Sums]:
+        batch = _normalised(code, fetch(*at))
         outputs = _outputs(code, networks, batch)
         return {name: tasks.sums(code.task, output, batch) for name, output in outputs.items()}
 
@@ -65,17 +49,12 @@ def make_predict_step(
 ) -> Callable[..., dict[str, Outputs]]:
     """`step(networks, source, epoch, position)` returns each network's outputs on one batch.
 
-    Args:
-        code: the stage's code.
-        fetch: reads a batch.
-        layer: the only feature to return, for networks that have it; a map `[b, h, w, c]` is
-            averaged over positions.
+    `layer` is the only feature to return, for networks that have it; a map `[b, h, w, c]` is
+    averaged over positions.
     """
 
-    def predict_step(
-        networks: dict[str, NetState], source: PyTree, epoch: Epoch, position: Array
-    ) -> dict[str, Outputs]:
-        outputs = _outputs(code, networks, _normalised(code, fetch(source, epoch, position)))
+    def predict_step(networks: dict[str, NetState], *at: Any) -> dict[str, Outputs]:
+        outputs = _outputs(code, networks, _normalised(code, fetch(*at)))
         return {
             name: output._replace(
                 features={key: _pooled(x) for key, x in output.features.items() if key == layer}

@@ -41,12 +41,7 @@ def observe(
 ) -> Observed:
     """Augments and normalises uint8 images and runs the frozen networks on the result.
 
-    Args:
-        code: the stage's code.
-        frozen: the frozen networks.
-        batch: `image` is `[b, h, w, c]` uint8.
-        epoch: int32, the epoch's number; it keys the view of every image.
-        data_seed: uint32.
+    `epoch` is the epoch's number, which keys the view of every image together with `data_seed`.
     """
     batch = augmented(code, batch, epoch, data_seed)
     return Observed(batch, frozen_outputs(code, frozen, batch, epoch))
@@ -62,13 +57,8 @@ def learn(
 ) -> tuple[TrainState, dict[str, Array]]:
     """One simultaneous update of every trained network and term.
 
-    Args:
-        code: the stage's code.
-        state: the state before the update.
-        observed: the batch and the frozen networks' outputs on it.
-        hyper: schedules, which are evaluated here at the state's step.
-        key: `step_key` of this step, the same on all devices.
-        axis: the device axis under pmap.
+    Schedules in `hyper` are evaluated here, at the state's step. `key` is this step's `step_key`,
+    the same on all devices.
 
     Returns:
         The new state, and metrics as scalars on the device.
@@ -217,13 +207,7 @@ def _behind_barrier(
 
 
 def check_loss(term: Term, loss: Loss, memory: PyTree, mask_shape: tuple[int, ...]) -> None:
-    """Checks a term's loss: its ranks, its shape and its memory.
-
-    Args:
-        term: the term.
-        loss: the result of `term.loss`, or shapes of it.
-        memory: the term's memory before.
-        mask_shape: `(b,)`, the shape of the mask that the term saw.
+    """Checks the result of `term.loss` against the batch's `mask_shape` and the old memory.
 
     Raises:
         ValueError: the term's author made a mistake, which the message names.
@@ -327,15 +311,7 @@ def init_state(
     frozen: Mapping[str, Frozen],
     image_shape: tuple[int, int, int],
 ) -> TrainState:
-    """The state before the first update of a stage of one member.
-
-    Args:
-        code: the stage's code.
-        hyper: its hyper-parameters; the seed keys the terms' initialisation.
-        networks: the trained networks' variables.
-        frozen: the frozen networks.
-        image_shape: `(h, w, c)`.
-    """
+    """The state before the first update of a stage of one member, from its trained networks."""
     image = jnp.zeros((2, *image_shape), jnp.float32)
     batch = Batch(image, *(jnp.zeros(2, kind) for kind in (jnp.int32, jnp.int32, jnp.float32)))
     outputs = {

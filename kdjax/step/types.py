@@ -9,8 +9,9 @@ These arguments mean the same in every function of `kdjax.step` and `kdjax.train
 - `state`: the `TrainState` that a step replaces; for a sweep, that of all members.
 - `frozen`: by name, the variables of the networks that the stage does not train, or their
   `CachedOutputs`.
-- `source`, `epoch`, `position`: where a batch is, as `kdjax.training.feed` yields them and a
-  `Fetch` takes them.
+- `source`, `epoch`, `position`, or `*at` for the three: where a batch is, as `kdjax.training.feed`
+  yields them and a `Fetch` takes them.
+- `image_shape`: `(h, w, c)`.
 - `axis`: the name of the device axis under pmap, where arrays are one device's share; None under
   jit.
 """

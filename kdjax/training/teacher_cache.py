@@ -37,13 +37,6 @@ def cached_outputs(
 ) -> dict[str, CachedOutputs]:
     """The outputs of a stage's frozen networks, on the devices.
 
-    Args:
-        plan: the run's.
-        layout: where the outputs are put.
-        train: the training split.
-        stage: a stage of the plan; its code says how many views there are.
-        frozen: the networks' variables.
-
     Raises:
         UserError: the outputs do not fit the devices, or the disk.
     """
@@ -96,14 +89,9 @@ def _write(
     description: str,
     folder: Path,
 ) -> None:
-    """Computes and saves all outputs, one array a file.
+    """Computes the outputs, of `shapes` `[views, n, ..]`, and saves each array as a file.
 
-    Args:
-        compute: `compute(view, batch)` returns the outputs on one batch.
-        batches: starts to read the training split, for each view.
-        shapes: of all outputs, `[views, n, ..]`.
-        description: stands before the bar.
-        folder: where the files are written.
+    `compute(view, batch)` returns the outputs on one batch of `batches()`.
     """
     leaves = jax.tree.leaves(shapes)
     arrays = [cache.allocate(folder / f"{n}.npy", x.shape, x.dtype) for n, x in enumerate(leaves)]

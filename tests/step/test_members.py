@@ -173,6 +173,19 @@ def test_members_share_three_programs():
     assert all(function._cache_size() <= 2 for function in functions)
 
 
+def test_the_programs_of_a_single_run_can_be_measured():
+    """Most of the work is in the update; frozen networks have a program of their own."""
+    layout = layouts.make("jit", jax.local_devices()[:1])
+    at = next(layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=1, first=0))
+    code, hyper = base(), hypers()["a"]
+    frozen = {"teacher": code.networks["teacher"].init(jax.random.key(0))}
+    state = helpers.initialise(code, hyper, frozen)
+    programs = layout.train_step(code).lower(state, frozen, hyper, *at)
+    flops = [program.cost_analysis()["flops"] for program in programs]
+    assert len(flops) == 3
+    assert max(flops) == flops[2] > 0
+
+
 def test_eight_devices_share_the_work():
     _, one, _ = together("separate", 2)
     code = members.swept_code(base(), tuple(POINTS), vmap=False, together=1)
