@@ -132,15 +132,15 @@ def test_seed_and_learning_rate_are_a_members_own():
 
 def observed_by(terms):
     """The frozen networks' outputs as they leave their program, for an update by these terms."""
-    made = base()
-    made = made._replace(terms={name: made.terms[name] for name in terms})
+    code = base()
+    code = code._replace(terms={name: code.terms[name] for name in terms})
     values = hypers()["a"]
     values = values._replace(terms={name: values.terms[name] for name in terms})
-    frozen = {"teacher": made.networks["teacher"].init(jax.random.key(0))}
-    state = helpers.initialise(made, values, frozen)
+    frozen = {"teacher": code.networks["teacher"].init(jax.random.key(0))}
+    state = helpers.initialise(code, values, frozen)
     layout = layouts.make("jit", jax.local_devices()[:1])
     arguments = next(layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=1, first=0))
-    update = layout.train_step(made)
+    update = layout.train_step(code)
     return update._observe(state, frozen, values, *arguments).outputs["teacher"]
 
 

@@ -43,13 +43,18 @@ def test_a_run_resumes_exactly_and_logs_at_the_same_steps(tmp_path):
 
     train.run(looped(1, ce, ""), single)
     assert len(lines(whole)) == len(lines(single))
-    for one, other in zip(lines(whole), lines(single), strict=True):
-        assert one.keys() == other.keys()
-        assert (one["step"], one["stage"]) == (other["step"], other["stage"])
-        for name in one.keys() - {"step", "stage"}:
+    for looped_line, single_line in zip(lines(whole), lines(single), strict=True):
+        assert looped_line.keys() == single_line.keys()
+        assert (looped_line["step"], looped_line["stage"]) == (
+            single_line["step"],
+            single_line["stage"],
+        )
+        for name in looped_line.keys() - {"step", "stage"}:
             # An example on the border may fall to the other side.
             near = 0.02 if "accuracy" in name else 1e-3
-            np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=near, err_msg=name)
+            np.testing.assert_allclose(
+                looped_line[name], single_line[name], rtol=1e-3, atol=near, err_msg=name
+            )
 
 
 def test_a_sweep_goes_on_as_it_began_on_another_machine(monkeypatch):
