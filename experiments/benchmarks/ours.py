@@ -36,14 +36,13 @@ def taught(teacher: str = TEACHER, student: str = STUDENT) -> Any:
 
 def _plan(config: Any) -> Any:
     from kdjax.config import build
-    from kdjax.training import execution
 
     config.data.name = "experiments.benchmarks.noise"
     config.batch_size = BATCH
     config.precision = precision()
     config.data.validation = 0.0
     config.data.input = "resident"
-    return execution.settle(build.plan(config, 1), {})
+    return build.plan(config, 1)
 
 
 class Work(NamedTuple):
@@ -103,7 +102,7 @@ def training(config: Any, *, epochs: bool = False) -> Work:
         return done / each
 
     memory, flops = 0, 0.0
-    if hasattr(update, "lower"):
+    if per_call > 1 or not code.swept:
         lowered = update.lower(state, frozen, hyper, *next(batches))
         programs = lowered if isinstance(lowered, list) else [lowered]
         memory = max(p.compile().memory_analysis().temp_size_in_bytes for p in programs)

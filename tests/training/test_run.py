@@ -34,15 +34,15 @@ def values(directory):
     import orbax.checkpoint as ocp
     import tensorstore  # noqa: F401  (Orbax's storage)
 
-    found = {}
+    trees = {}
     for stage in sorted((directory / "checkpoints").iterdir()):
         for step in sorted(stage.iterdir()):
             for item in ("networks", "rest", "selected"):
                 if (step / item).exists():
                     with ocp.StandardCheckpointer() as reader:
                         tree = reader.restore((step / item).absolute())
-                    found[f"{stage.name}/{step.name}/{item}"] = tree
-    return found
+                    trees[f"{stage.name}/{step.name}/{item}"] = tree
+    return trees
 
 
 def assert_same_run(one, other):

@@ -172,8 +172,8 @@ def test_each_flip_has_its_axis_and_they_do_not_go_together():
 
 def test_each_transform_has_a_key_of_its_own(monkeypatch):
     names = []
-    fold = augment.transform_key
-    monkeypatch.setattr(augment, "transform_key", lambda key, n: names.append(n) or fold(key, n))
+    fold = augment.named_key
+    monkeypatch.setattr(augment, "named_key", lambda key, n: names.append(n) or fold(key, n))
     jax.eval_shape(make(ON), BATCH, np.int32(0), np.uint32(0))
     assert len(names) == len(set(names)) == len(ON) + 1  # which of the two mixings
     key = jax.random.key(0)
