@@ -10,13 +10,15 @@ the numbers of convolutions of `kdjax/models/plain.py`; `direct`, taught by the 
 
 import itertools
 
+from ml_collections import ConfigDict
+
 from configs import base, parts
 from kdjax.system.errors import UserError
 
 SIZES = (2, 4, 6, 8, 10)
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `teacher=N`, `student=N` convolutions; `assistants=K` between, as
     evenly as the sizes 2, 4, 6, 8 and 10 allow; `train=0` takes the teacher from another run;
     `baseline=0` leaves both comparisons out."""

@@ -11,10 +11,12 @@ variant: the authors' code has 1000.
         --config.beta=1000 --config.alpha=0
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
     dataset, options = base.arguments(argument, train=True, baseline=True)

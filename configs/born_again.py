@@ -9,11 +9,13 @@ same architecture, with an initialisation of its own.
 
 import itertools
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 from kdjax.system.errors import UserError
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set, then `generations=N` after the first; `baseline=0` leaves out the
     last one's baseline."""
     dataset, options = base.arguments(argument, generations=2, baseline=True)

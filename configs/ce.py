@@ -4,10 +4,12 @@ python -m kdjax.main --config=configs/ce.py            # digits: seconds
 python -m kdjax.main --config=configs/ce.py:mnist      # about a minute on 2 cores
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set."""
     dataset, _ = base.arguments(argument)
     config = base.get_config(method="ce", dataset=dataset)

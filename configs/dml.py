@@ -21,7 +21,7 @@ from configs import base, datasets, parts
 from kdjax.system.errors import UserError
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set, then `peers=K`, and `baseline=0` to leave the baseline out."""
     dataset, options = base.arguments(argument, peers=2, baseline=True)
     count = options["peers"]

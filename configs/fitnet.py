@@ -8,10 +8,12 @@ hint layer (equation 3); nothing beyond moves. Stage `student` goes on with soft
     python -m kdjax.main --config=configs/fitnet.py:cifar10
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
     dataset, options = base.arguments(argument, train=True, baseline=True)

@@ -11,10 +11,12 @@ stages 1 and 2.
     python -m kdjax.main --config=configs/fsp.py:cifar10,added=1 --config.fsp_weight=0.1
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `added=1` for one stage; `train=0` takes the teacher from another
     run; `baseline=0` leaves the baseline out."""
     dataset, options = base.arguments(argument, added=False, train=True, baseline=True)

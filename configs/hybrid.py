@@ -12,10 +12,12 @@ side instead. The study's second run lets temperature and alpha decay by epoch:
         --config.alpha_schedule.rate=0.95 --config.alpha_schedule.end=0.5
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
     dataset, options = base.arguments(argument, train=True, baseline=True)

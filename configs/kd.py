@@ -12,11 +12,13 @@ probabilities), or with `each=1` have one term each, of weight alpha / N.
     python -m kdjax.main --config=configs/kd.py:mnist,train=0 --config.networks.teacher.workdir=DIR
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 from kdjax.system.errors import UserError
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; then `teachers=N` and `each=1`; `train=0` to take them from other
     runs; `baseline=0` to leave the baseline out."""
     dataset, options = base.arguments(argument, teachers=1, each=False, train=True, baseline=True)

@@ -9,10 +9,12 @@ up to the teacher's entropy. Without the norm: `--config.nuclear_scale=0`.
         --config.data.size=32 --config.data.normalisation=unit
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
     dataset, options = base.arguments(argument, train=True, baseline=True)

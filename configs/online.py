@@ -6,10 +6,12 @@ python -m kdjax.main --config=configs/online.py            # digits: under a min
 python -m kdjax.main --config=configs/online.py:mnist      # a few minutes on 2 cores
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set, then `baseline=0` to leave the baseline out."""
     dataset, options = base.arguments(argument, baseline=True)
     config = base.get_config(method="online", dataset=dataset)

@@ -9,11 +9,13 @@ a teacher that is right with probability 0.99; `smoothing`: `(1 - alpha) CE + al
     python -m kdjax.main --config=configs/teacher_free.py:mnist,smoothing=1 --config.alpha=0.1
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 from kdjax.system.errors import UserError
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `virtual=1` or `smoothing=1`; `baseline=0` leaves the baseline
     out."""
     dataset, options = base.arguments(argument, virtual=False, smoothing=False, baseline=True)

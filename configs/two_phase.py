@@ -9,10 +9,12 @@ Study A. `peer_0` learns from soft targets, `peer_1` from soft targets and atten
     python -m kdjax.main --config=configs/two_phase.py:mnist,keep_teacher=1
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `keep_teacher=1`; `train=0` takes the teacher from another run;
     `baseline=0` leaves the baseline out."""
     dataset, options = base.arguments(argument, keep_teacher=False, train=True, baseline=True)
@@ -23,7 +25,7 @@ def get_config(argument: str = ""):
     parts.add_teacher(config, dataset, train=options["train"])
     peers = ("peer_0", "peer_1")
 
-    def taught(peer: str):
+    def taught(peer: str) -> dict[str, ConfigDict]:
         """The terms of phase one; new ones each time, so that stages have their own."""
         terms = parts.hard_and_soft(config, student=peer, teacher="teacher", suffix=f"_{peer}")
         if peer == "peer_1":

@@ -26,7 +26,7 @@ os.environ["XLA_FLAGS"] = " ".join(
 
 # PyTorch's builds for GPUs bring Triton, whose copy of LLVM crashes beside jaxlib's; what is tested
 # here does not need it.
-sys.modules["triton"] = None  # type: ignore[assignment]
+sys.modules["triton"] = None
 
 import jax
 import pytest

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -136,9 +137,26 @@ def run(made, values, *, updates=3, frozen=None, state=None, seed=0):
     return state, metrics
 
 
+def stop_at(step):
+    """For `train.run`: whether to stop, which is so at this step alone."""
+    return lambda at: at == step
+
+
+def count_programs(function: Any) -> int:
+    """How many programs a function of `jax.jit` has compiled."""
+    return function._cache_size()
+
+
+def assert_same_structure(a, b):
+    """The same containers with the same keys."""
+    # The declared type of a structure has no `==`.
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (a, b)]
+    assert structures[0] == structures[1]
+
+
 def assert_identical(a, b):
     """Same structure, and every value equal bit for bit."""
-    assert jax.tree.structure(a) == jax.tree.structure(b)
+    assert_same_structure(a, b)
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         np.testing.assert_array_equal(x, y)
 

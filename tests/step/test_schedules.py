@@ -39,7 +39,7 @@ def at(schedule, *steps):
             {0: 1, 4: 1, 5: 0.1, 7: 0.1, 8: 0.01},
         ),
         (
-            schedules.Affine(*f(1, -1), schedules.Linear(*f(0.8, 0.5, 0, 3))),
+            schedules.Affine(np.float32(1), np.float32(-1), schedules.Linear(*f(0.8, 0.5, 0, 3))),
             {0: 0.2, 1: 0.3, 9: 0.5},
         ),
         (schedules.WarmUp(np.float32(4), schedules.Constant(*f(2))), {0: 0, 1: 0.5, 4: 2, 9: 2}),
@@ -110,6 +110,6 @@ def test_a_multiple_of_a_constant_does_not_move():
     constant = schedules.Constant(np.float32(0.5))
     falling = schedules.Linear(*f(1.0, 0.0, 0.0, 10.0))
     assert not schedules.moves(constant)
-    assert not schedules.moves(schedules.Affine(*f(1.0, -1.0), constant))
-    assert schedules.moves(schedules.Affine(*f(1.0, -1.0), falling))
+    assert not schedules.moves(schedules.Affine(np.float32(1), np.float32(-1), constant))
+    assert schedules.moves(schedules.Affine(np.float32(1), np.float32(-1), falling))
     assert schedules.moves(schedules.WarmUp(np.float32(3), constant))
