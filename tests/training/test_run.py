@@ -175,10 +175,20 @@ def test_streamed_runs_equal_resident_ones_also_when_interrupted(distilled, tmp_
 
 
 def test_the_split_is_recorded_and_must_stay(distilled, tmp_path):
+    """A run whose split was another one neither goes on nor is evaluated."""
     directory, result = distilled
-    split = json.loads((directory / "split.json").read_text())["ids"]
+    record = json.loads((directory / "split.json").read_text())
+    split = record["ids"]
     assert {name: len(ids) for name, ids in split.items()} == result["data"]["examples"]
-    assert len({one for ids in split.values() for one in ids}) == sum(map(len, split.values()))
+    assert len({index for ids in split.values() for index in ids}) == sum(map(len, split.values()))
+    shutil.copytree(directory, tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
+    split["train"][-1], split["validation"][-1] = split["validation"][-1], split["train"][-1]
+    (tmp_path / "run" / "split.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="another split of .*: the data has changed since"):
+        train.run(small(kd), tmp_path / "run")
+    with pytest.raises(UserError, match="another split of .*: the data has changed since"):
+        evaluated(tmp_path / "run")
 
 
 def test_where_images_are_may_change_but_not_what_they_are(tmp_path):
