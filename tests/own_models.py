@@ -1,4 +1,4 @@
-"""Models of a user's own that return something else than `(logits, features)`, or NaN."""
+"""A user's own models: all but `nan` return something else than `(logits, features)`."""
 
 from collections.abc import Callable
 from typing import Any

@@ -31,7 +31,7 @@ def get_config(argument=""):
 def installed(tmp_path_factory):
     """The folder that pip has installed kdjax into, without what it depends on."""
     source, target = (tmp_path_factory.mktemp(name) for name in ("source", "installed"))
-    for name in ("pyproject.toml", "README.md", "requirements.txt"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
         shutil.copy(ROOT / name, source)
     for name in ("requirements", "kdjax", "configs", "experiments", "tests", "docs"):
         ignore = shutil.ignore_patterns("__pycache__")
@@ -49,8 +49,15 @@ def files(folder):
 def test_it_holds_every_file_of_kdjax_and_configs_and_no_other(installed):
     for name in ("kdjax", "configs"):
         assert files(installed / name) == files(ROOT / name)
-    there = {path.name for path in installed.iterdir()}
-    assert {name.split("-")[0] for name in there} == {"bin", "kdjax", "configs"}
+    folders = {path.name for path in installed.iterdir()}
+    assert {name.split("-")[0] for name in folders} == {"bin", "kdjax", "configs"}
+
+
+def test_it_names_its_licence_and_brings_the_text(installed):
+    (information,) = installed.glob("kdjax-*.dist-info")
+    assert "License-Expression: Apache-2.0\n" in (information / "METADATA").read_text()
+    licence = (information / "licenses" / "LICENSE").read_text()
+    assert licence == (ROOT / "LICENSE").read_text()
 
 
 def test_every_command_from_another_folder(installed, tmp_path):
