@@ -14,6 +14,7 @@ import copy
 import itertools
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -82,7 +83,7 @@ def _number(text: str) -> float | str:
 
 def grid(
     config: ConfigDict,
-    axes: list[tuple[str, list[float | str]]],
+    axes: Sequence[tuple[str, Sequence[float | str]]],
     seeds: int,
     *,
     mode: str = "auto",

@@ -1,4 +1,4 @@
-"""`kdjax COMMAND`, and what happens to modules that are no commands."""
+"""`kdjax COMMAND` runs a command, and other modules refuse to run."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def test_help_lists_the_commands():
     ids=str,
 )
 def test_a_library_module_is_no_command(arguments):
-    """It would end with code 0 and have done nothing."""
+    """Otherwise it would end with code 0 without doing anything."""
     done = call(*arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

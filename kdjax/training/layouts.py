@@ -36,7 +36,7 @@ class Layout(NamedTuple):
     """Puts arguments that never change (frozen networks, hyper-parameters) on every device."""
     spread: Callable[[PyTree], PyTree]
     """Puts a training state on the devices, in the layout that the training step keeps."""
-    train_step: Callable[..., Callable[..., Any]]
+    train_step: Callable[..., Any]
     """`train_step(code, per_call=1)`; with more, a call takes positions `[n]`, n <= per_call."""
     eval_step: Callable[[StageCode], Callable[..., Any]]
     predict_step: Callable[[StageCode, str], Callable[..., Any]]

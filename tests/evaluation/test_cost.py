@@ -1,5 +1,7 @@
 """Arithmetic and time of predictions."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ def test_networks_take_turns_and_the_first_call_of_a_turn_does_not_count():
         return np.zeros(())
 
     found = cost.in_turns(
-        {name: lambda name=name: call(name) for name in "ab"},
+        {name: functools.partial(call, name) for name in "ab"},
         seconds=1e-9,
         each=lambda: turns.append(len(calls)),
     )
@@ -59,7 +61,8 @@ def test_every_network_is_timed_alone_and_in_batches(monkeypatch):
     for name in "ab":
         network = helpers.network(name)
         networks[name] = (network, network.init(jax.random.key(0)))
-    turns, sizes = [], []
+    turns: list[int] = []
+    sizes: list[int] = []
     predict = cost.prediction
 
     def prediction(*arguments):

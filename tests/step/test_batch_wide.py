@@ -101,7 +101,7 @@ def test_no_memory_returned_is_memory_as_it_was():
     values = helpers.hyper({"own": 1.0})
     before = helpers.initialise(code, values)
     after, _ = helpers.run(code, values, updates=1, state=before)
-    assert jax.tree.structure(after) == jax.tree.structure(before)
+    helpers.assert_same_structure(after, before)
     assert int(after.terms["own"].memory["count"]) == 7
 
 

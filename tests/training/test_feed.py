@@ -1,6 +1,7 @@
 """Resident and streaming input give the same batches, from any position, and no more than asked."""
 
 import contextlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -30,7 +31,7 @@ def split(tmp_path=None):
 def batches(kind, part, *, first=0, evaluation=None, workers=0):
     """Every batch with its view and position, as the compiled step would see them."""
     layout = layouts.make("jit", jax.local_devices()[:2], streaming=kind == "streaming")
-    split_feed = layout.feed(part)
+    split_feed: Any = layout.feed(part)
     if kind == "streaming":
         split_feed._workers = workers
     fetch = feed.streamed if kind == "streaming" else feed.resident(layout_sharding(layout))

@@ -12,7 +12,7 @@ from kdjax.config import build
 from kdjax.system.errors import UserError
 from kdjax.training import train
 from kdjax.training.fit import Interrupted
-from tests.helpers import small
+from tests.helpers import small, stop_at
 from tests.training.test_run import assert_same_run
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -37,7 +37,7 @@ def test_a_run_resumes_exactly_and_logs_at_the_same_steps(tmp_path):
     assert sorted({*asked}) == [1, 4, 5, 8, 9, 12]
     for stop in (5, 8):
         with pytest.raises(Interrupted):
-            train.run(looped(3, ce, ""), cut, lambda step, stop=stop: step == stop)
+            train.run(looped(3, ce, ""), cut, stop_at(stop))
     train.run(looped(3, ce, ""), cut)
     assert_same_run(whole, cut)
 
@@ -114,7 +114,7 @@ def test_sweeps_with_kept_answers_are_those_of_single_steps(tmp_path):
         results[steps] = train.run(config, tmp_path / f"of {steps}")
     for stop in (5, 17):
         with pytest.raises(Interrupted):
-            train.run(config, tmp_path / "cut", lambda step, stop=stop: step == stop)
+            train.run(config, tmp_path / "cut", stop_at(stop))
     train.run(config, tmp_path / "cut")
     assert_same_run(tmp_path / "of 3", tmp_path / "cut")
     for name, figures in results[1]["networks"].items():

@@ -15,7 +15,7 @@ from kdjax.runs import workdir
 from kdjax.system.errors import UserError
 from kdjax.training import train
 from kdjax.training.fit import Interrupted
-from tests.helpers import assert_identical, evaluated, small
+from tests.helpers import assert_identical, evaluated, small, stop_at
 from tests.training.test_run import assert_same_run, values
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -48,10 +48,12 @@ def test_members_have_the_values_of_their_labels_also_the_configs_own(order):
     assert workdir.plain(config) == before
     assert len(found.hyper) == 12
     for label, hyper in found.hyper.items():
-        axes = sweep_tables.parse(f"student@{label}")[1]
+        member = sweep_tables.parse(f"student@{label}")[1]
         soft = {part: float(value.at(np.float32(0))) for part, value in hyper.terms["soft"].items()}
-        assert soft == pytest.approx({"weight": axes["alpha"], "temperature": axes["temperature"]})
-        assert int(hyper.seed) == axes["seed"]
+        assert soft == pytest.approx(
+            {"weight": member["alpha"], "temperature": member["temperature"]}
+        )
+        assert int(hyper.seed) == member["seed"]
 
 
 def test_labels_read_back_as_what_they_were():
@@ -170,7 +172,7 @@ def whole(tmp_path_factory):
 def test_a_sweep_resumes_bit_for_bit(whole, tmp_path):
     for stop in (11, 14):
         with pytest.raises(Interrupted):
-            train.run(config(), tmp_path, lambda step, stop=stop: step == stop)
+            train.run(config(), tmp_path, stop_at(stop))
     train.run(config(), tmp_path)
     assert_same_run(whole[0], tmp_path)
 

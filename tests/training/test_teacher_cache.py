@@ -11,7 +11,7 @@ from kdjax.config import build
 from kdjax.step import step
 from kdjax.system.errors import UserError
 from kdjax.training import teacher_cache, train
-from tests.helpers import differ, small
+from tests.helpers import differ, small, stop_at
 from tests.training.test_run import values
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -111,7 +111,7 @@ def test_a_cut_run_and_a_sweep_read_them_too(tmp_path):
     train.run(config(), tmp_path / "whole")
     for stop in (6, 9):
         with pytest.raises(train.Interrupted):
-            train.run(config(), tmp_path / "cut", lambda at, stop=stop: at == stop)
+            train.run(config(), tmp_path / "cut", stop_at(stop))
     train.run(config(), tmp_path / "cut")
     assert not differ(student(tmp_path / "whole"), student(tmp_path / "cut"))
     swept = sweep.grid(config(), [("alpha", [0.5, 0.9])], 1, mode="separate")

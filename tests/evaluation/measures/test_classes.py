@@ -15,7 +15,7 @@ CASES = {
 }
 
 
-def problem(count, width, present, seed=0):
+def problem(count, width, present, *, seed=0):
     rng = np.random.default_rng(seed)
     label = rng.choice(list(present), count).astype(np.int32)
     logits = rng.normal(size=(count, width)).astype(np.float32)
@@ -28,7 +28,8 @@ def problem(count, width, present, seed=0):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_equal_scikit_learns(case, seed):
-    logits, label = problem(*case, seed=seed)
+    count, width, present = case
+    logits, label = problem(count, width, present, seed=seed)
     width = logits.shape[1]
     predicted, every = logits.argmax(axis=1), list(range(width))
     p = np.exp(logits - logits.max(axis=1, keepdims=True)).astype(np.float64)
