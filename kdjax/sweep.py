@@ -44,10 +44,10 @@ def main() -> None:
         together=flags.FLAGS.together,
     )
     from kdjax.evaluation import sweep_tables
-    from kdjax.plots import sweep_pictures
+    from kdjax.plots import sweep_figures
 
     result, directory = kdjax_main.run(swept)
-    sweep_pictures.draw(sweep_tables.write(result, directory), directory)
+    sweep_figures.draw(sweep_tables.write(result, directory), directory)
 
 
 def parse_axis(text: str) -> tuple[str, list[Any]]:

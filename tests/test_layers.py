@@ -105,6 +105,7 @@ def test_data_and_pictures_are_free_of_jax(name):
         ("tensorflow", {""}),
         ("tensorflow_datasets", {"", "data"}),
         ("matplotlib", {"", "plots"}),
+        ("jinja2", {"", "plots"}),
         ("ml_collections", {"", "config", "runs", "system", "training"}),
         ("absl", {"", "system"}),
     ],

@@ -1,25 +1,28 @@
-"""How every figure looks: legible at the width of a page, in black and white, and to readers who
-are colour-blind; and how it is written, the same bytes on every call."""
+"""How every figure looks and how it is written.
 
+Figures are legible at the width of a page, in black and white, and to readers who are
+colour-blind. The same figure is written as the same bytes on every call.
+"""
+
+import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 import matplotlib.style
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
-
-Arguments = ParamSpec("Arguments")
-Drawn = TypeVar("Drawn")
 
 WIDTH = 6.5
 """Inches, of every figure: a page between its margins."""
 FONT = "DejaVu Sans"
-"""matplotlib brings it along."""
+"""A part of matplotlib."""
 _OTHER_SCRIPTS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR"),
     *("Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "IPAGothic"),
@@ -27,7 +30,7 @@ _OTHER_SCRIPTS = (
     *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil", "Noto Sans Thai"),
     *("Nirmala UI", "Leelawadee UI", "Noto Sans", "Arial Unicode MS", "Unifont"),
 )
-"""Families that have what `FONT` lacks, where they are installed."""
+"""Families that have characters which `FONT` lacks, where they are installed."""
 TEXT = 9.0
 """Points: titles and axis labels."""
 SMALL = 8.0
@@ -69,7 +72,7 @@ _LINES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (9
 
 
 class Look(NamedTuple):
-    """What tells one of several things from the others, with colour and without."""
+    """What tells several things apart, with colour and without."""
 
     colour: str
     hatch: str
@@ -77,30 +80,38 @@ class Look(NamedTuple):
     line: Any
     """A line style as matplotlib takes it."""
 
+    def marked_line(self) -> dict[str, Any]:
+        """Arguments of `Axes.plot` for a line with markers."""
+        return {"color": self.colour, "linestyle": self.line, "marker": self.marker}
+
+    def dot(self, size: float = 6.0) -> dict[str, Any]:
+        """Arguments of `Axes.plot` for markers with a black edge, without a line."""
+        edge = {"markeredgecolor": "black", "markeredgewidth": size / 12}
+        return {"ls": "", "color": self.colour, "marker": self.marker, "markersize": size} | edge
+
 
 def look(index: int) -> Look:
     """The look of the thing in place `index`; markers and colours repeat together after 63."""
-    ways = (_COLOURS, _HATCHES, _MARKERS, _LINES)
-    return Look(*(way[index % len(way)] for way in ways))
+    kinds = (_COLOURS, _HATCHES, _MARKERS, _LINES)
+    return Look(*(kind[index % len(kind)] for kind in kinds))
 
 
-def styled(draw: Callable[Arguments, Drawn]) -> Callable[Arguments, Drawn]:
-    """Runs a function under these settings alone, whatever the reader's own matplotlibrc says."""
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """The settings of all figures alone, whatever the user's own matplotlibrc says.
 
-    @functools.wraps(draw)
-    def under_settings(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Drawn:
-        settings = {**_SETTINGS, "font.family": families()}
-        with matplotlib.style.context(["default", settings]), warnings.catch_warnings():
-            # `without_font` says it once.
-            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
-            return draw(*args, **kwargs)
-
-    return under_settings
+    As a decorator it runs a function under these settings.
+    """
+    settings = {**_SETTINGS, "font.family": families()}
+    with matplotlib.style.context(["default", settings]), warnings.catch_warnings():
+        # `without_font` reports missing characters once.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+        yield
 
 
 @functools.cache
 def families() -> list[str]:
-    """The fonts that text is drawn with: each has what those before it lack."""
+    """The fonts of text: each has characters that the fonts before it lack."""
     installed = {entry.name for entry in font_manager.fontManager.ttflist}
     return [FONT, *(name for name in _OTHER_SCRIPTS if name in installed)]
 
@@ -121,34 +132,27 @@ def without_font(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def figure(
-    height: float, rows: int = 1, columns: int = 1, **grid: Any
+    height: float, rows: int = 1, columns: int = 1, **subplots: Any
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure.
+    """An empty figure and its axes, row by row.
 
     Args:
         height: inches.
         rows: of panels.
         columns: of panels.
-        grid: what else `Figure.subplots` takes.
-
-    Returns:
-        The figure, and its axes row by row.
+        subplots: other arguments of `Figure.subplots`.
     """
-    made = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = list(np.ravel(made.subplots(rows, columns, squeeze=False, **grid)))
+    empty = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = list(np.ravel(empty.subplots(rows, columns, squeeze=False, **subplots)))
     for panel in axes:
         # matplotlib makes ticks when it draws, and then the settings are gone.
         panel.tick_params(labelsize=SMALL)
-    return made, axes
+    return empty, axes
 
 
-@styled
+@styled()
 def save(drawn: Figure, folder: Path, name: str) -> Path:
-    """Writes `<name>.png` and `<name>.svg`; the folder is made.
-
-    Returns:
-        The path of the PNG.
-    """
+    """Writes `<name>.png` and `<name>.svg`, makes their folder, and returns the PNG's path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
     drawn.savefig(path, dpi=DOTS)
@@ -157,16 +161,27 @@ def save(drawn: Figure, folder: Path, name: str) -> Path:
     return path
 
 
+def legend_beside(axes: Axes) -> None:
+    """A legend to the right of a panel."""
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, labelspacing=0.2)
+
+
+def bar_below(drawn: Figure, shades: ScalarMappable, label: str, **colorbar: Any) -> Colorbar:
+    """The bar of shades below a figure's panels; further arguments are `Figure.colorbar`'s."""
+    return drawn.colorbar(
+        shades, location="bottom", label=label, aspect=35, **{"shrink": 0.6, **colorbar}
+    )
+
+
 def sizes_of(panels: Sequence[Axes]) -> list[tuple[float, float]]:
     """Widths and heights of panels of one figure, in points, as the layout makes them now."""
     drawn = panels[0].get_figure(root=True)
-    if drawn is None:
-        raise ValueError("these panels belong to no figure")
+    assert drawn is not None
     drawn.draw_without_rendering()
     boxes = [panel.get_window_extent() for panel in panels]
     return [(box.width * 72 / drawn.dpi, box.height * 72 / drawn.dpi) for box in boxes]
 
 
 def size_of(axes: Axes) -> tuple[float, float]:
-    """Width and height of one panel, as `sizes_of` has them."""
+    """The width and height of one panel, in points, as the layout makes it now."""
     return sizes_of([axes])[0]

@@ -1,10 +1,11 @@
 """Names of stages on flags above a panel, as low as they fit without covering each other."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 
-from kdjax.plots.figures import labels, style
+from kdjax.plots.drawing import labels, style
 
 _LINE = 11.0
 """Points from one level of names to the next."""
@@ -16,7 +17,7 @@ def flag_stages(axes: Sequence[Axes], stages: Mapping[str, float]) -> None:
 
     Args:
         axes: panels one below the other; their horizontal limits must be final.
-        stages: where each begins, in ascending order; a single one is not named.
+        stages: the step at which each begins, in ascending order; a single stage is not named.
     """
     if len(stages) < 2:
         return
@@ -24,39 +25,20 @@ def flag_stages(axes: Sequence[Axes], stages: Mapping[str, float]) -> None:
         for begin in list(stages.values())[1:]:
             panel.axvline(begin, color=_COLOUR, linewidth=0.7, zorder=1)
     top = axes[0]
-    across = top.get_xaxis_transform()
     low, high = top.get_xlim()
     width, _ = style.size_of(top)
     starts = [(begin - low) / (high - low) * width for begin in stages.values()]
     ends = [start + labels.width(name) + 8 for start, name in zip(starts, stages, strict=True)]
-    found = levels(starts, ends)
+    flag_levels = levels(starts, ends)
     figure = top.get_figure(root=True)
-    if figure is not None:
-        figure.set_figheight(figure.get_figheight() + _LINE * (max(found) + 1) / 72)
-    for (name, begin), level in zip(stages.items(), found, strict=True):
+    assert figure is not None
+    figure.set_figheight(figure.get_figheight() + _LINE * (max(flag_levels) + 1) / 72)
+    at: dict[str, Any] = {"xycoords": top.get_xaxis_transform(), "textcoords": "offset points"}
+    pole = {"arrowstyle": "-", "color": _COLOUR, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
+    for (name, begin), level in zip(stages.items(), flag_levels, strict=True):
         above = 4 + _LINE * level
-        top.annotate(
-            "",
-            (begin, 1),
-            (0, above + style.SMALL),
-            xycoords=across,
-            textcoords="offset points",
-            arrowprops={
-                "arrowstyle": "-",
-                "color": _COLOUR,
-                "linewidth": 0.7,
-                "shrinkA": 0,
-                "shrinkB": 0,
-            },
-        )
-        top.annotate(
-            name,
-            (begin, 1),
-            (3, above),
-            xycoords=across,
-            textcoords="offset points",
-            fontsize=style.SMALL,
-        )
+        top.annotate("", (begin, 1), (0, above + style.SMALL), arrowprops=pole, **at)
+        top.annotate(name, (begin, 1), (3, above), fontsize=style.SMALL, **at)
 
 
 def levels(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
@@ -66,11 +48,9 @@ def levels(starts: Sequence[float], ends: Sequence[float]) -> list[int]:
         starts: of the flags, ascending; a flag's pole stands there, from the bottom up to it.
         ends: of the flags.
     """
-    found = [0] * len(starts)
+    level = [0] * len(starts)
     for place in reversed(range(len(starts))):
-        # Later flags that begin before this one ends must stay below it, with their poles.
-        hit = [
-            found[later] for later in range(place + 1, len(starts)) if starts[later] < ends[place]
-        ]
-        found[place] = max(hit, default=-1) + 1
-    return found
+        # Later flags that begin before this flag ends must stay below it, with their poles.
+        covered = [later for later in range(place + 1, len(starts)) if starts[later] < ends[place]]
+        level[place] = max((level[later] for later in covered), default=-1) + 1
+    return level

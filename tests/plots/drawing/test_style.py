@@ -1,4 +1,4 @@
-"""Files, settings and names that all figures share; and that charts stand alone."""
+"""Files, settings and fonts that all figures share; and the measure of overlaps."""
 
 import matplotlib
 import pytest
@@ -6,15 +6,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from kdjax.evaluation.records import run_labels
-from kdjax.plots.figures import accuracy, confusion, labels, style
+from kdjax.plots.drawing import style
+from kdjax.plots.figures import accuracy, confusion
 from tests.plots.figures import data
 from tests.plots.figures.drawn import assert_readable
 
 
 def test_svg_is_the_same_on_every_call_and_png_is_as_wide_as_a_page(tmp_path):
     records = [data.two_phase(), data.two_phase(workdir="other")]
-    one = style.save(accuracy.bars(records), tmp_path / "a", "bars")
-    two = style.save(accuracy.bars(records), tmp_path / "b", "bars")
+    one = style.save(accuracy.draw(records), tmp_path / "a", "bars")
+    two = style.save(accuracy.draw(records), tmp_path / "b", "bars")
     assert one == tmp_path / "a" / "bars.png"
     assert one.with_suffix(".svg").read_bytes() == two.with_suffix(".svg").read_bytes()
     assert b"<dc:date>" not in one.with_suffix(".svg").read_bytes()
@@ -24,9 +25,9 @@ def test_svg_is_the_same_on_every_call_and_png_is_as_wide_as_a_page(tmp_path):
 
 
 def test_settings_of_the_reader_change_nothing_and_stay(tmp_path):
-    plain = style.save(accuracy.bars([data.one()]), tmp_path, "plain").read_bytes()
+    plain = style.save(accuracy.draw([data.one()]), tmp_path, "plain").read_bytes()
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": "x"}):
-        changed = style.save(accuracy.bars([data.one()]), tmp_path, "changed").read_bytes()
+        changed = style.save(accuracy.draw([data.one()]), tmp_path, "changed").read_bytes()
         assert matplotlib.rcParams["font.size"] == 30
     assert changed == plain
 
@@ -53,47 +54,19 @@ def test_run_labels(workdirs, expected):
     assert run_labels([{"workdir": workdir} for workdir in workdirs]) == expected
 
 
-def test_long_names_are_broken_where_they_may_be_and_else_anywhere():
-    assert labels.wrap("generation_0+generation_1", 80) == "generation_0+\ngeneration_1"
-    assert labels.wrap("short", 80) == "short"
-    assert labels.wrap("one\ntwo", 80) == "one\ntwo"
-    narrow = labels.wrap("a" * 60, 80)
-    assert narrow.replace("\n", "") == "a" * 60
-    assert max(map(labels.width, narrow.split("\n"))) <= 80 < labels.width("a" * 60)
-    member = "student@temperature=0.5@alpha=0.25@seed=0"
-    assert labels.wrap(member, 90).replace("\n", "") == member
-    assert labels.shorten("abcdefghij", 5) == "ab…ij"
-
-
-def test_names_that_differ_stay_different():
-    names = [f"student temperature={t} alpha=0.{a}25" for t in (1, 11, 111) for a in (1, 2)]
-    for length in (5, 10, 20, 40):
-        short = labels.shorten_all(names, length)
-        assert len(set(short)) == len(names)
-    assert labels.shorten_all(["a" * 40, "b" * 40, "a" * 40], 5) == ["aa…aa", "bb…bb", "aa…aa"]
-
-
 def test_a_character_that_no_font_has_is_said_once_and_does_not_warn(tmp_path):
     record = data.two_phase()
     record["class_names"] = ["\U000f0000cat", *record["class_names"][1:]]
-    style.save(confusion.matrix(record, "peer_0"), tmp_path, "confusion")
+    style.save(confusion.draw(record, "peer_0"), tmp_path, "confusion")
     (line,) = style.without_font([record])
     assert "no font here has \U000f0000, so" in line
     assert style.without_font([data.two_phase()]) == []
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.075, "0.0750"), (5.31, "5.31"), (0, "0"), (1234.5, "1,234"), (99.95, "100.0")],
-)
-def test_three_digits(value, text):
-    assert labels.digits(value) == text
-
-
 def test_dollars_are_not_mathematics():
     record = data.record([("a$b$c", data.network("a$b$c", "s", 1))])
-    assert_readable(accuracy.bars([record]))
-    assert accuracy.bars([record]).axes[0].get_yticklabels()[0].get_parse_math() is False
+    assert_readable(accuracy.draw([record]))
+    assert accuracy.draw([record]).axes[0].get_yticklabels()[0].get_parse_math() is False
 
 
 def test_the_measure_of_overlaps_sees_them():
