@@ -59,7 +59,7 @@ def draw(
         label: the axis's, with its unit.
         cut: the axis may start above 0, where bars from 0 would look alike. Values are points then,
             because the length of a bar that does not start at 0 means nothing.
-        most: the largest possible value; the axis has no ticks beyond it.
+        most: the largest possible value, beyond which the axis does not go.
     """
     start = start_of(bars) if cut else 0.0
     places = _places(bars)
@@ -67,12 +67,13 @@ def draw(
     for bar, place in zip(bars, places, strict=True):
         look = style.look(bar.look)
         if start:
-            axes.plot(bar.value, place, **look.dot(5.5))
+            axes.plot(bar.value, place, clip_on=False, **look.dot(5.5))
         else:
             (patch,) = axes.barh(place, bar.value, thickness, color=look.colour, hatch=look.hatch)
             patch.set(edgecolor="black", linewidth=0.6)
         if bar.whisker:
-            axes.plot(bar.whisker, [place, place], "k|-", lw=1.0, markersize=6, zorder=1.5)
+            (line,) = axes.plot(bar.whisker, [place, place], "k|-", clip_on=False, zorder=1.5)
+            line.set(linewidth=1.0, markersize=6)
         at = (_GAP + 3 * bool(start), 0)
         text = axes.annotate(bar.text, (bar.high, place), at, textcoords="offset points")
         text.set(verticalalignment="center", fontsize=style.SMALL)
@@ -81,19 +82,14 @@ def draw(
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="both" if start else "x")
 
-    # The axis ends where every value has its place behind its bar.
+    # The layout leaves room for values that stand beyond the end of the axis.
     low = min(start, *(bar.low for bar in bars))
+    end = min(max(start, *(bar.high for bar in bars)), most)
+    axes.set_xlim(low, end if end > low else low + 1.0)
     room, _ = style.size_of(axes)
-    spans = [
-        (bar.high - low) * room / max(room - _GAP - 6 - labels.width(bar.text), 1) for bar in bars
-    ]
-    end = low + (max(spans) or 1.0)
-    axes.set_xlim(low, end)
     axes.xaxis.set_major_locator(MaxNLocator(max(1, int(room / _TICK)), steps=[1, 2, 2.5, 5, 10]))
     if end >= 10_000:
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    if end > most:
-        axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= most])
     axes.set_xlabel(labels.wrap(label, room, style.TEXT))
 
 

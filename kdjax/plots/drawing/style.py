@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib
 import matplotlib.style
 import numpy as np
 from matplotlib import font_manager
@@ -19,51 +20,21 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 
+_FILE = Path(__file__).with_name("kdjax.mplstyle")
+_SETTINGS = dict[str, Any](
+    matplotlib.rc_params_from_file(_FILE, use_default_template=False).items()
+)
 WIDTH = 6.5
 """Inches, of every figure: a page between its margins."""
-FONT = "DejaVu Sans"
-"""A part of matplotlib."""
-_OTHER_SCRIPTS = (
-    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR"),
-    *("Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "IPAGothic"),
-    *("PingFang SC", "Hiragino Sans", "Microsoft YaHei", "MS Gothic", "Malgun Gothic"),
-    *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil", "Noto Sans Thai"),
-    *("Nirmala UI", "Leelawadee UI", "Noto Sans", "Arial Unicode MS", "Unifont"),
-)
-"""Families that have characters which `FONT` lacks, where they are installed."""
-TEXT = 9.0
+TEXT: float = _SETTINGS["font.size"]
 """Points: titles and axis labels."""
-SMALL = 8.0
+SMALL: float = _SETTINGS["legend.fontsize"]
 """Points: ticks, legends and values; nothing is smaller."""
 DOTS = 200
 """Per inch, in a PNG."""
 SEQUENTIAL = "cividis"
 """The map of magnitudes: its lightness rises evenly, so that grey shows the same order."""
 
-_SETTINGS: Mapping[str, Any] = {
-    "font.size": TEXT,
-    "axes.titlesize": TEXT,
-    "axes.titlelocation": "left",
-    "axes.labelsize": TEXT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.formatter.useoffset": False,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "legend.fontsize": SMALL,
-    "legend.frameon": False,
-    "grid.color": "0.88",
-    "grid.linewidth": 0.6,
-    "figure.constrained_layout.h_pad": 0.07,
-    "figure.constrained_layout.w_pad": 0.07,
-    "hatch.linewidth": 0.6,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 4.5,
-    # Names of classes may hold dollar signs.
-    "text.parse_math": False,
-    "svg.hashsalt": "kdjax",
-}
 # Okabe and Ito, without the yellow, which is too light for lines.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
 _HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "+++", "ooo")
@@ -113,7 +84,7 @@ def styled() -> Iterator[None]:
 def families() -> list[str]:
     """The fonts of text: each has characters that the fonts before it lack."""
     installed = {entry.name for entry in font_manager.fontManager.ttflist}
-    return [FONT, *(name for name in _OTHER_SCRIPTS if name in installed)]
+    return [name for name in _SETTINGS["font.family"] if name in installed]
 
 
 def without_font(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -173,15 +144,10 @@ def bar_below(drawn: Figure, shades: ScalarMappable, label: str, **colorbar: Any
     )
 
 
-def sizes_of(panels: Sequence[Axes]) -> list[tuple[float, float]]:
-    """Widths and heights of panels of one figure, in points, as the layout makes them now."""
-    drawn = panels[0].get_figure(root=True)
+def size_of(axes: Axes) -> tuple[float, float]:
+    """The width and height of a panel, in points, as the layout makes it now."""
+    drawn = axes.get_figure(root=True)
     assert drawn is not None
     drawn.draw_without_rendering()
-    boxes = [panel.get_window_extent() for panel in panels]
-    return [(box.width * 72 / drawn.dpi, box.height * 72 / drawn.dpi) for box in boxes]
-
-
-def size_of(axes: Axes) -> tuple[float, float]:
-    """The width and height of one panel, in points, as the layout makes it now."""
-    return sizes_of([axes])[0]
+    box = axes.get_window_extent()
+    return box.width * 72 / drawn.dpi, box.height * 72 / drawn.dpi

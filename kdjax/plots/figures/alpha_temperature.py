@@ -63,13 +63,12 @@ def draw(trials: Sequence[Mapping[str, float]], *, split: str) -> Figure | None:
     """
     if not trials:
         return None
-    alphas, temperatures = (sorted({trial[axis] for trial in trials}) for axis in _AXES)
+    alphas, rows = np.unique([trial["alpha"] for trial in trials], return_inverse=True)
+    temperatures, columns = np.unique([t["temperature"] for t in trials], return_inverse=True)
     counts = np.zeros((len(alphas), len(temperatures)))
     sums = np.zeros_like(counts)
-    for trial in trials:
-        cell = alphas.index(trial["alpha"]), temperatures.index(trial["temperature"])
-        counts[cell] += 1
-        sums[cell] += 100 * trial["accuracy"]
+    np.add.at(counts, (rows, columns), 1)
+    np.add.at(sums, (rows, columns), [100 * trial["accuracy"] for trial in trials])
     means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
     tried = counts[counts > 0]
     uneven = tried.min() < tried.max()

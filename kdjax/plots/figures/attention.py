@@ -142,7 +142,7 @@ def _in_words(answer: Answer, room: float) -> str:
 
 def _show(axes: Axes, image: np.ndarray, text: str, attention: np.ndarray | None = None) -> None:
     """An image with a text below, and a map over all of it, each at its own resolution."""
-    shown = axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1)
+    shown = axes.imshow(image, cmap="gray", vmin=0, vmax=1)
     if attention is not None:
         norm = Normalize(0, float(attention.max()) or 1.0)
         over = axes.imshow(attention, style.SEQUENTIAL, norm, extent=shown.get_extent(), alpha=0.5)

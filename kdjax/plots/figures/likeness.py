@@ -32,41 +32,29 @@ def draw(record: Record) -> Figure | None:
     groups = [rows for rows in histories(record) if all(map(_is_compared, rows))]
     if not groups:
         return None
-    rows = [
-        (group, row, len(history) - 1 - place)
-        for group, history in enumerate(groups)
-        for place, row in enumerate(history)
-    ]
-    features = all(row.figures["teacher"]["cosine"] is not None for _, row, _ in rows)
+    features = all(row.figures["teacher"]["cosine"] is not None for rows in groups for row in rows)
     cosine, vectors = ("cosine", "features") if features else ("logit_cosine", "logits")
     entropy = "Binary cross-entropy" if record["multi_label"] else "Cross-entropy"
-    measures = {
-        "KL divergence from the teacher (nats)": [
-            row.figures["teacher"]["kl"] for _, row, _ in rows
-        ],
-        f"{entropy} with the labels (nats)": [row.figures["loss"] for _, row, _ in rows],
-        f"Cosine with the teacher's {vectors}": [
-            row.figures["teacher"][cosine] for _, row, _ in rows
-        ],
+    labels = {
+        "kl": "KL divergence from the teacher (nats)",
+        "loss": f"{entropy} with the labels (nats)",
+        cosine: f"Cosine with the teacher's {vectors}",
     }
-    panels = [
-        [
-            Bar(row.label, value, digits(value) if "nats" in label else f"{value:.4f}", group, look)
-            for (group, row, look), value in zip(rows, values, strict=True)
-        ]
-        for label, values in measures.items()
-    ]
-    figure, axes = style.figure(bars.height(panels[0]) + 0.3, 1, len(panels), sharey=True)
-    for panel, label, values in zip(axes, measures, panels, strict=True):
-        bars.draw(panel, values, label=label, cut=label.startswith("Cosine"))
+    panels: dict[str, list[Bar]] = {key: [] for key in labels}
+    for group, rows in enumerate(groups):
+        for place, row in enumerate(rows):
+            measures = {**row.figures, **row.figures["teacher"]}
+            for key, panel in panels.items():
+                text = f"{measures[key]:.4f}" if key == cosine else digits(measures[key])
+                panel.append(Bar(row.label, measures[key], text, group, len(rows) - 1 - place))
+    figure, axes = style.figure(bars.height(panels["kl"]) + 0.3, 1, len(panels), sharey=True)
+    for panel_axes, (key, panel) in zip(axes, panels.items(), strict=True):
+        bars.draw(panel_axes, panel, label=labels[key], cut=key == cosine)
     return figure
 
 
 def _is_compared(row: Row) -> bool:
     """Whether a network was compared with a teacher, on logits that are numbers."""
-    teacher = row.figures["teacher"]
-    return bool(teacher) and None not in (
-        row.figures["loss"],
-        teacher["kl"],
-        teacher["logit_cosine"],
-    )
+    teacher = row.figures["teacher"] or {}
+    measures = row.figures["loss"], teacher.get("kl"), teacher.get("logit_cosine")
+    return None not in measures

@@ -65,10 +65,9 @@ def draw(rows: Rows) -> Figure | None:
         _draw_panel(panel_axes, panel)
     axes[-1].set_xlabel("Optimiser step")
     axes[-1].set_xlim(0, 1.02 * rows[-1]["step"])
-    sizes = style.sizes_of(axes)
-    for panel_axes, panel, (_, height) in zip(axes, drawn, sizes, strict=True):
-        panel_axes.set_ylabel(labels.wrap(panel.label, height, style.TEXT))
-    width, _ = sizes[-1]
+    for panel_axes, panel in zip(axes, drawn, strict=True):
+        labels.name_vertical(panel_axes, panel.label)
+    width, _ = style.size_of(axes[-1])
     axes[-1].xaxis.set_major_locator(MaxNLocator(max(2, int(width / 45))))
     axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
     flags.flag_stages(axes, log_lines.stage_starts(rows))
