@@ -47,11 +47,11 @@ def main() -> None:
         together=flags.FLAGS.together,
     )
     from kdjax.evaluation import sweep_summary, sweep_tables
-    from kdjax.plots import sweep_pictures
+    from kdjax.plots import sweep_figures
 
     result, directory = kdjax_main.run(swept)
     settings = sweep_tables.write(result, directory)
-    sweep_pictures.draw(settings, directory)
+    sweep_figures.draw(settings, directory)
     if sentence := sweep_summary.sentence(settings, result):
         print(sentence)
 

@@ -40,7 +40,7 @@ def test_help_lists_the_commands():
     "arguments",
     [
         ["-m", "kdjax.step.predict", "image.png"],
-        ["-m", "kdjax.plots.figures.style"],
+        ["-m", "kdjax.plots.drawing.style"],
         ["-m", "kdjax.data", "--help"],
         ["-mkdjax.losses.hard"],
     ],

@@ -128,6 +128,7 @@ print(sorted({{"jax", "tensorflow"}} & set(sys.modules)))
         ("tensorflow", {""}),
         ("tensorflow_datasets", {"", "data"}),
         ("matplotlib", {"", "plots"}),
+        ("jinja2", {"", "plots"}),
         ("ml_collections", {"", "config", "runs", "system", "training"}),
         ("absl", {"", "system"}),
     ],

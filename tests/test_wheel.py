@@ -43,7 +43,8 @@ def installed(tmp_path_factory):
 
 
 def files(folder):
-    return {path.relative_to(folder) for path in folder.rglob("*.py")}
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return {path.relative_to(folder) for path in paths}
 
 
 def test_it_holds_every_file_of_kdjax_and_configs_and_no_other(installed):

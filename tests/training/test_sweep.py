@@ -10,7 +10,7 @@ from configs import assistants, dml, kd, two_phase
 from kdjax import sweep
 from kdjax.config import build
 from kdjax.evaluation import statistics, sweep_tables
-from kdjax.plots import sweep_pictures
+from kdjax.plots import sweep_figures
 from kdjax.runs import workdir
 from kdjax.system.errors import UserError
 from kdjax.training import train
@@ -260,16 +260,16 @@ def test_axes_are_drawn_for_each_network(tmp_path, capsys):
         for t in (1.0, 4.0)
     ]
     found.append(setting("baseline", {}, [91.0]))
-    sweep_pictures.draw(found, tmp_path / "two")
+    sweep_figures.draw(found, tmp_path / "two")
     names = [f"{kind}-peer_{i}.png" for i in (0, 1) for kind in ("accuracy", "alpha-temperature")]
     assert {path.name for path in (tmp_path / "two").glob("*.png")} == set(names)
     assert all((tmp_path / "two" / name).stat().st_size > 5000 for name in names)
     # Over one axis, or two others, there are lines alone.
     for axis in ("alpha", "beta"):
         one = [setting("student", {axis: value}, []) for value in (0.1, 0.9)]
-        sweep_pictures.draw(one, tmp_path / axis)
+        sweep_figures.draw(one, tmp_path / axis)
         assert [path.name for path in (tmp_path / axis).glob("*.png")] == ["accuracy-student.png"]
-    sweep_pictures.draw([setting("student", {}, [90.0])], tmp_path / "none")
+    sweep_figures.draw([setting("student", {}, [90.0])], tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
