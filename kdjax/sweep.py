@@ -10,18 +10,13 @@ baseline, writes `sweep.json` and `sweep.csv`, and with matplotlib draws accurac
 two, and the heat map of a grid over alpha and temperature.
 """
 
-import copy
-import itertools
 import math
 import re
-from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict
 
 from kdjax import main as kdjax_main
-from kdjax.system import cli, config_file
+from kdjax.system import cli
 from kdjax.system.errors import UserError
 
 
@@ -39,13 +34,14 @@ def main() -> None:
     """Trains, prints and writes."""
     config = cli.config_value()
     axes = [parse_axis(text) for text in flags.FLAGS.axis]
-    swept = grid(
-        config,
-        axes,
-        flags.FLAGS.seeds,
-        mode=flags.FLAGS.mode,
-        together=flags.FLAGS.together,
+    from kdjax.config import build, grid
+
+    swept = grid.make(
+        config, axes, flags.FLAGS.seeds, mode=flags.FLAGS.mode, together=flags.FLAGS.together
     )
+    # Checked ahead of the workdir, which may be another sweep's.
+    for member in grid.read(swept):
+        build.check(member.config)
     from kdjax.evaluation import sweep_summary, sweep_tables
     from kdjax.plots import sweep_figures
 
@@ -79,98 +75,6 @@ def _number(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def grid(
-    config: ConfigDict,
-    axes: Sequence[tuple[str, Sequence[float | str]]],
-    seeds: int,
-    *,
-    mode: str = "auto",
-    together: int = 0,
-) -> ConfigDict:
-    """A config with every combination of the axes' values, each with every seed, as its members.
-
-    Args:
-        config: of one run.
-        axes: keys and their values.
-        seeds: how many, from the config's on.
-        mode: "separate" (a call of the compiled step for each member), "vmap" (one computation over
-            a further axis), or "auto", which chooses by device.
-        together: how many members one call trains with "vmap"; 0 for all of them.
-
-    Raises:
-        UserError: the config has no such key, or takes no such value.
-    """
-    from kdjax.config import build, build_sweep, effects
-    from kdjax.runs import workdir
-
-    plain = workdir.flatten(workdir.plain(config))
-
-    def changes(values: list[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
-        """What differs from the config where these keys have these values, by dotted key."""
-        # Deep, or they would share the references through which a key reaches others.
-        one = copy.deepcopy(config)
-        for key, value in values:
-            set_value(one, key, value)
-        theirs = workdir.flatten(workdir.plain(one))
-        return tuple((key, value) for key, value in theirs.items() if plain.get(key) != value)
-
-    keys = [key for key, _ in axes]
-    if len(set(keys)) < len(keys):
-        raise UserError(f"--axis: {', '.join(keys)}: every key once, with all its values")
-    idle = effects.unread(config, keys)
-    for key in keys:
-        if key in idle or key in effects.READ_BY_NAME:
-            raise UserError(f"--axis={key}=...: it reaches no hyper-parameter of a stage")
-    members = []
-    for point in itertools.product(*(values for _, values in axes)):
-        for seed in range(config.seed, config.seed + seeds):
-            named = [*zip(keys, point, strict=True), ("seed", seed)]
-            labels = tuple(f"{key}={_short(value)}" for key, value in named)
-            members.append((labels, changes(named)))
-    swept = copy.deepcopy(config)
-    with swept.unlocked():
-        swept.sweep = ConfigDict(dict(members=tuple(members), mode=mode, together=together))
-    # Ahead of a workdir, which may be another sweep's.
-    for member in build_sweep.read(swept):
-        build.check(member.config)
-    return swept
-
-
-def _short(value: float | str) -> str:
-    """A value that reads back as itself; a number without a fraction where it has none."""
-    if isinstance(value, str):
-        return value.replace(" ", "")
-    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-
-
-def set_value(config: ConfigDict, key: str, value: float | str) -> None:
-    """Sets a dotted key, as `--config.KEY=VALUE` does.
-
-    Raises:
-        UserError: there is none, or it is of another type.
-    """
-    try:
-        config_file.require_key(config, key)
-    except UserError as error:
-        raise UserError(f"--axis={key}=...: {error}") from error
-    *path, last = key.split(".")
-    holder = config
-    for part in path:
-        holder = holder[part]
-    present = holder[last]
-    if holder.get_type(last) is config_file.Formula:
-        holder[last] = value
-        return
-    if not isinstance(present, int | float) or isinstance(present, bool):
-        kind = type(present).__name__
-        raise UserError(f"--axis={key}=...: config.{key} is of type {kind}, which is no number")
-    if isinstance(value, str):
-        raise UserError(f"--axis={key}=...: config.{key} takes numbers, not {value!r}")
-    if isinstance(present, int) and value != int(value):
-        raise UserError(f"--axis={key}=...: config.{key} takes whole numbers, not {value:g}")
-    holder[last] = type(present)(value)
 
 
 if __name__ == "__main__":

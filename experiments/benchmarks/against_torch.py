@@ -21,6 +21,7 @@ from absl import flags
 from experiments import records
 from experiments.benchmarks import ours, turns
 from experiments.benchmarks.turns import Steps
+from kdjax.config.grid import make as make_grid
 from kdjax.system import cli, progress
 
 CASES = ("soft", "large", "mutual", "grid", "inference", "parts")
@@ -120,7 +121,6 @@ MODELS = {
 def kdjax_sides(case: str) -> dict[str, ours.Work]:
     """Every piece of work of a case in kdjax, by name."""
     from configs import dml
-    from kdjax import sweep
 
     if case == "mutual":
         config = dml.get_config("mnist,baseline=0")
@@ -136,7 +136,7 @@ def kdjax_sides(case: str) -> dict[str, ours.Work]:
         }
     config = ours.taught(teacher, student)
     if case == "grid":
-        config = sweep.grid(config, ours.AXES, 1)
+        config = make_grid(config, ours.AXES, 1)
     return {case: ours.training(config)}
 
 

@@ -18,6 +18,7 @@ from absl import flags
 
 from experiments import records
 from experiments.benchmarks import ours, turns
+from kdjax.config.grid import make as make_grid
 from kdjax.system import cli, progress
 
 CASES = ("cache", "peers", "members", "variance", "calls")
@@ -88,11 +89,10 @@ def peers() -> dict[str, ours.Work]:
 
 def members() -> dict[str, ours.Work]:
     """One member's step, and that of eight in every mode."""
-    from kdjax import sweep
 
     work = {"1": ours.training(ours.taught())}
     for mode in ("separate", "vmap"):
-        work[f"8 {mode}"] = ours.training(sweep.grid(ours.taught(), ours.AXES, 1, mode=mode))
+        work[f"8 {mode}"] = ours.training(make_grid(ours.taught(), ours.AXES, 1, mode=mode))
     return work
 
 

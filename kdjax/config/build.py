@@ -4,7 +4,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from kdjax.config import build_data, build_sweep, build_terms, formulas, ranges, wiring
+from kdjax.config import build_data, build_terms, formulas, grid, ranges, wiring
 from kdjax.config.plan import Plan, Restored, Stage
 from kdjax.data.types import DataSet
 from kdjax.models import linen
@@ -26,7 +26,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     Raises:
         UserError: a value out of its range, or a name that is not there.
     """
-    members = build_sweep.read(config)
+    members = grid.read(config)
     for checked in (config, *(member.config for member in members)):
         check(checked)
     data = build_data.load_data(config)
@@ -43,7 +43,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
             name: [_stage(member.config, name, data, devices) for member in members]
             for name in config.stage_order
         }
-        stages = build_sweep.expand(stages, members, of_members, config)
+        stages = grid.expand(stages, members, of_members, config)
     return Plan(
         data=data,
         stages=stages,

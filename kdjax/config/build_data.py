@@ -1,4 +1,4 @@
-"""What a config's `data` means: the images, their splits, and what they look like to a network."""
+"""From a config's `data` to a data set: its images, splits, and their normalisation."""
 
 import functools
 from collections.abc import Callable
@@ -16,20 +16,20 @@ from kdjax.system import discover, runtime
 from kdjax.system.errors import UserError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation of ImageNet's training images, by channel, in [0, 1]."""
+"""Mean and standard deviation of ImageNet's training images, by channel, in [0, 1]."""
 
 
 def load_data(config: ConfigDict) -> DataSet:
     """The data set, split.
 
     Raises:
-        UserError: it is unknown, not prepared, or does not fit what the config says of it.
+        UserError: it is unknown, not prepared, or does not fit the config.
     """
     return split(source(config.data.name)(request(config.data)), config.data)
 
 
 def split(raw: Raw, data: ConfigDict) -> DataSet:
-    """The splits that a config's `data` asks for."""
+    """The training, validation and test splits of a source's images."""
     return splits.prepare(
         raw,
         seed=data.seed,
@@ -43,19 +43,19 @@ def other_set(data: ConfigDict, path: str, own: DataSet) -> DataSet:
     """All images of another labelled set, as the split `all`, labelled by the classes of `own`.
 
     Args:
-        data: a run's `data`, which says what images look like.
+        data: `config.data` of the run, for the images' size and channels.
         path: class folders, a zip or a tar of them, or IDX files; where `own` has attributes, a
             folder with images and an attribute file.
-        own: the run's.
+        own: the run's data set.
 
     Raises:
         UserError: the set has a class that the run does not have, or lacks an attribute.
     """
-    wanted = request(data)._replace(path=path)
+    at_path = request(data)._replace(path=path)
     if own.attributes:
-        raw, known = attributes.read(wanted), own.attributes
+        raw, known = attributes.read(at_path), own.attributes
     else:
-        raw, known = folder.read(wanted, training=False), own.class_names
+        raw, known = folder.read(at_path, training=False), own.class_names
     parts = [raw.parts[name] for name in ("train", "validation", "test") if name in raw.parts]
     every = functools.reduce(Split.join, parts)
     present = raw.class_names
@@ -77,10 +77,10 @@ def other_set(data: ConfigDict, path: str, own: DataSet) -> DataSet:
 
 
 def source(name: str) -> Callable[[Request], Raw]:
-    """How the data set of a name is read: `tfds/<name>` is any that TFDS has.
+    """The function that reads a data set; `tfds/<name>` is any data set of TFDS.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: there is no data set of that name.
     """
     if name.startswith("tfds/"):
         return tfds_source.reader(name.removeprefix("tfds/"), own=folder.read)
@@ -88,13 +88,13 @@ def source(name: str) -> Callable[[Request], Raw]:
 
 
 def request(data: ConfigDict) -> Request:
-    """What a config's `data` asks of its source."""
+    """The request to a data source: where its images are, their size and channels."""
     channels = len(normalisation(data)[0])
     return Request(data.data_dir, data.path, data.size, channels, data.crop)
 
 
 def normalisation(data: ConfigDict) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel, as many as the images are to have."""
+    """Mean and standard deviation of each channel; their number is that of the images' channels."""
     channels = len(data.mean)
     kinds = {
         "dataset": (tuple(data.mean), tuple(data.std)),
@@ -105,7 +105,7 @@ def normalisation(data: ConfigDict) -> tuple[tuple[float, ...], tuple[float, ...
 
 
 def appearance(data: ConfigDict) -> dict[str, Any]:
-    """What images look like to a network, by the keys of the config that say so."""
+    """The values of the config that decide what images look like to a network, by their keys."""
     mean, std = normalisation(data)
     keys = ("name", "size", "crop")
     return {**{f"data.{k}": data[k] for k in keys}, "data.mean": mean, "data.std": std}
@@ -135,17 +135,17 @@ def require_room(data: ConfigDict, batch_size: int) -> None:
 
 
 def views(config: ConfigDict) -> int:
-    """How many views of an image take turns; 0: every epoch has its own.
+    """The number of views per image, used in rotation; 0 for a new view in every epoch.
 
     Raises:
-        UserError: teachers' answers are to be kept, and views do not come again.
+        UserError: the teachers' outputs cannot be cached, because views do not come again.
     """
     if not config.teacher_cache:
         return config.data.views
     values = config.data.augment
     if values.mixup or values.cutmix:
         raise UserError(
-            "config.teacher_cache: mixed images depend on the batch, so that answers to them "
+            "config.teacher_cache: mixed images depend on the batch, so that outputs on them "
             "cannot be kept; set config.data.augment.mixup and cutmix to 0"
         )
     if not augment.varies(**values):
@@ -153,6 +153,6 @@ def views(config: ConfigDict) -> int:
     if not config.data.views:
         raise UserError(
             "config.teacher_cache needs views that come again: set config.data.views, as 4, or "
-            "switch off what config.data.augment has on"
+            "switch off the transforms of config.data.augment"
         )
     return config.data.views

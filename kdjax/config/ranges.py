@@ -17,10 +17,10 @@ LARGEST_NUMBER = 3.4e38
 
 
 def check(config: ConfigDict) -> None:
-    """Every value that has a range.
+    """Checks every value that has a range; formulas are checked by `kdjax.config.formulas`.
 
     Raises:
-        UserError: the first one that is out of it.
+        UserError: the first value that is out of its range.
     """
     # Top-level keys first, since others follow them.
     for key, value in sorted(leaves(config), key=lambda leaf: leaf[0].count(".")):
@@ -55,10 +55,10 @@ def check(config: ConfigDict) -> None:
 
 
 def check_data(data: ConfigDict) -> None:
-    """Every value of a config's `data`.
+    """Checks every value of a config's `data`.
 
     Raises:
-        UserError: the first one that is out of its range.
+        UserError: the first value that is out of its range.
     """
     require(0 < data.fraction <= 1, "data.fraction", data.fraction, "in (0, 1]")
     _within("data.validation", data.validation, 0, 0.9, open_end=True)
@@ -118,12 +118,12 @@ def _check_stage(config: ConfigDict, key: str, stage: ConfigDict) -> None:
 
 
 def source(config: ConfigDict, stage: str, field: str) -> str:
-    """The dotted key that sets a stage's field: the top level's, where the stage's follows that.
+    """The dotted key that sets a stage's field: the top level's key, if the stage's follows it.
 
     Args:
         config: of the whole run.
-        stage: such as `stages.student`.
-        field: that both have, such as `epochs`.
+        stage: the stage's key, such as `stages.student`.
+        field: a key of both, such as `epochs`.
     """
     trial = copy.deepcopy(config)
     trial[field] += 1
@@ -142,7 +142,7 @@ def leaves(tree: ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _check_number(key: str, value: object) -> None:
-    """That the machine's numbers can hold it; seeds are unsigned, and checked where others are."""
+    """Makes sure that int32 or float32 can hold a number; seeds, which are unsigned, come later."""
     if isinstance(value, list | tuple):
         for item in value:
             _check_number(key, item)
@@ -173,7 +173,7 @@ def require(holds: bool, key: str, value: object, what: str) -> None:
     """Makes sure that a condition holds.
 
     Raises:
-        UserError: it does not: `config.<key>` is this value, and must be `what`.
+        UserError: it does not; says that `config.<key>` is `value`, and must be `what`.
     """
     if not holds:
         raise UserError(f"config.{key} is {value}; it must be {what}")

@@ -60,11 +60,11 @@ Shapes = Mapping[str, tuple[NetState, Outputs]]
 
 def _check_order(stages: Sequence[Stage], restored: Sequence[str]) -> None:
     """Makes sure that networks that a stage reads or starts from are trained before it."""
-    there = dict.fromkeys(restored, "")
+    trained_by = dict.fromkeys(restored, "")
     for stage in stages:
-        names = f"there by then: {', '.join(sorted(there)) or 'none'}"
+        names = f"networks so far: {', '.join(sorted(trained_by)) or 'none'}"
         for name in stage.code.frozen:
-            if name not in there:
+            if name not in trained_by:
                 raise UserError(
                     f"stage {stage.name!r} reads network {name!r}, which no earlier stage trains; "
                     f"{names}. One from another run: --config.networks.{name}.workdir=DIR"
@@ -73,19 +73,19 @@ def _check_order(stages: Sequence[Stage], restored: Sequence[str]) -> None:
             if name not in stage.code.trained:
                 what = f"trained network in init_from of stage {stage.name!r}"
                 raise unknown(what, name, stage.code.trained)
-            if start not in there:
+            if start not in trained_by:
                 raise UserError(
                     f"stage {stage.name!r} starts {name!r} from {start!r}, which no earlier stage "
                     f"trains; {names}"
                 )
         for name in stage.code.trained:
-            if name in there and name not in stage.init_from:
-                before = f"stage {there[name]!r}" if there[name] else "another run"
+            if name in trained_by and name not in stage.init_from:
+                before = f"stage {trained_by[name]!r}" if trained_by[name] else "another run"
                 raise UserError(
                     f"stage {stage.name!r} trains {name!r}, which {before} has trained already: "
                     f"init_from={{{name!r}: {name!r}}} goes on from there"
                 )
-            there[name] = stage.name
+            trained_by[name] = stage.name
 
 
 def _trace(
@@ -104,7 +104,7 @@ def _trace(
             )
     except (ValueError, TypeError, ZeroDivisionError) as error:
         if not errors.own_frames(error) and discover.is_own(model):
-            # Its own code ran well; what it returned is wrong.
+            # The user's code ran to its end, but returned a wrong result.
             misfit = f"{errors.place(discover.model(model))}: {misfit}"
         raise UserError(f"{misfit}: {' '.join(str(error).split())[:200]}") from error
     if 0 in [leaf.size for leaf in jax.tree.leaves(outputs.features)]:
@@ -143,7 +143,7 @@ def _check_terms(
     mask = jax.ShapeDtypeStruct((2,), jnp.float32)
     parts: Any = image, label, index, mask
     batch = Batch(*parts)
-    outputs = {name: made for name, (_, made) in shapes.items()}
+    outputs = {name: network_outputs for name, (_, network_outputs) in shapes.items()}
     code = stage.code
     params: dict[str, PyTree] = {name: shapes[name][0].params for name in code.trained}
     for name, term in code.terms.items():
@@ -159,7 +159,7 @@ def _check_terms(
                 functools.partial(_value, term, code.training_set), batch, outputs, params, hyper
             )
         except KeyError as error:
-            raise UserError(f"{where} needs {error}, which is not there") from error
+            raise UserError(f"{where} needs {error}, which does not exist") from error
         except (ValueError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{where} does not fit: {reason}") from error

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from configs import dml, kd
-from kdjax import sweep
+from kdjax.config.grid import make as make_grid
 from kdjax.system import runtime
 from kdjax.training import train
 from tests.helpers import small
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("st
 def scheduled_grid():
     config = small(kd, "digits,baseline=0")
     config.temperature = "linear(4, 1, finish=3)"
-    return sweep.grid(config, [("alpha", [0.1, 0.9])], 2)
+    return make_grid(config, [("alpha", [0.1, 0.9])], 2)
 
 
 def scheduled_peers():

@@ -234,7 +234,7 @@ def test_a_chain_that_loops_is_refused():
     assert "stage 'assistant_0' reads network 'student', which no earlier stage trains" in str(
         error.value
     )
-    assert "there by then: teacher" in str(error.value)
+    assert "networks so far: teacher" in str(error.value)
     config = assistants.get_config("digits,baseline=0")
     config.stage_order = ("teacher", "student", "assistant_0")
     with pytest.raises(UserError, match="reads network 'assistant_0', which no earlier stage"):

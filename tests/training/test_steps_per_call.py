@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from configs import ce, kd
-from kdjax import sweep
 from kdjax.config import build
+from kdjax.config.grid import make as make_grid
 from kdjax.system.errors import UserError
 from kdjax.training import train
 from kdjax.training.fit import Interrupted
@@ -59,7 +59,7 @@ def test_a_run_resumes_exactly_and_logs_at_the_same_steps(tmp_path):
 
 def test_a_sweep_goes_on_as_it_began_on_another_machine(monkeypatch):
     """`auto` is a call for each member on a CPU, and one computation elsewhere."""
-    grid = sweep.grid(looped(1), [("alpha", [0.1, 0.9])], 1)
+    grid = make_grid(looped(1), [("alpha", [0.1, 0.9])], 1)
 
     def way(stage):
         return stage.code.swept.vmap, stage.code.swept.together
@@ -77,7 +77,7 @@ def test_a_sweep_goes_on_as_it_began_on_another_machine(monkeypatch):
 def test_what_stands_against_it_is_told(tmp_path):
     streamed = looped(2)
     streamed.data.input = "streaming"
-    grouped = sweep.grid(looped(2), [("alpha", [0.1, 0.9])], 1, mode="separate")
+    grouped = make_grid(looped(2), [("alpha", [0.1, 0.9])], 1, mode="separate")
     for config, words in (
         (streamed, "streamed"),
         (grouped, "groups"),
@@ -97,7 +97,7 @@ def test_too_little_memory_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "fit", full)
     with pytest.raises(UserError, match="lower config.batch_size$"):
         train.run(looped(1), tmp_path / "one")
-    grid = sweep.grid(looped(1), [("alpha", [0.1, 0.9])], 1)
+    grid = make_grid(looped(1), [("alpha", [0.1, 0.9])], 1)
     with pytest.raises(UserError, match="batch_size, or of a sweep --together$"):
         train.run(grid, tmp_path / "grid")
 
@@ -110,7 +110,7 @@ def test_sweeps_with_kept_answers_are_those_of_single_steps(tmp_path):
         config = looped(steps)
         config.teacher_cache, config.data.augment.pad = True, 0
         config.data.data_dir = str(tmp_path / "data")
-        config = sweep.grid(config, [("alpha", [0.1, 0.9])], 1, mode="vmap")
+        config = make_grid(config, [("alpha", [0.1, 0.9])], 1, mode="vmap")
         results[steps] = train.run(config, tmp_path / f"of {steps}")
     for stop in (5, 17):
         with pytest.raises(Interrupted):

@@ -9,6 +9,8 @@ import pytest
 from configs import assistants, dml, kd, two_phase
 from kdjax import sweep
 from kdjax.config import build
+from kdjax.config.grid import make as make_grid
+from kdjax.config.grid import read as read_members
 from kdjax.evaluation import statistics, sweep_tables
 from kdjax.plots import sweep_figures
 from kdjax.runs import workdir
@@ -22,7 +24,7 @@ pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("st
 
 
 def plan(make, axes, seeds=1, argument="digits"):
-    config = sweep.grid(small(make, argument), axes, seeds)
+    config = make_grid(small(make, argument), axes, seeds)
     return {stage.name: stage for stage in build.plan(config, devices=1).stages}
 
 
@@ -44,7 +46,7 @@ def test_members_have_the_values_of_their_labels_also_the_configs_own(order):
     config = small(kd, "digits,baseline=0")
     before = workdir.plain(config)
     axes = [("alpha", [0.5, 0.9]), ("temperature", list(order))]
-    found = build.plan(sweep.grid(config, axes, 2), devices=1).stages[1]
+    found = build.plan(make_grid(config, axes, 2), devices=1).stages[1]
     assert workdir.plain(config) == before
     assert len(found.hyper) == 12
     for label, hyper in found.hyper.items():
@@ -59,7 +61,7 @@ def test_members_have_the_values_of_their_labels_also_the_configs_own(order):
 def test_labels_read_back_as_what_they_were():
     config = small(kd, "digits,baseline=0")
     config.seed = 1_234_567
-    swept = sweep.grid(config, [("alpha", [0.123456789, 0.5])], 1)
+    swept = make_grid(config, [("alpha", [0.123456789, 0.5])], 1)
     axes = [sweep_tables.parse("student@" + "@".join(one))[1] for one, _ in swept.sweep.members]
     assert axes == [{"alpha": alpha, "seed": 1_234_567} for alpha in (0.123456789, 0.5)]
 
@@ -126,7 +128,7 @@ def test_refused_in_one_line(make, axes, message):
     ],
 )
 def test_another_sweep_is_refused_naming_its_axes(tmp_path, there, here, message):
-    made = [small(kd) if axes is None else sweep.grid(small(kd), axes, 1) for axes in (there, here)]
+    made = [small(kd) if axes is None else make_grid(small(kd), axes, 1) for axes in (there, here)]
     workdir.open_for(made[0], tmp_path)
     assert workdir.require_same(made[0], tmp_path) == {}
     with pytest.raises(UserError) as error:
@@ -138,9 +140,10 @@ def test_another_sweep_is_refused_naming_its_axes(tmp_path, there, here, message
 
 
 @pytest.mark.parametrize("axis", [("alpha", [0.1, 2.0]), ("batch_size", [32.0, 64.0])])
-def test_bad_axes_are_refused_ahead_of_the_workdir(axis):
+def test_bad_axes_are_refused_before_data_is_read(axis):
+    swept = make_grid(small(kd), [axis], 1)
     with pytest.raises(UserError, match="alpha is 2; it must|members can differ"):
-        sweep.grid(small(kd), [axis], 1)
+        [build.check(member.config) for member in read_members(swept)]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_axes_that_are_none(text):
 def config():
     made = small(kd)
     made.epochs = 2
-    return sweep.grid(made, [("alpha", [0.1, 0.9])], seeds=2)
+    return make_grid(made, [("alpha", [0.1, 0.9])], seeds=2)
 
 
 @pytest.fixture(scope="module")

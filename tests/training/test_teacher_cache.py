@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from configs import assistants, at, kd
-from kdjax import sweep
 from kdjax.config import build
+from kdjax.config.grid import make as make_grid
 from kdjax.step import step
 from kdjax.system.errors import UserError
 from kdjax.training import teacher_cache, train
@@ -114,7 +114,7 @@ def test_a_cut_run_and_a_sweep_read_them_too(tmp_path):
             train.run(config(), tmp_path / "cut", stop_at(stop))
     train.run(config(), tmp_path / "cut")
     assert not differ(student(tmp_path / "whole"), student(tmp_path / "cut"))
-    swept = sweep.grid(config(), [("alpha", [0.5, 0.9])], 1, mode="separate")
+    swept = make_grid(config(), [("alpha", [0.5, 0.9])], 1, mode="separate")
     train.run(swept, tmp_path / "grid")
     trees = values(tmp_path / "grid")
     last = max(path for path in trees if path.startswith("student") and "networks" in path)

@@ -1,19 +1,108 @@
-"""The members of a sweep: the stages that they differ in, and the hyper-parameters of each."""
+"""The grid of a sweep: from axes to members, and the stages that members differ in."""
 
+import copy
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax.config import build_terms
-from kdjax.config.effects import READ_BY_NAME
+from kdjax.config import build_terms, effects, ranges
 from kdjax.config.plan import Stage
 from kdjax.step.members import named, swept_code
+from kdjax.system import config_file
 from kdjax.system.errors import UserError
 
 MODES = ("auto", "separate", "vmap")
+
+
+def make(
+    config: ConfigDict,
+    axes: Sequence[tuple[str, Sequence[float | str]]],
+    seeds: int,
+    *,
+    mode: str = "auto",
+    together: int = 0,
+) -> ConfigDict:
+    """A config whose `sweep` has every combination of the axes' values, with every seed, as member.
+
+    Args:
+        config: of one run.
+        axes: keys and their values.
+        seeds: the number of seeds, from the config's on.
+        mode: "separate" (a call of the compiled step for each member), "vmap" (one computation over
+            a further axis), or "auto", which chooses by device.
+        together: the number of members that one call trains with "vmap"; 0 for all of them.
+
+    Raises:
+        UserError: the config has no such key, or the key takes no such value.
+    """
+    plain = dict(ranges.leaves(config))
+
+    def changes(values: Sequence[tuple[str, float | str]]) -> tuple[tuple[str, Any], ...]:
+        """The dotted keys, with their values, that change where these keys get these values."""
+        # Deep, or they would share the references through which a key reaches others.
+        changed = copy.deepcopy(config)
+        for key, value in values:
+            _set(changed, key, value)
+        return tuple(
+            (key, value) for key, value in ranges.leaves(changed) if plain.get(key) != value
+        )
+
+    keys = [key for key, _ in axes]
+    if len(set(keys)) < len(keys):
+        raise UserError(f"--axis: {', '.join(keys)}: every key once, with all its values")
+    unread = effects.unread(config, keys)
+    for key in keys:
+        if key in unread or key in effects.READ_BY_NAME:
+            raise UserError(f"--axis={key}=...: it reaches no hyper-parameter of a stage")
+    members = []
+    for point in itertools.product(*(values for _, values in axes)):
+        for seed in range(config.seed, config.seed + seeds):
+            named_values = [*zip(keys, point, strict=True), ("seed", seed)]
+            labels = tuple(f"{key}={_short(value)}" for key, value in named_values)
+            members.append((labels, changes(named_values)))
+    swept = copy.deepcopy(config)
+    with swept.unlocked():
+        swept.sweep = ConfigDict(dict(members=tuple(members), mode=mode, together=together))
+    return swept
+
+
+def _short(value: float | str) -> str:
+    """A value that reads back as itself; a number without a fraction where it has none."""
+    if isinstance(value, str):
+        return value.replace(" ", "")
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def _set(config: ConfigDict, key: str, value: float | str) -> None:
+    """Sets a dotted key, as `--config.KEY=VALUE` does.
+
+    Raises:
+        UserError: there is no such key, or it has another type.
+    """
+    try:
+        config_file.require_key(config, key)
+    except UserError as error:
+        raise UserError(f"--axis={key}=...: {error}") from error
+    *path, last = key.split(".")
+    holder = config
+    for part in path:
+        holder = holder[part]
+    present = holder[last]
+    if holder.get_type(last) is config_file.Formula:
+        holder[last] = value
+        return
+    if not isinstance(present, int | float) or isinstance(present, bool):
+        kind = type(present).__name__
+        raise UserError(f"--axis={key}=...: config.{key} is of type {kind}, which is no number")
+    if isinstance(value, str):
+        raise UserError(f"--axis={key}=...: config.{key} takes numbers, not {value!r}")
+    if isinstance(present, int) and value != int(value):
+        raise UserError(f"--axis={key}=...: config.{key} takes whole numbers, not {value:g}")
+    holder[last] = type(present)(value)
 
 
 class Member(NamedTuple):
@@ -56,7 +145,7 @@ def _require_values(config: ConfigDict, changes: Iterable[str]) -> None:
             values = build_terms.hyper_parameters(entry)
             allowed |= {f"stages.{name}.terms.{term}.{value}" for value in values}
     for key in changes:
-        if key not in allowed and ("." in key or key in READ_BY_NAME):
+        if key not in allowed and ("." in key or key in effects.READ_BY_NAME):
             raise UserError(
                 f"the sweep changes config.{key}; members can differ in seed, learning rates, "
                 "weights, temperatures and other hyper-parameters of terms, and share all else"
