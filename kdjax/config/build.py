@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from kdjax.config import build_data, build_sweep, build_terms, ranges, wiring
 from kdjax.config.build_data import appearance, load_data, normalisation
 from kdjax.data.types import DataSet
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.step import augment, optimisers, tasks
 from kdjax.step.types import TERMS, Hyper, Network, StageCode, Term, TrainingSet
 from kdjax.system import discover, errors

@@ -1,13 +1,14 @@
 """Plain convolutional networks of 2, 4, 6, 8 and 10 layers, for teacher-assistant chains.
 
-The study (Mirzadeh et al., arXiv:1902.03393) names these sizes; widths are chosen here: stages of
-3x3 convolutions, each with BatchNorm and ReLU and ended by a 2x2 max pool, then a dense layer
-from the flattened map.
+The sizes are from Mirzadeh et al., arXiv:1902.03393; the widths are chosen here. A stage has 3x3
+convolutions, each with BatchNorm and ReLU, and ends with a 2x2 max pool. A dense layer reads the
+flattened last map.
 """
 
 from flax import linen as nn
 
-from kdjax.models.linen import Conv, batch_norm, max_pool, uniform_init
+from kdjax.models.layers.modules import Conv, batch_norm, uniform_init
+from kdjax.models.layers.pooling import max_pool
 from kdjax.step.types import Array
 
 

@@ -1,13 +1,14 @@
 """ResNet-18, 34 and 50 with the ImageNet stem or the stem for small images.
 
-He et al., Deep Residual Learning, arXiv:1512.03385, table 1; the bottleneck's stride is in its
-3x3 convolution, as in common practice since. The `cifar` stem is one 3x3 convolution without
-early downsampling.
+He et al., Deep Residual Learning, arXiv:1512.03385, table 1. The stride of a bottleneck is in its
+3x3 convolution, which is common practice since. The `cifar` stem is one 3x3 convolution without
+downsampling.
 """
 
+import jax.numpy as jnp
 from flax import linen as nn
 
-from kdjax.models.linen import Conv, batch_norm, global_pool, uniform_init
+from kdjax.models.layers.modules import Conv, batch_norm, uniform_init
 from kdjax.step.types import Array
 
 _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -82,7 +83,7 @@ class ResNet(nn.Module):
                     features[f"stage{stage}_first"] = x
             features[f"stage{stage}_last_pre"] = before
             features[f"stage{stage}_last"] = x
-        features["pooled"] = x = global_pool(x)
+        features["pooled"] = x = jnp.mean(x, axis=(1, 2))
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
         return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
 
@@ -93,12 +94,12 @@ def resnet18_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
 
 
 def resnet34_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """ResNet-34 without early downsampling."""
+    """ResNet-34 with the stem for small images."""
     return ResNet(classes, (3, 4, 6, 3), False, True, dropout)
 
 
 def resnet50_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """ResNet-50 without early downsampling."""
+    """ResNet-50 with the stem for small images."""
     return ResNet(classes, (3, 4, 6, 3), True, True, dropout)
 
 

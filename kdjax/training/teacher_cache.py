@@ -77,9 +77,11 @@ def answers(
     )
     key = hashlib.sha256("\n".join(known).encode()).hexdigest()[:32]
     folder = cache.root(plan.data_dir) / "kdjax" / _VERSION / key
-    cache.whole(folder, functools.partial(_write, work, outputs, stage.name), "teachers' answers")
+    cache.ensure_folder(
+        folder, functools.partial(_write, work, outputs, stage.name), "teachers' answers"
+    )
     leaves, structure = jax.tree.flatten(outputs)
-    with cache.reading(folder):
+    with cache.report_damage(folder):
         loaded = [np.load(folder / f"{n}.npy") for n in range(len(leaves))]
     row = np.zeros(int(ids.max()) + 1, np.int32)
     row[ids] = np.arange(len(ids), dtype=np.int32)

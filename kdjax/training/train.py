@@ -10,7 +10,7 @@ import jax
 from ml_collections import ConfigDict
 
 from kdjax.config import build, effects
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.runs import restore, workdir
 from kdjax.runs.checkpoint import Checkpoints
 from kdjax.runs.writers import Metrics, write_json

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdjax.data import archive
+from kdjax.data.files import archive
 from kdjax.data.sources import folder
 from kdjax.data.types import Request
 from kdjax.system.errors import UserError

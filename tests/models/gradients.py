@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.losses.fsp import fsp
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.system import discover, runtime
 
 FLIPPED = 2e-2

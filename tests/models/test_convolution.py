@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from kdjax.models import convolution
-from kdjax.models.linen import max_pool
+from kdjax.models.layers import convolution
+from kdjax.models.layers.pooling import max_pool
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 CASES = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdjax import evaluate
-from kdjax.models import ensembles
+from kdjax.models.networks import ensembles
 from kdjax.step import tasks
 from kdjax.system.errors import UserError
 from tests.helpers import IMAGE_SHAPE, network

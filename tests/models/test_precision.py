@@ -7,7 +7,7 @@ import pytest
 
 from configs import kd
 from kdjax.config import build
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.system import discover
 from kdjax.system.errors import UserError
 from kdjax.training import train

@@ -8,42 +8,43 @@ from typing import Any
 import numpy as np
 
 from kdjax.data import cache
-from kdjax.data.types import Raw, Request
+from kdjax.data.types import RawData, Request
 from kdjax.system import errors
 from kdjax.system.errors import UserError
 from kdjax.system.progress import console, track
 
-Read = Callable[[Request], Raw]
+Read = Callable[[Request], RawData]
 
 
-def reader(name: str, own: Read) -> Read:
-    """How one of TFDS's data sets is read: `own` reads it from the request's path, if it has one.
+def prepared_or_copy(name: str, read_copy: Read) -> Read:
+    """A function that reads TFDS's data set `name`, or the user's own copy of it.
 
-    A path serves copies that are not the official archives: of another size or encoding, say.
+    It calls `read_copy` if the request has a path. This serves copies that are not the official
+    archives, for instance in another size or encoding.
     """
 
-    def read_one(request: Request) -> Raw:
-        return own(request) if request.path else read(name, request)
+    def read_either(request: Request) -> RawData:
+        return read_copy(request) if request.path else read(name, request)
 
-    return read_one
+    return read_either
 
 
-def read(name: str, request: Request) -> Raw:
+def read(name: str, request: Request) -> RawData:
     """Every split of a prepared data set, decoded once and cached at the request's size.
 
     Args:
-        name: TFDS's name of a data set with a `label` (a class) or with `attributes` (each true or
-            false) for each `image`.
-        request: what to read, and from where.
+        name: TFDS's name of a data set whose features are `image` and either `label` (a class) or
+            `attributes` (booleans).
+        request: the folder of the data, and the images' size.
 
     Raises:
-        UserError: it was not prepared there; the message has the command that prepares it.
+        UserError: the data set is not prepared; the message has the command that prepares it.
     """
     import tensorflow_datasets as tfds
 
-    where = str(cache.root(request.data_dir))
+    data_dir = str(cache.root(request.data_dir))
     try:
-        builder = tfds.builder(name, data_dir=where)
+        builder = tfds.builder(name, data_dir=data_dir)
         prepared = bool(builder.info.splits)
     except tfds.core.DatasetNotFoundError:
         prepared = False
@@ -55,32 +56,31 @@ def read(name: str, request: Request) -> Raw:
     if not prepared:
         option = f" --data_dir={request.data_dir}" if request.data_dir else ""
         raise UserError(
-            f"data set {name!r} is not prepared in {where}: run python -m kdjax.prepare "
+            f"data set {name!r} is not prepared in {data_dir}: run python -m kdjax.prepare "
             f"--dataset={name}{option} (with no network, add --manual_dir=DIR, the folder that "
             "holds its official archives)"
         )
     class_names, label_of = _labels(name, builder.info)
     folder = cache.folder(request, f"{name.replace('/', '-')}-{builder.info.version}")
-    parts = {
-        part: cache.cached(
-            folder / part,
-            partial(_write, builder=builder, part=part, request=request, label_of=label_of),
-        )
-        for part in builder.info.splits
-        if part in ("train", "validation", "test")
-    }
-    hidden = [part for part, split in parts.items() if (split.label < 0).any()]
-    if "train" in hidden:
-        raise UserError(f"TFDS's {name} has no labels for all of its train split")
-    for part in hidden:
-        console.print(f"{name}: labels of {part} are not public; it is left out", markup=False)
-        del parts[part]
+    parts = {}
+    for part in ("train", "validation", "test"):
+        if part in builder.info.splits:
+            write = partial(_write, builder=builder, part=part, request=request, label_of=label_of)
+            split = cache.load_split(folder / part, write)
+            if (split.label >= 0).all():
+                parts[part] = split
+            elif part == "train":
+                raise UserError(f"TFDS's {name} has no labels for all of its train split")
+            else:
+                console.print(
+                    f"{name}: labels of {part} are not public; it is left out", markup=False
+                )
     source = f"{name} {builder.info.version} (TFDS)"
-    return Raw(parts, class_names, source, cache.content(folder))
+    return RawData(parts, class_names, source, cache.content_digest(folder))
 
 
 def _labels(name: str, info: Any) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
-    """Names of the classes or attributes, and a record's label."""
+    """The names of the classes or attributes, and a function that gives a record's label."""
     features = info.features
     if "train" not in info.splits:
         raise UserError(f"TFDS's {name} has no train split, but {', '.join(info.splits)}")
@@ -109,13 +109,12 @@ def _write(
             f"{builder.name} was prepared by another program in a format that needs TensorFlow; "
             "prepare it into another --data_dir"
         ) from error
-    first = np.asarray(label_of(records[0]))
-    label = np.zeros((len(records), *first.shape), np.int32)
+    label = np.zeros((len(records), *np.shape(label_of(records[0]))), np.int32)
 
-    def encoded() -> Iterator[tuple[int, str, bytes]]:
+    def encoded() -> Iterator[cache.Encoded]:
         for row in track(range(len(records)), len(records), f"decoding {part}"):
             record = records[row]
             label[row] = label_of(record)
-            yield row, f"{builder.name}: image {row} of {part}", record["image"]
+            yield cache.Encoded(row, f"{builder.name}: image {row} of {part}", record["image"])
 
     cache.write_split(folder, label, request, encoded())
