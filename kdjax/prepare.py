@@ -120,9 +120,9 @@ def prepare_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
         )
     except tfds.download.download_manager.NonMatchingChecksumError as error:
         raise UserError(
-            f"{name}: an archive is not the official one: {_line(error)}. "
-            f"Get {' and '.join(archives)}, put {them} into a folder and pass that as --manual_dir=DIR; or read a copy that "
-            "differs with --path=PATH"
+            f"{name}: an archive is not the official one: {_line(error)}. Get "
+            f"{' and '.join(archives)}, put {them} into a folder and pass that as "
+            "--manual_dir=DIR; or read a copy that differs with --path=PATH"
         ) from error
     except Exception as error:
         if _is_network_error(error):

@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike
 from kdjax.data.files import images
 from kdjax.data.store import Images
 from kdjax.data.types import Request, Split
+from kdjax.system import errors
 from kdjax.system.errors import UserError
 
 _VERSION = "decoded-3"
@@ -27,8 +28,6 @@ _VERSION = "decoded-3"
 _BATCH = 64
 _DIGEST = "sha256"
 _DAY = 86_400
-_LISTED_IMAGES = 10
-"""A message lists at most this number of broken images."""
 
 
 class Encoded(NamedTuple):
@@ -41,15 +40,19 @@ class Encoded(NamedTuple):
     """The file's bytes, or grey pixels `[h, w]` uint8."""
 
 
+Part = tuple[np.ndarray, Iterable[Encoded]]
+"""The labels of a split, `[n]` classes or `[n, k]` attributes, and its images in any order. The
+labels may be filled in while the images are read."""
+
+
 class BrokenImages(UserError):
     """Files that should be images and cannot be decoded."""
 
     def __init__(self, files: Sequence[str]):
         """`files` has a line for each file, with its name and what is wrong."""
         self.files = files
-        more = f"; and {len(files) - _LISTED_IMAGES} more" if len(files) > _LISTED_IMAGES else ""
         count = f"{len(files)} images are broken: " if len(files) > 1 else ""
-        super().__init__(count + "; ".join(files[:_LISTED_IMAGES]) + more)
+        super().__init__(count + errors.listed(files, 10, "; "))
 
 
 def root(data_dir: str) -> Path:
@@ -116,6 +119,42 @@ def report_damage(path: Path) -> Iterator[None]:
         raise UserError(f"the cache {path} is damaged: remove it ({error})") from error
 
 
+def read_splits(
+    folder: Path, parts: Iterable[str], open_part: Callable[[str], Part], request: Request
+) -> tuple[dict[str, Split], str]:
+    """The splits in a folder; images of splits that are missing are decoded and written first.
+
+    Args:
+        folder: the folder of the cache.
+        parts: the names of the splits.
+        open_part: opens the labels and images of a split, to decode them.
+        request: size, channels and crop.
+
+    Returns:
+        The splits by name, and a short text that depends only on their images and labels.
+
+    Raises:
+        UserError: images cannot be decoded (the message names those of all splits), the disk is
+            full, or the cache is damaged.
+    """
+    splits: dict[str, Split] = {}
+    broken: list[str] = []
+    for part in parts:
+        try:
+            splits[part] = load_split(folder / part, partial(_write_part, open_part, part, request))
+        except BrokenImages as error:
+            broken += error.files
+    if broken:
+        raise BrokenImages(broken)
+    return splits, content_digest(folder)
+
+
+def _write_part(
+    open_part: Callable[[str], Part], part: str, request: Request, folder: Path
+) -> None:
+    write_split(folder, *open_part(part), request)
+
+
 def load_split(path: Path, write: Callable[[Path], None]) -> Split:
     """The split in the folder `path`; if it is missing, `write` writes its arrays first.
 
@@ -150,15 +189,15 @@ def content_digest(folder: Path) -> str:
 
 
 def write_split(
-    path: Path, label: np.ndarray, request: Request, encoded: Iterable[Encoded]
+    path: Path, label: np.ndarray, encoded: Iterable[Encoded], request: Request
 ) -> None:
     """Writes the arrays of a split. Decodes on all cores, with some dozens of images in memory.
 
     Args:
         path: the folder to write to.
-        label: `[n]` classes, or `[n, k]` attributes; may be filled in while `encoded` is read.
-        request: size, channels and crop.
+        label: the labels, as in `Part`.
         encoded: the images, in any order.
+        request: size, channels and crop.
 
     Raises:
         UserError: images are missing or cannot be decoded, or the disk is too small.

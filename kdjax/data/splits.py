@@ -4,10 +4,8 @@ import numpy as np
 
 from kdjax.data.orders import random_keys
 from kdjax.data.types import DataSet, RawData, Split
+from kdjax.system import errors
 from kdjax.system.errors import UserError
-
-_LISTED_CLASSES = 5
-"""A message lists at most this number of classes."""
 
 
 def prepare(raw: RawData, *, seed: int, validation: float, fraction: float, refit: bool) -> DataSet:
@@ -165,9 +163,7 @@ def _check_counts(raw: RawData, drawn: list[str]) -> None:
         if count < len(splits)
     ]
     if few:
-        more = f" and {len(few) - _LISTED_CLASSES} more" if len(few) > _LISTED_CLASSES else ""
         raise UserError(
-            f"{raw.source} has classes with too few training images: "
-            f"{', '.join(few[:_LISTED_CLASSES])}{more}. A class needs {needed}: add images, or "
-            "leave the class out"
+            f"{raw.source} has classes with too few training images: {errors.listed(few, 5)}. "
+            f"A class needs {needed}: add images, or leave the class out"
         )

@@ -3,6 +3,7 @@
 import inspect
 import sysconfig
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,12 @@ _NOT_OWN = (_PACKAGE, _PACKAGE.parent / "experiments", Path(sysconfig.get_path("
 
 class UserError(Exception):
     """Bad input. The message is one line that says what is wrong, where, and what to do."""
+
+
+def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """The first `most` items as a text, and the number of the others."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return separator.join(items[:most]) + more
 
 
 def is_own(filename: str) -> bool:

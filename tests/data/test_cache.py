@@ -35,7 +35,7 @@ def png(value):
 
 def write(folder, value=1, count=3):
     rows = [Encoded(row, f"image {row}", png(value + row)) for row in range(count)]
-    write_split(folder, np.arange(count) % 2, REQUEST, reversed(rows))
+    write_split(folder, np.arange(count) % 2, reversed(rows), REQUEST)
 
 
 def test_decodes_once_and_keeps_rows(tmp_path):
@@ -59,7 +59,7 @@ def test_attributes_keep_their_columns(tmp_path):
     label = np.array([[1, 0, 1], [0, 0, 1]])
 
     def two(folder):
-        write_split(folder, label, REQUEST, [Encoded(1, "b", png(8)), Encoded(0, "a", png(7))])
+        write_split(folder, label, [Encoded(1, "b", png(8)), Encoded(0, "a", png(7))], REQUEST)
 
     found = load_split(tmp_path / "train", two)
     np.testing.assert_array_equal(found.label, label)
@@ -89,12 +89,8 @@ def test_a_disk_that_cannot_be_written_to_is_one_line(tmp_path, monkeypatch):
 
 def test_an_image_that_cannot_be_decoded_is_named_and_leaves_nothing_behind(tmp_path):
     def bad(folder):
-        write_split(
-            folder,
-            np.zeros(2),
-            REQUEST,
-            [Encoded(0, "one.png", png(1)), Encoded(1, "two.png", b"x")],
-        )
+        images = [Encoded(0, "one.png", png(1)), Encoded(1, "two.png", b"x")]
+        write_split(folder, np.zeros(2), images, REQUEST)
 
     with pytest.raises(UserError, match=r"two\.png is not an image"):
         load_split(tmp_path / "train", bad)
@@ -145,7 +141,7 @@ def test_a_damaged_cache_is_refused(tmp_path, damage):
 
 def test_an_image_that_is_missing_is_noticed(tmp_path):
     def short(folder):
-        write_split(folder, np.zeros(3), REQUEST, [Encoded(0, "a", png(1))])
+        write_split(folder, np.zeros(3), [Encoded(0, "a", png(1))], REQUEST)
 
     with pytest.raises(UserError, match="only 1 of 3 images"):
         load_split(tmp_path / "train", short)
@@ -178,7 +174,7 @@ def test_the_digest_depends_on_images_and_labels(tmp_path):
 
         def two(folder, value=value, label=label):
             images = [Encoded(row, "", png(value + row)) for row in (0, 1)]
-            write_split(folder, np.array(label), REQUEST, images)
+            write_split(folder, np.array(label), images, REQUEST)
 
         load_split(tmp_path / name / "train", two)
         found.add(content_digest(tmp_path / name))

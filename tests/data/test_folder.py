@@ -156,7 +156,7 @@ def test_broken_images_of_all_parts_are_named_at_once(tmp_path):
         read(tmp_path, path)
     message = str(error.value)
     assert message.startswith("11 images are broken: ")
-    assert message.endswith("; and 1 more")
+    assert message.endswith(" and 1 more")
     assert sum(name in message for name in broken) == 8
     assert "set.zip: set/test/bee/7.png is not an image" in message
 

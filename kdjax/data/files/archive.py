@@ -21,11 +21,10 @@ import numpy as np
 from kdjax.data import cache
 from kdjax.data.files import images
 from kdjax.data.types import Request, Split
+from kdjax.system import errors
 from kdjax.system.errors import UserError
 from kdjax.system.progress import console, track
 
-_LISTED_NAMES = 3
-"""A message lists at most this number of files that are no images."""
 _HIDDEN = ("__MACOSX", "Thumbs.db")
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -128,11 +127,9 @@ def without_strays(path: Path, names: Sequence[str]) -> list[str]:
     unsure = [name for name in names if PurePosixPath(name).suffix.lower() not in images.suffixes()]
     strays = {name for name, content in contents(path, unsure) if not images.is_image(content)}
     if strays:
-        listed = ", ".join(sorted(strays)[:_LISTED_NAMES])
-        more = f" and {len(strays) - _LISTED_NAMES} more" if len(strays) > _LISTED_NAMES else ""
         what = "file is no image and is" if len(strays) == 1 else "files are no images and are"
         console.print(
-            f"{path}: {len(strays)} {what} left out: {listed}{more}",
+            f"{path}: {len(strays)} {what} left out: {errors.listed(sorted(strays), 3)}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -140,12 +137,12 @@ def without_strays(path: Path, names: Sequence[str]) -> list[str]:
     return [name for name in names if name not in strays]
 
 
-def read_parts(
+def read_splits(
     cache_folder: Path,
     path: Path,
     parts: Mapping[str, tuple[Sequence[str], np.ndarray]],
     request: Request,
-) -> dict[str, Split]:
+) -> tuple[dict[str, Split], str]:
     """Splits whose images are files, decoded once and cached.
 
     Args:
@@ -154,36 +151,17 @@ def read_parts(
         parts: for each split, the names of its files, and a label for each file.
         request: size, channels and crop.
 
-    Raises:
-        UserError: images are broken; the message names the broken images of all splits.
+    Returns:
+        As `cache.read_splits`.
     """
-    splits: dict[str, Split] = {}
-    broken: list[str] = []
-    for part, (names, label) in parts.items():
-        write = partial(_write, path=path, part=part, names=names, label=label, request=request)
-        try:
-            splits[part] = cache.load_split(cache_folder / part, write)
-        except cache.BrokenImages as error:
-            broken += error.files
-    if broken:
-        raise cache.BrokenImages(broken)
-    return splits
 
+    def open_part(part: str) -> cache.Part:
+        names, label = parts[part]
+        rows = {name: row for row, name in enumerate(names)}
+        files = track(contents(path, names), len(names), f"decoding {part}")
+        return label, (cache.Encoded(rows[name], f"{path}: {name}", file) for name, file in files)
 
-def _write(
-    folder: Path,
-    *,
-    path: Path,
-    part: str,
-    names: Sequence[str],
-    label: np.ndarray,
-    request: Request,
-) -> None:
-    """Decodes the files `names`, one for each row of `label`, into the arrays of a split."""
-    rows = {name: row for row, name in enumerate(names)}
-    files = track(contents(path, names), len(names), f"decoding {part}")
-    encoded = (cache.Encoded(rows[name], f"{path}: {name}", content) for name, content in files)
-    cache.write_split(folder, label, request, encoded)
+    return cache.read_splits(cache_folder, parts, open_part, request)
 
 
 def _check_name(path: Path, name: str) -> None:

@@ -8,7 +8,6 @@ import gzip
 import math
 import re
 import zlib
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -73,26 +72,25 @@ def read(path: Path, pairs: Pairs, request: Request, *, training: bool) -> RawDa
         if unknown.size:
             raise UserError(f"{path}: class {unknown[0]} is in test, but not in train")
     names = [name for pair in pairs.values() for name in pair]
-    folder = cache.folder(request, f"idx-{path.stem}-{archive.digest(path, names)}")
-    splits = {}
-    for part, (images, _) in pairs.items():
-        write = partial(_write, path=path, name=images, label=label[part], request=request)
-        splits[part] = cache.load_split(folder / part, write)
-    classes = 1 + max(int(values.max()) for values in label.values())
-    source = f"IDX files {path.resolve().name}"
-    return RawData(splits, tuple(map(str, range(classes))), source, cache.content_digest(folder))
 
-
-def _write(folder: Path, *, path: Path, name: str, label: np.ndarray, request: Request) -> None:
-    ((_, content),) = archive.contents(path, [name])
-    pixels = _values(f"{path}: {name}", content, 3)
-    if len(pixels) != len(label):
-        raise UserError(
-            f"{path}: {name} has {len(pixels)} images, but there are {len(label)} labels"
+    def open_part(part: str) -> cache.Part:
+        file = pairs[part][0]
+        ((_, content),) = archive.contents(path, [file])
+        pixels, count = _values(f"{path}: {file}", content, 3), len(label[part])
+        if len(pixels) != count:
+            raise UserError(
+                f"{path}: {file} has {len(pixels)} images, but there are {count} labels"
+            )
+        images = enumerate(track(pixels, count, f"reading {file}"))
+        return label[part], (
+            cache.Encoded(row, f"{path}: image {row} of {file}", image) for row, image in images
         )
-    rows = track(range(len(pixels)), len(pixels), f"reading {name}")
-    encoded = (cache.Encoded(row, f"{path}: image {row} of {name}", pixels[row]) for row in rows)
-    cache.write_split(folder, label, request, encoded)
+
+    folder = cache.folder(request, f"idx-{path.stem}-{archive.digest(path, names)}")
+    splits, content = cache.read_splits(folder, pairs, open_part, request)
+    classes = 1 + max(int(values.max()) for values in label.values())
+    class_names = tuple(map(str, range(classes)))
+    return RawData(splits, class_names, f"IDX files {path.resolve().name}", content)
 
 
 def _values(name: str, content: bytes, dimensions: int) -> np.ndarray:

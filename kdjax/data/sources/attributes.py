@@ -64,9 +64,8 @@ def read(request: Request) -> RawData:
         rows = np.flatnonzero(part_of == number)
         if len(rows):
             parts[part] = [files[row] for row in rows], table.values[rows]
-    splits = archive.read_parts(folder, images, parts, request)
-    source = f"attributes {root.resolve().name}"
-    return RawData(splits, table.attributes, source, cache.content_digest(folder))
+    splits, content = archive.read_splits(folder, images, parts, request)
+    return RawData(splits, table.attributes, f"attributes {root.resolve().name}", content)
 
 
 def _read_table(path: Path) -> Table:

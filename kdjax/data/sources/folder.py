@@ -55,9 +55,8 @@ def read(request: Request, *, training: bool = True) -> RawData:
     for part, by_class in parts.items():
         rows = [(file, classes.index(cls)) for cls in sorted(by_class) for file in by_class[cls]]
         labelled[part] = [file for file, _ in rows], np.array([label for _, label in rows])
-    splits = archive.read_parts(cache_folder, path, labelled, request)
-    source = f"folder {path.resolve().name}"
-    return RawData(splits, tuple(classes), source, cache.content_digest(cache_folder))
+    splits, content = archive.read_splits(cache_folder, path, labelled, request)
+    return RawData(splits, tuple(classes), f"folder {path.resolve().name}", content)
 
 
 def _sort(path: Path, files: list[str], folders: list[str], training: bool) -> Parts:

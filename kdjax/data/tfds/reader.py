@@ -1,8 +1,6 @@
 """Data sets that TensorFlow Datasets has prepared, read without TensorFlow."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,22 +59,29 @@ def read(name: str, request: Request) -> RawData:
             "holds its official archives)"
         )
     class_names, label_of = _labels(name, builder.info)
+
+    def open_part(part: str) -> cache.Part:
+        records = _records(builder, part)
+        label = np.zeros((len(records), *np.shape(label_of(records[0]))), np.int32)
+
+        def encoded() -> Iterator[cache.Encoded]:
+            for row in track(range(len(records)), len(records), f"decoding {part}"):
+                record = records[row]
+                label[row] = label_of(record)
+                yield cache.Encoded(row, f"{builder.name}: image {row} of {part}", record["image"])
+
+        return label, encoded()
+
     folder = cache.folder(request, f"{name.replace('/', '-')}-{builder.info.version}")
-    parts = {}
-    for part in ("train", "validation", "test"):
-        if part in builder.info.splits:
-            write = partial(_write, builder=builder, part=part, request=request, label_of=label_of)
-            split = cache.load_split(folder / part, write)
-            if (split.label >= 0).all():
-                parts[part] = split
-            elif part == "train":
+    parts = [part for part in ("train", "validation", "test") if part in builder.info.splits]
+    splits, content = cache.read_splits(folder, parts, open_part, request)
+    for part in parts:
+        if (splits[part].label < 0).any():
+            if part == "train":
                 raise UserError(f"TFDS's {name} has no labels for all of its train split")
-            else:
-                console.print(
-                    f"{name}: labels of {part} are not public; it is left out", markup=False
-                )
-    source = f"{name} {builder.info.version} (TFDS)"
-    return RawData(parts, class_names, source, cache.content_digest(folder))
+            console.print(f"{name}: labels of {part} are not public; it is left out", markup=False)
+            del splits[part]
+    return RawData(splits, class_names, f"{name} {builder.info.version} (TFDS)", content)
 
 
 def _labels(name: str, info: Any) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
@@ -97,24 +102,13 @@ def _labels(name: str, info: Any) -> tuple[tuple[str, ...], Callable[[Any], Any]
     )
 
 
-def _write(
-    folder: Path, *, builder: Any, part: str, request: Request, label_of: Callable[[Any], Any]
-) -> None:
+def _records(builder: Any, part: str) -> Any:
     import tensorflow_datasets as tfds
 
     try:
-        records = builder.as_data_source(split=part, decoders={"image": tfds.decode.SkipDecoding()})
+        return builder.as_data_source(split=part, decoders={"image": tfds.decode.SkipDecoding()})
     except NotImplementedError as error:
         raise UserError(
             f"{builder.name} was prepared by another program in a format that needs TensorFlow; "
             "prepare it into another --data_dir"
         ) from error
-    label = np.zeros((len(records), *np.shape(label_of(records[0]))), np.int32)
-
-    def encoded() -> Iterator[cache.Encoded]:
-        for row in track(range(len(records)), len(records), f"decoding {part}"):
-            record = records[row]
-            label[row] = label_of(record)
-            yield cache.Encoded(row, f"{builder.name}: image {row} of {part}", record["image"])
-
-    cache.write_split(folder, label, request, encoded())
