@@ -89,8 +89,10 @@ def ensure_folder(path: Path, write: Callable[[Path], None], what: str) -> None:
         raise UserError(f"cannot cache {what} in {path.parent}: {error.strerror}") from error
     try:
         write(new)
-        for file in new.iterdir():
-            _flush(file)
+        for written in new.iterdir():
+            # On the disk itself, so that a renamed folder is complete after a power cut.
+            with written.open("rb") as file:
+                os.fsync(file.fileno())
         new.chmod(path.parent.stat().st_mode)
         os.rename(new, path)
     except OSError as error:
@@ -140,8 +142,12 @@ def read_splits(
     splits: dict[str, Split] = {}
     broken: list[str] = []
     for part in parts:
+
+        def write(new: Path, part: str = part) -> None:
+            write_split(new, *open_part(part), request)
+
         try:
-            splits[part] = load_split(folder / part, partial(_write_part, open_part, part, request))
+            splits[part] = load_split(folder / part, write)
         except BrokenImages as error:
             broken += error.files
     if broken:
@@ -149,24 +155,13 @@ def read_splits(
     return splits, content_digest(folder)
 
 
-def _write_part(
-    open_part: Callable[[str], Part], part: str, request: Request, folder: Path
-) -> None:
-    write_split(folder, *open_part(part), request)
-
-
 def load_split(path: Path, write: Callable[[Path], None]) -> Split:
-    """The split in the folder `path`; if it is missing, `write` writes its arrays first.
+    """The split in the folder `path`; if it is missing, `write` calls `write_split` first.
 
     Raises:
         UserError: the disk is full, or the cache is damaged.
     """
-
-    def write_with_digest(new: Path) -> None:
-        write(new)
-        (new / _DIGEST).write_text(_digest(new))
-
-    ensure_folder(path, write_with_digest, "images")
+    ensure_folder(path, write, "images")
     with report_damage(path):
         image = Images([path / "image.npy"])
         label, index = np.load(path / "label.npy"), np.load(path / "id.npy")
@@ -223,6 +218,11 @@ def write_split(
         raise UserError(f"only {written} of {len(label)} images could be read: did files change?")
     np.save(path / "label.npy", label.astype(np.int32 if label.ndim == 1 else np.uint8))
     np.save(path / "id.npy", np.arange(len(label), dtype=np.int32))
+    digest = hashlib.sha256()
+    for name in ("image.npy", "label.npy"):
+        with (path / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    (path / _DIGEST).write_text(digest.hexdigest())
 
 
 def _decode(request: Request, item: Encoded) -> np.ndarray | str:
@@ -248,23 +248,9 @@ def allocate(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap:
     return array
 
 
-def _digest(folder: Path) -> str:
-    total = hashlib.sha256()
-    for name in ("image", "label"):
-        with (folder / f"{name}.npy").open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
-
-
 def _remove_leftovers(path: Path) -> None:
     """Removes folders of processes that were killed while they wrote, a day ago or more."""
     for old in path.parent.glob(f".{path.name}-*"):
         with contextlib.suppress(OSError):
             if time.time() - old.stat().st_mtime > _DAY:
                 shutil.rmtree(old)
-
-
-def _flush(path: Path) -> None:
-    """Forces a file to disk, so that a renamed folder is complete after a power cut."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

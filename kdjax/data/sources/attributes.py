@@ -9,6 +9,7 @@
 Without a partition file all images are training images. `<root>` is a folder.
 """
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -85,11 +86,10 @@ def _read_table(path: Path) -> Table:
         twice = sorted({name for name in attributes if attributes.count(name) > 1})
         what = f"names {', '.join(twice)} twice" if twice else "has no names of attributes"
         raise UserError(f"{path} line 2 {what}")
-    line_of: dict[str, int] = {}
+    files: list[str] = []
     first_line: dict[str, int] = {}
     values = np.zeros((len(lines) - 2, len(attributes)), np.uint8)
-    for number, line in enumerate(lines[2:], start=3):
-        name, *texts = line.split() or [""]
+    for number, name, texts in _rows(path, lines, 3):
         place = f"{path} line {number}"
         if len(texts) != len(attributes):
             raise UserError(
@@ -109,14 +109,13 @@ def _read_table(path: Path) -> Table:
                 f"{place}: {name} has the value {text}, but line {first} has {other}: write 1 and "
                 "-1 in all lines, or 1 and 0"
             )
-        _add(line_of, name, number, place)
+        files.append(name)
         values[number - 3] = [text == "1" for text in texts]
-    if lines[0].strip() != str(len(line_of)):
+    if lines[0].strip() != str(len(files)):
         raise UserError(
-            f"{path} line 1 says {lines[0].strip()!r} images; there are {len(line_of)} lines of "
-            "them"
+            f"{path} line 1 says {lines[0].strip()!r} images; there are {len(files)} lines of them"
         )
-    return Table(attributes, tuple(line_of), values)
+    return Table(attributes, tuple(files), values)
 
 
 def _read_partition(path: Path, table: Table) -> np.ndarray:
@@ -127,18 +126,15 @@ def _read_partition(path: Path, table: Table) -> np.ndarray:
     """
     rows = {name: row for row, name in enumerate(table.files)}
     parts = np.full(len(rows), -1)
-    line_of: dict[str, int] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        name, *texts = line.split() or [""]
+    for number, name, texts in _rows(path, _lines(path), 1):
         place = f"{path} line {number}"
         if texts not in (["0"], ["1"], ["2"]):
             raise UserError(
-                f"{place}: {line.strip()!r}; it must be a file name, then 0 (train), 1 "
+                f"{place}: {' '.join([name, *texts])!r}; it must be a file name, then 0 (train), 1 "
                 "(validation) or 2 (test)"
             )
         if name not in rows:
             raise UserError(f"{place}: {name} has no line in the attribute file")
-        _add(line_of, name, number, place)
         parts[rows[name]] = int(texts[0])
     missing = np.flatnonzero(parts < 0)
     if len(missing):
@@ -153,10 +149,15 @@ def _lines(path: Path) -> list[str]:
         raise UserError(f"{path} is not a text file: {error.reason}") from error
 
 
-def _add(line_of: dict[str, int], name: str, number: int, place: str) -> None:
-    if name in line_of:
-        raise UserError(f"{place}: {name} was on line {line_of[name]} already")
-    line_of[name] = number
+def _rows(path: Path, lines: list[str], first: int) -> Iterator[tuple[int, str, list[str]]]:
+    """For the lines from number `first` on: the line's number, its file name and its values."""
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(lines[first - 1 :], start=first):
+        name, *texts = line.split() or [""]
+        if name in line_of:
+            raise UserError(f"{path} line {number}: {name} was on line {line_of[name]} already")
+        line_of[name] = number
+        yield number, name, texts
 
 
 def _at_most_one(root: Path, pattern: str, what: str) -> Path | None:
