@@ -111,12 +111,10 @@ def settings(name: str) -> dict[str, Any]:
     return DATASETS[name]
 
 
-def tfds_name(name: str) -> str:
-    """The name under which TFDS has a data set; empty for other data sets.
+def tfds_name(name: str) -> str | None:
+    """The name under which TFDS has a data set; None for other data sets.
 
     Raises:
         UserError: there is no data set of that name.
     """
-    return (
-        name.removeprefix("tfds/") if name.startswith("tfds/") else settings(name).get("tfds", "")
-    )
+    return name.removeprefix("tfds/") if name.startswith("tfds/") else settings(name).get("tfds")

@@ -54,7 +54,7 @@ def main() -> None:
     if values.sheet and not values.sheet.endswith(".png"):
         raise UserError(f"--sheet={values.sheet} is to be a .png file")
     tfds_name = datasets.tfds_name(dataset)
-    if tfds_name and not values.path:
+    if tfds_name is not None and not values.path:
         prepare_tfds(tfds_name, manual_dir=values.manual_dir, data_dir=config.data.data_dir)
     elif values.manual_dir:
         raise UserError(f"--manual_dir is for TFDS's archives; {name} is read from --path=PATH")

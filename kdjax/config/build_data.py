@@ -92,9 +92,11 @@ def source(name: str) -> Callable[[Request], RawData]:
     if "." in name and not name.startswith("tfds/"):
         return discover.module("kdjax.data.sources", name, "data set", function="read").read
     tfds_name = datasets.tfds_name(name)
-    file = datasets.settings(name).get("copy", "folder") if tfds_name else name
-    read = discover.module("kdjax.data.sources", file, "data set").read
-    return reader.prepared_or_copy(tfds_name, read) if tfds_name else read
+    if tfds_name is None:
+        return discover.module("kdjax.data.sources", name, "data set").read
+    copy = datasets.settings(name).get("copy", "folder")
+    read_copy = discover.module("kdjax.data.sources", copy, "data set").read
+    return reader.prepared_or_copy(tfds_name, read_copy)
 
 
 def request(data: ConfigDict) -> Request:
