@@ -11,7 +11,7 @@ from kdjax.models.resnet import ResNet
 
 
 def _thin(classes: int, blocks: int, dropout: float) -> nn.Module:
-    return ResNet(classes, (blocks,) * 3, False, True, dropout, width=16)
+    return ResNet(classes, (blocks,) * 3, small_images=True, dropout=dropout, width=16)
 
 
 def resnet8(*, classes: int, dropout: float = 0.0) -> nn.Module:

@@ -32,9 +32,9 @@ class ConvDense(nn.Module):
 
 def teacher(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """1,422,378 parameters on 28x28x1 images and 10 classes."""
-    return ConvDense(classes, (256, 128, 32), dropout)
+    return ConvDense(classes, (256, 128, 32), dropout=dropout)
 
 
 def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """693,962 parameters on 28x28x1 images and 10 classes."""
-    return ConvDense(classes, (128,), dropout)
+    return ConvDense(classes, (128,), dropout=dropout)

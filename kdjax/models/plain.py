@@ -45,24 +45,26 @@ class Plain(nn.Module):
 
 def plain2(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Two convolutions: 16, 16."""
-    return Plain(classes, ((16,), (16,)), 0, dropout)
+    return Plain(classes, ((16,), (16,)), dropout=dropout)
 
 
 def plain4(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Four convolutions: 16, 16, 32, 32."""
-    return Plain(classes, ((16, 16), (32, 32)), 0, dropout)
+    return Plain(classes, ((16, 16), (32, 32)), dropout=dropout)
 
 
 def plain6(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Six convolutions: 16, 16, 32, 32, 64, 64."""
-    return Plain(classes, ((16, 16), (32, 32), (64, 64)), 0, dropout)
+    return Plain(classes, ((16, 16), (32, 32), (64, 64)), dropout=dropout)
 
 
 def plain8(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Eight convolutions: 16, 16, 32, 32, 64, 64, 128, 128; dense 64."""
-    return Plain(classes, ((16, 16), (32, 32), (64, 64), (128, 128)), 64, dropout)
+    return Plain(classes, ((16, 16), (32, 32), (64, 64), (128, 128)), hidden=64, dropout=dropout)
 
 
 def plain10(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Ten convolutions: 32, 32, 64, 64, 128, 128, 256, 256, 256, 256; dense 128."""
-    return Plain(classes, ((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), 128, dropout)
+    return Plain(
+        classes, ((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), hidden=128, dropout=dropout
+    )

@@ -48,9 +48,9 @@ class SixConv(nn.Module):
 
 def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """815,530 trainable parameters on 32x32x3 images and 10 classes, 816,938 with statistics."""
-    return SixConv(classes, dropout)
+    return SixConv(classes, dropout=dropout)
 
 
 def teacher(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Twice as wide: 3,251,018 trainable parameters on 32x32x3 images and 10 classes."""
-    return SixConv(classes, dropout, width=64)
+    return SixConv(classes, dropout=dropout, width=64)

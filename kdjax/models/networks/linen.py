@@ -38,34 +38,30 @@ def network(
         variables = module.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False)
         return NetState(variables["params"], variables.get("batch_stats", {}))
 
-    def predict(
-        params: PyTree, stats: PyTree, image: Array, key: Array | None
+    def forward(
+        params: PyTree, stats: PyTree, image: Array, key: Array | None, train: bool
     ) -> tuple[Outputs, PyTree]:
         variables = {"params": params, "batch_stats": stats}
-        return _outputs(module.apply(variables, image, train=False)), stats
-
-    def learn(
-        params: PyTree, stats: PyTree, image: Array, key: Array | None
-    ) -> tuple[Outputs, PyTree]:
-        variables = {"params": params, "batch_stats": stats}
+        if not train:
+            return _outputs(module.apply(variables, image, train=False)), stats
         rngs = {} if key is None else {"dropout": key}
-        result: Any = module.apply(variables, image, train=True, rngs=rngs, mutable=["batch_stats"])
+        result: Any
+        result = module.apply(variables, image, train=True, rngs=rngs, mutable=["batch_stats"])
         outputs, updated = result
         return _outputs(outputs), updated.get("batch_stats", {})
 
-    if remat and not in_blocks:
-        learn = jax.checkpoint(learn)
+    learn = jax.checkpoint(forward, static_argnums=4) if remat and not in_blocks else forward
 
     def apply(
         state: NetState, image: Array, *, train: bool, key: Array | None = None
     ) -> tuple[Outputs, PyTree]:
-        compute = learn if train else predict
+        compute = learn if train else forward
         if precision == "float32":
-            return compute(*state, image, key)
+            return compute(*state, image, key, train)
         params, image = jax.tree.map(lambda x: x.astype(precision), (state.params, image))
         # BatchNorm computes statistics in float32 and returns its input's dtype.
         with jax.numpy_dtype_promotion("standard"):
-            outputs, stats = compute(params, state.batch_stats, image, key)
+            outputs, stats = compute(params, state.batch_stats, image, key, train)
         return jax.tree.map(lambda x: x.astype(jnp.float32), outputs), stats
 
     return Network(init, apply, key_name)
