@@ -46,12 +46,12 @@ def test_decodes_once_and_keeps_rows(tmp_path):
         write(folder, count=300)
 
     for _ in range(2):
-        found = load_split(tmp_path / "a" / "train", counting)
+        split = load_split(tmp_path / "a" / "train", counting)
         np.testing.assert_array_equal(
-            found.image.read()[:, 0, 0, 0], (1 + np.arange(300)).astype(np.uint8)
+            split.image.read()[:, 0, 0, 0], (1 + np.arange(300)).astype(np.uint8)
         )
-        np.testing.assert_array_equal(found.label, np.arange(300) % 2)
-        np.testing.assert_array_equal(found.id, np.arange(300))
+        np.testing.assert_array_equal(split.label, np.arange(300) % 2)
+        np.testing.assert_array_equal(split.id, np.arange(300))
     assert len(calls) == 1
 
 
@@ -61,10 +61,10 @@ def test_attributes_keep_their_columns(tmp_path):
     def two(folder):
         write_split(folder, label, [Encoded(1, "b", png(8)), Encoded(0, "a", png(7))], REQUEST)
 
-    found = load_split(tmp_path / "train", two)
-    np.testing.assert_array_equal(found.label, label)
-    assert found.label.dtype == np.uint8
-    assert found.image.read()[:, 0, 0, 0].tolist() == [7, 8]
+    split = load_split(tmp_path / "train", two)
+    np.testing.assert_array_equal(split.label, label)
+    assert split.label.dtype == np.uint8
+    assert split.image.read()[:, 0, 0, 0].tolist() == [7, 8]
 
 
 @pytest.mark.parametrize("where", ["os.posix_fallocate", "numpy.save", "os.fsync"])
@@ -117,9 +117,9 @@ def test_processes_that_start_together_agree(tmp_path):
         )
         for value in (10, 20, 30)
     ]
-    found = {process.communicate()[0] for process in started}
+    printed = {process.communicate()[0] for process in started}
     assert all(process.returncode == 0 for process in started)
-    assert len(found) == 1
+    assert len(printed) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
 
 
@@ -164,7 +164,7 @@ def test_what_killed_processes_left_is_removed_after_a_day(tmp_path):
 
 
 def test_the_digest_depends_on_images_and_labels(tmp_path):
-    found = set()
+    digests = set()
     for name, value, label in (
         ("a", 1, [0, 1]),
         ("b", 1, [0, 1]),
@@ -177,5 +177,5 @@ def test_the_digest_depends_on_images_and_labels(tmp_path):
             write_split(folder, np.array(label), images, REQUEST)
 
         load_split(tmp_path / name / "train", two)
-        found.add(content_digest(tmp_path / name))
-    assert len(found) == 3
+        digests.add(content_digest(tmp_path / name))
+    assert len(digests) == 3

@@ -365,8 +365,8 @@ def test_images_that_do_not_fit_the_disk_are_refused_before_they_are_decoded(tmp
 @pytest.mark.parametrize("content", [b"some text\n", None])
 def test_what_is_no_archive_is_said_alone(tmp_path, content):
     path = tmp_path / "set.zip"
-    with zipfile.ZipFile(path, "w") as made:
-        made.writestr("ant/0.png", b"0" * 1000)
+    with zipfile.ZipFile(path, "w") as archive_file:
+        archive_file.writestr("ant/0.png", b"0" * 1000)
     path.write_bytes(content or path.read_bytes()[:600])
     with pytest.raises(UserError) as error:
         archive.listing(path)

@@ -75,8 +75,8 @@ def test_sixteen_bits_are_scaled_and_unknown_ranges_refused():
     ramp = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
     stream = io.BytesIO()
     Image.fromarray(ramp).save(stream, "PNG")
-    found = decode(stream.getvalue(), size=8, channels=1, crop=False)[..., 0]
-    np.testing.assert_allclose(found, ramp / 257, atol=1)
+    decoded = decode(stream.getvalue(), size=8, channels=1, crop=False)[..., 0]
+    np.testing.assert_allclose(decoded, ramp / 257, atol=1)
     stream = io.BytesIO()
     Image.fromarray(np.ones((8, 8), np.float32)).save(stream, "TIFF")
     with pytest.raises(ValueError, match="32-bit values"):
@@ -90,8 +90,8 @@ def test_a_photograph_is_turned_as_it_says():
     turned = Image.Exif()
     turned[0x0112] = 6  # To be shown a quarter turn clockwise.
     Image.fromarray(image).save(stream, "PNG", exif=turned)
-    found = decode(stream.getvalue(), size=8, channels=3, crop=True)
-    np.testing.assert_array_equal(found, np.rot90(image, -1)[4:12])
+    decoded = decode(stream.getvalue(), size=8, channels=3, crop=True)
+    np.testing.assert_array_equal(decoded, np.rot90(image, -1)[4:12])
 
 
 def test_digits_are_the_real_ones():

@@ -152,9 +152,9 @@ def test_a_summary_and_a_picture_of_every_class(tmp_path, capsys):
     # Ten rows of five images of 16 pixels, three times as large.
     assert sheet.height == 4 + 10 * (48 + 4)
     assert sheet.width > 5 * (48 + 4)
-    found = np.asarray(sheet.convert("L"))[4:52, -(5 * 52 + 16) : -16]
+    pixels = np.asarray(sheet.convert("L"))[4:52, -(5 * 52 + 16) : -16]
     zeros = digits.read(Request("", "", 16, 1, False)).parts["train"]
-    blocks = [found[::3, 52 * i : 52 * i + 48 : 3] for i in range(5)]
+    blocks = [pixels[::3, 52 * i : 52 * i + 48 : 3] for i in range(5)]
     images = zeros.image.read(np.flatnonzero(zeros.label == 0))[..., 0]
     assert all(any((block == image).all() for image in images) for block in blocks)
 

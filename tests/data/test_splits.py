@@ -32,16 +32,16 @@ COUNTS = [100, 50, 30]
 @pytest.mark.parametrize("per_class", [10, 90, 100, 700])
 def test_80_10_10_is_exact_where_it_can_be(per_class):
     data = prepare(RawData({"train": make([per_class] * 3)}, tuple("abc"), "x"))
-    found = {name: np.bincount(split.label).tolist() for name, split in data.splits.items()}
+    counts = {name: np.bincount(split.label).tolist() for name, split in data.splits.items()}
     tenth = per_class // 10
-    assert found == {"train": [8 * tenth] * 3, "validation": [tenth] * 3, "test": [tenth] * 3}
+    assert counts == {"train": [8 * tenth] * 3, "validation": [tenth] * 3, "test": [tenth] * 3}
 
 
 def test_without_a_test_part_80_10_10_stratified():
     data = prepare(RawData({"train": make(COUNTS)}, tuple("abc"), "x"))
     for name, share in (("train", 0.8), ("validation", 0.1), ("test", 0.1)):
-        found = np.bincount(data.splits[name].label)
-        np.testing.assert_allclose(found, share * np.array(COUNTS), atol=1.01)
+        counts = np.bincount(data.splits[name].label)
+        np.testing.assert_allclose(counts, share * np.array(COUNTS), atol=1.01)
     parts = [ids(data, name) for name in ("train", "validation", "test")]
     assert set.union(*parts) == set(range(sum(COUNTS)))
     assert sum(map(len, parts)) == sum(COUNTS)
@@ -92,8 +92,8 @@ def test_the_seed_fixes_the_split(seed):
 def test_classes_are_rounded_to_the_nearest_and_give_one_at_least():
     counts = [3, 4, 5, 6, 11, 16, 26]
     data = prepare(RawData({"train": make(counts)}, tuple("abcdefg"), "x"))
-    found = {name: np.bincount(split.label).tolist() for name, split in data.splits.items()}
-    assert found == {
+    split_counts = {name: np.bincount(split.label).tolist() for name, split in data.splits.items()}
+    assert split_counts == {
         "train": [1, 2, 3, 4, 9, 12, 20],
         "validation": [1, 1, 1, 1, 1, 2, 3],
         "test": [1, 1, 1, 1, 1, 2, 3],
@@ -130,14 +130,14 @@ def test_splits_of_larger_classes_stay_as_they_were():
     ],
 )
 def test_a_class_has_an_image_for_every_split_or_is_refused(parts, changes, needed):
-    given = {name: make([1, 1, 1]) for name in parts}
+    other_parts = {name: make([1, 1, 1]) for name in parts}
     data = prepare(
-        RawData({"train": make([9, needed, needed])} | given, tuple("abc"), "x"), **changes
+        RawData({"train": make([9, needed, needed])} | other_parts, tuple("abc"), "x"), **changes
     )
     for name, split in data.splits.items():
         assert np.bincount(split.label, minlength=3).min() >= 1, name
     if needed > 1:
-        raw = RawData({"train": make([9, needed, needed - 1])} | given, tuple("abc"), "set")
+        raw = RawData({"train": make([9, needed, needed - 1])} | other_parts, tuple("abc"), "set")
         with pytest.raises(UserError, match=rf"set has .*'c' \({needed - 1}\). .*needs {needed} "):
             prepare(raw, **changes)
 

@@ -38,10 +38,12 @@ def gradient_error(name, size, batch, channels, *, dtype, with_fsp):
         return network.apply(double._replace(params=params), image.astype(kind), train=True)[0]
 
     def loss(params):
-        made = outputs(params)
+        result = outputs(params)
         if with_fsp:
-            return fsp(made.features["stage3_first"], made.features["stage4_last"], *targets).sum()
-        return jnp.sum(made.logits * weight.astype(made.logits.dtype))
+            return fsp(
+                result.features["stage3_first"], result.features["stage4_last"], *targets
+            ).sum()
+        return jnp.sum(result.logits * weight.astype(result.logits.dtype))
 
     targets = ()
     if with_fsp:

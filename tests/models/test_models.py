@@ -119,10 +119,10 @@ def test_max_pool_is_flaxs_with_its_gradient(size):
         return nn.max_pool(x, (2, 2), (2, 2))
 
     np.testing.assert_array_equal(pooling.max_pool(x), reference(x))
-    ours, theirs = (
+    ours, expected = (
         jax.grad(lambda x, f=f: jnp.sum(jnp.sin(f(x))))(x) for f in (pooling.max_pool, reference)
     )
-    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(ours, expected)
 
 
 @pytest.mark.parametrize(("mean", "bound"), [(10.0, 1e-5), (100.0, 1e-5), (1000.0, 1e-4)])
