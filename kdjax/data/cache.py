@@ -1,7 +1,6 @@
 """Decoded images on disk: written once, complete or absent, also when processes start together."""
 
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -84,26 +83,21 @@ def ensure_folder(path: Path, write: Callable[[Path], None], what: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
-        new = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}-", dir=path.parent, ignore_cleanup_errors=True
+        ) as name:
+            new = Path(name)
+            write(new)
+            for written in new.iterdir():
+                # On the disk itself, so that a renamed folder is complete after a power cut.
+                with written.open("rb") as file:
+                    os.fsync(file.fileno())
+            new.chmod(path.parent.stat().st_mode)
+            os.rename(new, path)
     except OSError as error:
-        raise UserError(f"cannot cache {what} in {path.parent}: {error.strerror}") from error
-    try:
-        write(new)
-        for written in new.iterdir():
-            # On the disk itself, so that a renamed folder is complete after a power cut.
-            with written.open("rb") as file:
-                os.fsync(file.fileno())
-        new.chmod(path.parent.stat().st_mode)
-        os.rename(new, path)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise UserError(f"no space left in {path.parent} to cache {path.name}") from error
+        # Renaming fails if another process has written the folder in the meantime.
         if not path.exists():
-            raise UserError(
-                f"cannot cache {path.name} in {path.parent}: {error.strerror}"
-            ) from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+            raise UserError(f"cannot cache {what} in {path.parent}: {error.strerror}") from error
 
 
 @contextlib.contextmanager

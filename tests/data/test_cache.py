@@ -73,7 +73,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, where):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(where, full)
-    with pytest.raises(UserError, match=f"no space left in {tmp_path} to cache train"):
+    with pytest.raises(UserError, match=f"cannot cache images in {tmp_path}: No space left"):
         load_split(tmp_path / "train", write)
     assert list(tmp_path.iterdir()) == []
 
@@ -83,7 +83,9 @@ def test_a_disk_that_cannot_be_written_to_is_one_line(tmp_path, monkeypatch):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("os.fsync", refuse)
-    with pytest.raises(UserError, match=f"cannot cache train in {tmp_path}: Read-only file system"):
+    with pytest.raises(
+        UserError, match=f"cannot cache images in {tmp_path}: Read-only file system"
+    ):
         load_split(tmp_path / "train", write)
 
 
