@@ -1,4 +1,9 @@
-"""What each data set brings to every method: image size, normalisation, networks, recipe."""
+"""What each data set brings to every method: image size, normalisation, networks, recipe.
+
+An entry with the key `tfds` is the data set that TFDS has under that name. A copy of it in
+`--config.data.path` is read as `copy` says, a module of `kdjax/data/sources`; by default `folder`.
+An entry without `tfds` is read by the module of its own name there.
+"""
 
 from typing import Any
 
@@ -54,6 +59,7 @@ DATASETS: dict[str, dict[str, Any]] = {
     ),
     "mnist": CONV_DENSE
     | dict(
+        tfds="mnist",
         size=28,
         crop=False,
         mean=(0.1307,),
@@ -67,17 +73,25 @@ DATASETS: dict[str, dict[str, Any]] = {
     ),
     "cifar10": COLOUR
     | dict(
+        tfds="cifar10",
         size=32,
         mean=(0.4914, 0.4822, 0.4465),
         std=(0.247, 0.2435, 0.2616),
         augment=dict(pad=4, flip=True),
     ),
     # Means and deviations were measured at 64 pixels, where there are any; else ImageNet's.
-    "uc_merced": AERIAL | dict(mean=(0.4847, 0.4906, 0.451), std=(0.197, 0.1796, 0.1758)),
-    "eurosat": AERIAL | IMAGENET,
-    "resisc45": AERIAL | IMAGENET,
-    "aid": AERIAL | dict(mean=(0.3982, 0.4097, 0.369), std=(0.1982, 0.1762, 0.1757)),
-    "celeb_a": FACES | dict(mean=(0.5094, 0.4237, 0.3777), std=(0.3006, 0.2794, 0.2778)),
+    "uc_merced": AERIAL
+    | dict(tfds="uc_merced", mean=(0.4847, 0.4906, 0.451), std=(0.197, 0.1796, 0.1758)),
+    "eurosat": AERIAL | IMAGENET | dict(tfds="eurosat"),
+    "resisc45": AERIAL | IMAGENET | dict(tfds="resisc45"),
+    "aid": AERIAL | dict(tfds="aid", mean=(0.3982, 0.4097, 0.369), std=(0.1982, 0.1762, 0.1757)),
+    "celeb_a": FACES
+    | dict(
+        tfds="celeb_a",
+        copy="attributes",
+        mean=(0.5094, 0.4237, 0.3777),
+        std=(0.3006, 0.2794, 0.2778),
+    ),
     "folder": FOLDER,
     # Images with a file of attributes, in --config.data.path.
     "attributes": FOLDER,
@@ -95,3 +109,12 @@ def settings(name: str) -> dict[str, Any]:
     if name not in DATASETS:
         raise unknown("data set", name, DATASETS)
     return DATASETS[name]
+
+
+def tfds_name(name: str) -> str | None:
+    """The name under which TFDS has a data set; None for other data sets.
+
+    Raises:
+        UserError: there is no data set of that name.
+    """
+    return name.removeprefix("tfds/") if name.startswith("tfds/") else settings(name).get("tfds")

@@ -5,8 +5,8 @@
     python -m kdjax.prepare --dataset=folder --path=PATH       # images of your own
 
 Prints counts, size, mean and deviation, and draws images of every class, so that one can see
-whether labels fit. Preparing a data set of TFDS is the only thing that needs TensorFlow: pip
-install -r requirements/prepare.txt
+whether labels fit. Only preparing a data set of TFDS needs TensorFlow: pip install -r
+requirements/prepare.txt
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
+from ml_collections import ConfigDict
 
 from kdjax.system import cli, discover
 from kdjax.system.errors import UserError
@@ -32,47 +33,42 @@ def define() -> None:
 
 
 def main() -> None:
-    """Prepares, prints what came out and draws the contact sheet."""
-    given = flags.FLAGS
-    if not given.dataset:
+    """Prepares and decodes a data set, prints its counts and draws the contact sheet."""
+    values = flags.FLAGS
+    if not values.dataset:
         raise UserError("--dataset=NAME is needed, as --dataset=mnist")
     from configs import base, datasets
     from kdjax.config import build_data, ranges
-    from kdjax.data import sheet, summary
+    from kdjax.data import preview
     from kdjax.runs import writers
 
-    name = given.dataset.removeprefix("tfds/")
-    known = name in datasets.DATASETS
-    config = base.get_config(method="", dataset=name if known else f"tfds/{name}")
-    data_dir = given.data_dir or ""
-    config.data.data_dir, config.data.path = data_dir, given.path or ""
-    if given.size is not None:
-        config.data.size = given.size
+    name = values.dataset.removeprefix("tfds/")
+    dataset = name if name in datasets.DATASETS else f"tfds/{name}"
+    config = base.get_config(method="", dataset=dataset)
+    config.data.data_dir, config.data.path = values.data_dir or "", values.path or ""
+    if values.size is not None:
+        config.data.size = values.size
     ranges.check_data(config.data)
-    if given.manual_dir and not Path(given.manual_dir).is_dir():
-        raise UserError(f"--manual_dir={given.manual_dir} is not a folder")
-    if given.sheet and not given.sheet.endswith(".png"):
-        raise UserError(f"--sheet={given.sheet} is to be a .png file")
-    tfds_name = name
-    if known:
-        module = discover.module("kdjax.data.sources", name, "data set")
-        tfds_name = getattr(module, "TFDS", "")
-    if tfds_name and not given.path:
-        with_tfds(tfds_name, manual_dir=given.manual_dir, data_dir=data_dir)
-    elif given.manual_dir:
+    if values.manual_dir and not Path(values.manual_dir).is_dir():
+        raise UserError(f"--manual_dir={values.manual_dir} is not a folder")
+    if values.sheet and not values.sheet.endswith(".png"):
+        raise UserError(f"--sheet={values.sheet} is to be a .png file")
+    tfds_name = datasets.tfds_name(dataset)
+    if tfds_name is not None and not values.path:
+        prepare_tfds(tfds_name, manual_dir=values.manual_dir, data_dir=config.data.data_dir)
+    elif values.manual_dir:
         raise UserError(f"--manual_dir is for TFDS's archives; {name} is read from --path=PATH")
-    raw = build_data.source(config.data.name)(build_data.request(config.data))
-    summary.show(raw, build_data.split(raw, config.data))
-    where = Path(given.sheet) if given.sheet else _sheet(config.data)
-    with writers.writing(where):
-        sheet.draw(raw, where)
+    raw = build_data.source(dataset)(build_data.request(config.data))
+    preview.print_summary(raw, build_data.split(raw, config.data))
+    sheet = Path(values.sheet) if values.sheet else _default_sheet(config.data)
+    with writers.writing(sheet):
+        preview.draw_sheet(raw, sheet)
     kind = "attribute" if raw.parts["train"].label.ndim == 2 else "class"
-    print(f"Images of every {kind}: {where}")
+    print(f"Images of every {kind}: {sheet}")
 
 
-def _sheet(data: Any) -> Path:
-    """The contact sheet's place: for each data set, and each folder or archive that is read for it,
-    another one."""
+def _default_sheet(data: ConfigDict) -> Path:
+    """The contact sheet's path, which differs between data sets and between folders or archives."""
     from kdjax.data import cache
 
     name = data.name.replace("/", "-")
@@ -82,17 +78,17 @@ def _sheet(data: Any) -> Path:
     return cache.root(data.data_dir) / "kdjax" / f"{name}.png"
 
 
-def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
+def prepare_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
     """Writes a TFDS data set as ArrayRecord files, which are read without TensorFlow.
 
     Args:
         name: TFDS's name.
-        manual_dir: folder with the official archives, or None to download them.
-        data_dir: where to write; empty for TFDS's own default.
+        manual_dir: the folder with the official archives, or None to download them.
+        data_dir: the folder to write to; empty for TFDS's own default.
 
     Raises:
         UserError: TensorFlow is missing, the name is unknown, or an archive is missing or is not
-            the official one.
+            the official archive.
     """
     try:
         import tensorflow as tf  # noqa: F401
@@ -103,25 +99,25 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
         raise UserError(f"preparing needs {error.name}: run pip install tensorflow-cpu") from error
     from kdjax.data import cache
 
-    where = str(cache.root(data_dir))
-    if name in discover.names("kdjax.data.builders"):
-        discover.module("kdjax.data.builders", name, "builder")
-    # TFDS's ten retries wait for three minutes before they say that an address is gone.
+    builders = "kdjax.data.tfds.builders"
+    if name in discover.names(builders):
+        discover.module(builders, name, "builder")
+    # By default TFDS retries ten times, for three minutes, before it reports a dead address.
     downloader.MAX_RETRIES = 3
-    # Bytes of records that TFDS shuffles in memory, before it does so on disk; by default a
-    # gigabyte.
+    # Bytes of records that TFDS shuffles in memory and not on disk; by default a gigabyte.
     shuffle.MAX_MEM_BUFFER_SIZE = 64 << 20
-    download = tfds.download.DownloadConfig(manual_dir=manual_dir)
     try:
-        builder = tfds.builder(name, data_dir=where, file_format="array_record")
+        builder = tfds.builder(name, data_dir=str(cache.root(data_dir)), file_format="array_record")
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise UserError(f"TFDS has no data set {name!r}") from error
-    if manual_dir and not builder.is_prepared():
-        _require_archives(builder, Path(manual_dir))
     archives = _archives(builder)
+    if manual_dir and not builder.is_prepared():
+        _require_archives(builder, archives, Path(manual_dir))
     them = "them" if len(archives) > 1 else "it"
     try:
-        builder.download_and_prepare(download_config=download)
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
+        )
     except tfds.download.download_manager.NonMatchingChecksumError as error:
         raise UserError(
             f"{name}: an archive is not the official one: {_line(error)}. Get "
@@ -129,7 +125,7 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
             "--manual_dir=DIR; or read a copy that differs with --path=PATH"
         ) from error
     except Exception as error:
-        if _is_network(error):
+        if _is_network_error(error):
             raise UserError(
                 f"{name} could not be downloaded ({_line(error)}): get {' and '.join(archives)} "
                 f"elsewhere, put {them} into a folder and pass that as --manual_dir=DIR"
@@ -140,17 +136,17 @@ def with_tfds(name: str, *, manual_dir: str | None, data_dir: str) -> None:
         raise
 
 
-def _require_archives(builder: Any, manual_dir: Path) -> None:
-    """That the archives that a builder takes lie in a folder: others TFDS would download.
+def _require_archives(builder: Any, archives: list[str], manual_dir: Path) -> None:
+    """Checks that a folder has the builder's archives, since TFDS would download missing archives.
 
     Raises:
-        UserError: some do not.
+        UserError: archives are missing.
     """
-    archives = _archives(builder)
     lacking = [name for name in archives if not (manual_dir / name).exists()]
-    # Those of all variants are listed, and which of them a variant needs is not known.
-    some_do = bool(builder.builder_config) and len(lacking) < len(archives)
-    if lacking and not some_do:
+    # For a data set with variants, `archives` has the archives of all variants, and it is not
+    # known which of them this variant needs.
+    some_exist = bool(builder.builder_config) and len(lacking) < len(archives)
+    if lacking and not some_exist:
         them = "them" if len(lacking) > 1 else "it"
         raise UserError(
             f"{manual_dir} lacks {', '.join(lacking)}: put {them} there, "
@@ -161,21 +157,23 @@ def _require_archives(builder: Any, manual_dir: Path) -> None:
 def _archives(builder: Any) -> list[str]:
     """Names of the official archives that a builder takes."""
     infos = builder.url_infos or {}
-    only = getattr(builder.builder_config, "download_url", None)
-    chosen = [infos[only]] if only in infos else infos.values()
+    url = getattr(builder.builder_config, "download_url", None)
+    chosen = [infos[url]] if url in infos else infos.values()
     return sorted({info.filename for info in chosen})
 
 
-def _is_network(error: Exception) -> bool:
+def _is_network_error(error: Exception) -> bool:
     import requests
     import urllib3
     from tensorflow_datasets.core.download.util import DownloadError
 
-    kinds = requests.RequestException, urllib3.exceptions.HTTPError, DownloadError
-    return isinstance(error, kinds)
+    return isinstance(
+        error, requests.RequestException | urllib3.exceptions.HTTPError | DownloadError
+    )
 
 
 def _line(error: BaseException) -> str:
+    """A message of several lines as one line."""
     return " ".join(str(error).split())
 
 

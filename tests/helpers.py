@@ -14,7 +14,8 @@ from flax import linen as nn
 
 from configs import base
 from kdjax.evaluation import examine
-from kdjax.models import linen
+from kdjax.models.layers import modules
+from kdjax.models.networks import linen
 from kdjax.step import augment, optimisers, schedules, step, tasks
 from kdjax.step.types import Batch, Hyper, StageCode, TrainingSet
 from kdjax.terms import ce, soft
@@ -35,7 +36,7 @@ class Tiny(nn.Module):
     def __call__(self, x, *, train):
         x = nn.Conv(self.width, (3, 3), strides=(2, 2))(x)
         if self.norm:
-            x = linen.batch_norm(train)(x)
+            x = modules.batch_norm(train)(x)
         features = {"stem": nn.relu(x)}
         x = nn.Dropout(self.dropout, deterministic=not train)(features["stem"])
         return nn.Dense(CLASSES)(x.reshape(x.shape[0], -1)), features

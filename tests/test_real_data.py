@@ -42,7 +42,7 @@ def train_briefly(config, directory):
 
 
 def test_mnist(real_data, tmp_path):
-    prepare.with_tfds("mnist", manual_dir=real_data("mnist"), data_dir=str(tmp_path))
+    prepare.prepare_tfds("mnist", manual_dir=real_data("mnist"), data_dir=str(tmp_path))
     raw = raw_of(config_of("mnist", tmp_path))
     assert sizes(raw) == {"train": 60_000, "test": 10_000}
     assert raw.parts["train"].image.read().mean() / 255 == pytest.approx(0.1307, abs=1e-4)
@@ -73,7 +73,7 @@ def test_uc_merced_as_a_folder(real_data, tmp_path):
 
 def test_aid(real_data, tmp_path):
     archive = real_data("AID.zip")
-    prepare.with_tfds("aid", manual_dir=str(Path(archive).parent), data_dir=str(tmp_path))
+    prepare.prepare_tfds("aid", manual_dir=str(Path(archive).parent), data_dir=str(tmp_path))
     raw = raw_of(config_of("aid", tmp_path))
     assert sizes(raw) == {"train": 10_000}
     counts = np.bincount(raw.parts["train"].label)

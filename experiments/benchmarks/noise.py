@@ -3,14 +3,14 @@
 import numpy as np
 
 from kdjax.data.store import Images
-from kdjax.data.types import Raw, Request, Split
+from kdjax.data.types import RawData, Request, Split
 
 COUNT = 12_800
 CLASSES = 10
 
 
-def read(request: Request) -> Raw:
-    """Images for a hundred training batches of 128, and some to test on."""
+def read(request: Request) -> RawData:
+    """As many images for training as a hundred batches of 128 hold, and some to test on."""
     rng = np.random.default_rng(0)
 
     def split(count: int) -> Split:
@@ -19,4 +19,4 @@ def read(request: Request) -> Raw:
         return Split(Images([image]), label, np.arange(count, dtype=np.int32))
 
     names = tuple(f"class {index}" for index in range(CLASSES))
-    return Raw({"train": split(COUNT), "test": split(1_280)}, names, "noise")
+    return RawData({"train": split(COUNT), "test": split(1_280)}, names, "noise")

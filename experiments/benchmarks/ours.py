@@ -137,7 +137,7 @@ def predicting(model: str) -> Work:
     import jax
 
     from kdjax.evaluation import cost
-    from kdjax.models import linen
+    from kdjax.models.networks import linen
 
     shape = (32, 32, 3)
     module = discover.model(model)(classes=10, dropout=0.0)

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 from kdjax.config import build_data, build_terms, formulas, grid, ranges, wiring
 from kdjax.config.plan import Plan, Restored, Stage
 from kdjax.data.types import DataSet
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.step import augment, optimisers, tasks
 from kdjax.step.types import TERMS, Hyper, Network, Range, StageCode, Term, TrainingSet
 from kdjax.system import discover, errors

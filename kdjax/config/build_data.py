@@ -8,9 +8,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax.data import splits, tfds_source
+from kdjax.data import splits
 from kdjax.data.sources import attributes, folder
-from kdjax.data.types import DataSet, Raw, Request, Split
+from kdjax.data.tfds import reader
+from kdjax.data.types import DataSet, RawData, Request, Split
 from kdjax.step import augment
 from kdjax.system import discover, runtime
 from kdjax.system.errors import UserError
@@ -28,7 +29,7 @@ def load_data(config: ConfigDict) -> DataSet:
     return split(source(config.data.name)(request(config.data)), config.data)
 
 
-def split(raw: Raw, data: ConfigDict) -> DataSet:
+def split(raw: RawData, data: ConfigDict) -> DataSet:
     """The training, validation and test splits of a source's images."""
     return splits.prepare(
         raw,
@@ -76,15 +77,26 @@ def other_set(data: ConfigDict, path: str, own: DataSet) -> DataSet:
     return DataSet({"all": split}, own.class_names, raw.source, raw.content)
 
 
-def source(name: str) -> Callable[[Request], Raw]:
-    """The function that reads a data set; `tfds/<name>` is any data set of TFDS.
+def source(name: str) -> Callable[[Request], RawData]:
+    """The function that reads a data set.
+
+    Args:
+        name: an entry of `configs/datasets.py`, `tfds/<name>` for any data set of TFDS, or the
+            full name of the user's own module, with a dot.
 
     Raises:
         UserError: there is no data set of that name.
     """
-    if name.startswith("tfds/"):
-        return tfds_source.reader(name.removeprefix("tfds/"), own=folder.read)
-    return discover.module("kdjax.data.sources", name, "data set", function="read").read
+    from configs import datasets
+
+    if "." in name and not name.startswith("tfds/"):
+        return discover.module("kdjax.data.sources", name, "data set", function="read").read
+    tfds_name = datasets.tfds_name(name)
+    if tfds_name is None:
+        return discover.module("kdjax.data.sources", name, "data set").read
+    copy = datasets.settings(name).get("copy", "folder")
+    read_copy = discover.module("kdjax.data.sources", copy, "data set").read
+    return reader.prepared_or_copy(tfds_name, read_copy)
 
 
 def request(data: ConfigDict) -> Request:

@@ -1,1 +1,1 @@
-"""Data sets as arrays in memory: sources, decoding and caching, splits, orders. No JAX here."""
+"""Data sets as arrays: sources, decoding, the cache on disk, splits and orders. No JAX here."""

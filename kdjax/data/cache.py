@@ -1,7 +1,6 @@
-"""Decoded arrays on disk: made once, whole or absent, also when several processes start at once."""
+"""Decoded images on disk: written once, complete or absent, also when processes start together."""
 
 import contextlib
-import errno
 import hashlib
 import os
 import shutil
@@ -12,58 +11,69 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from kdjax.data import images
+from kdjax.data.files import images
 from kdjax.data.store import Images
 from kdjax.data.types import Request, Split
+from kdjax.system import errors
 from kdjax.system.errors import UserError
 
 _VERSION = "decoded-3"
-"""Changes when decoding does, so that no older cache is read."""
+"""Changes when decoding changes, so that no older cache is read."""
 _BATCH = 64
 _DIGEST = "sha256"
 _DAY = 86_400
-_NAMED = 10
-"""So many broken images are named."""
 
 
-Encoded = tuple[int, str, bytes | np.ndarray]
+class Encoded(NamedTuple):
+    """An image that is to be decoded into a row of a split."""
+
+    row: int
+    name: str
+    """The image's name for messages."""
+    content: bytes | np.ndarray
+    """The file's bytes, or grey pixels `[h, w]` uint8."""
+
+
+Part = tuple[np.ndarray, Iterable[Encoded]]
+"""The labels of a split, `[n]` classes or `[n, k]` attributes, and its images in any order. The
+labels may be filled in while the images are read."""
 
 
 class BrokenImages(UserError):
     """Files that should be images and cannot be decoded."""
 
     def __init__(self, files: Sequence[str]):
-        """Of `files`: a line for each, with its name and what is wrong."""
+        """`files` has a line for each file, with its name and what is wrong."""
         self.files = files
-        more = f"; and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
         count = f"{len(files)} images are broken: " if len(files) > 1 else ""
-        super().__init__(count + "; ".join(files[:_NAMED]) + more)
+        super().__init__(count + errors.listed(files, 10, "; "))
 
 
 def root(data_dir: str) -> Path:
-    """`data_dir`, or where TFDS keeps its data if that is empty."""
+    """The folder of all data: `data_dir`, or TFDS's own default if that is empty."""
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
 
 
 def folder(request: Request, name: str) -> Path:
-    """Where the decoded images of a data set of this name and version are."""
+    """The folder for the decoded images of a data set, whose `name` includes its version."""
     return root(request.data_dir) / "kdjax" / _VERSION / f"{name}-{request.key}"
 
 
-def whole(path: Path, write: Callable[[Path], None], what: str) -> None:
-    """Makes the folder `path` if it is missing: `write` fills a fresh one, which is then renamed.
+def ensure_folder(path: Path, write: Callable[[Path], None], what: str) -> None:
+    """Creates the folder `path` if it is missing: `write` fills a new folder, which is renamed.
 
-    It appears all at once or not at all, also when several processes start together: each writes a
-    folder of its own; who comes second keeps the first one's.
+    The folder appears complete or not at all. When several processes start together, each writes
+    its own folder, and the first one stays.
 
     Args:
         path: the folder.
-        write: writes its files into another one.
-        what: that is kept there, for messages.
+        write: writes the files into the folder that it is called with.
+        what: the kind of content, for messages.
 
     Raises:
         UserError: the disk is full, or nothing can be written there.
@@ -73,32 +83,29 @@ def whole(path: Path, write: Callable[[Path], None], what: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}-", dir=path.parent, ignore_cleanup_errors=True
+        ) as name:
+            new = Path(name)
+            write(new)
+            for written in new.iterdir():
+                # On the disk itself, so that a renamed folder is complete after a power cut.
+                with written.open("rb") as file:
+                    os.fsync(file.fileno())
+            new.chmod(path.parent.stat().st_mode)
+            os.rename(new, path)
     except OSError as error:
-        raise UserError(f"cannot cache {what} in {path.parent}: {error.strerror}") from error
-    try:
-        write(fresh)
-        for file in fresh.iterdir():
-            _flush(file)
-        fresh.chmod(path.parent.stat().st_mode)
-        os.rename(fresh, path)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise UserError(f"no space left in {path.parent} to cache {path.name}") from error
+        # Renaming fails if another process has written the folder in the meantime.
         if not path.exists():
-            raise UserError(
-                f"cannot cache {path.name} in {path.parent}: {error.strerror}"
-            ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            raise UserError(f"cannot cache {what} in {path.parent}: {error.strerror}") from error
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Says in one line what is wrong with a folder's arrays.
+def report_damage(path: Path) -> Iterator[None]:
+    """Turns errors in reading a cache's files into one line.
 
     Raises:
-        UserError: they are damaged, or cannot be read.
+        UserError: the cache is damaged, or cannot be read.
     """
     try:
         yield
@@ -108,70 +115,96 @@ def reading(path: Path) -> Iterator[None]:
         raise UserError(f"the cache {path} is damaged: remove it ({error})") from error
 
 
-def cached(path: Path, write: Callable[[Path], None]) -> Split:
-    """The arrays at `path`; where they are missing, `write` makes them in a fresh folder first.
+def read_splits(
+    folder: Path, parts: Iterable[str], open_part: Callable[[str], Part], request: Request
+) -> tuple[dict[str, Split], str]:
+    """The splits in a folder; images of splits that are missing are decoded and written first.
+
+    Args:
+        folder: the folder of the cache.
+        parts: the names of the splits.
+        open_part: opens the labels and images of a split, to decode them.
+        request: size, channels and crop.
+
+    Returns:
+        The splits by name, and a short text that depends only on their images and labels.
+
+    Raises:
+        UserError: images cannot be decoded (the message names those of all splits), the disk is
+            full, or the cache is damaged.
+    """
+    splits: dict[str, Split] = {}
+    broken: list[str] = []
+    for part in parts:
+
+        def write(new: Path, part: str = part) -> None:
+            write_split(new, *open_part(part), request)
+
+        try:
+            splits[part] = load_split(folder / part, write)
+        except BrokenImages as error:
+            broken += error.files
+    if broken:
+        raise BrokenImages(broken)
+    return splits, content_digest(folder)
+
+
+def load_split(path: Path, write: Callable[[Path], None]) -> Split:
+    """The split in the folder `path`; if it is missing, `write` calls `write_split` first.
 
     Raises:
         UserError: the disk is full, or the cache is damaged.
     """
-
-    def with_digest(fresh: Path) -> None:
-        write(fresh)
-        (fresh / _DIGEST).write_text(_digest(fresh))
-
-    whole(path, with_digest, "images")
-    with reading(path):
-        stored = Images([path / "image.npy"])
+    ensure_folder(path, write, "images")
+    with report_damage(path):
+        image = Images([path / "image.npy"])
         label, index = np.load(path / "label.npy"), np.load(path / "id.npy")
-    if not len(stored) == len(label) == len(index):
-        raise UserError(f"the cache {path} is damaged: remove it (its arrays differ in length)")
-    return Split(stored, label, index)
+        if not len(image) == len(label) == len(index):
+            raise ValueError("its arrays differ in length")
+    return Split(image, label, index)
 
 
-def content(folder: Path) -> str:
-    """A short text that depends on the images and labels of all parts in a folder, on nothing else.
+def content_digest(folder: Path) -> str:
+    """A short text that depends only on the images and labels of all splits in a folder.
 
     Raises:
         UserError: the cache is damaged.
     """
     digests = []
-    for part in sorted(one for one in folder.iterdir() if not one.name.startswith(".")):
-        try:
+    for part in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        with report_damage(part):
             digests.append(f"{part.name} {(part / _DIGEST).read_text()}")
-        except OSError as error:
-            raise UserError(f"the cache {part} is damaged: remove it ({error})") from error
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
 def write_split(
-    path: Path, label: np.ndarray, request: Request, encoded: Iterable[Encoded]
+    path: Path, label: np.ndarray, encoded: Iterable[Encoded], request: Request
 ) -> None:
-    """Writes the arrays of a split, decoding on all cores; holds some dozens of images at a time.
+    """Writes the arrays of a split. Decodes on all cores, with some dozens of images in memory.
 
     Args:
         path: the folder to write to.
-        label: `[n]` classes, or `[n, k]` attributes; may be filled in while `encoded` is read.
+        label: the labels, as in `Part`.
+        encoded: the images, in any order.
         request: size, channels and crop.
-        encoded: for each row, in any order, the row, a name for messages and the file's bytes (or
-            the pixels, as `images.decode` takes them).
 
     Raises:
-        UserError: images cannot be decoded (names them), or are missing; or the disk is too small.
+        UserError: images are missing or cannot be decoded, or the disk is too small.
     """
     written, shape = 0, (len(label), *request.image_shape)
     broken: list[str] = []
     images.require_room(shape, shutil.disk_usage(path).free, f"the disk of {path.parent}")
     array = allocate(path / "image.npy", shape, np.uint8)
-    rows: Iterator[Encoded] = iter(encoded)
+    remaining = iter(encoded)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while batch := list(islice(rows, _BATCH)):
+        while batch := list(islice(remaining, _BATCH)):
             decoded = pool.map(partial(_decode, request), batch)
-            for (row, _, _), image in zip(batch, decoded, strict=True):
+            for item, image in zip(batch, decoded, strict=True):
                 if isinstance(image, str):
                     broken.append(image)
                 else:
-                    array[row] = image
-                written += 1
+                    array[item.row] = image
+            written += len(batch)
     del array
     if broken:
         raise BrokenImages(broken)
@@ -179,43 +212,25 @@ def write_split(
         raise UserError(f"only {written} of {len(label)} images could be read: did files change?")
     np.save(path / "label.npy", label.astype(np.int32 if label.ndim == 1 else np.uint8))
     np.save(path / "id.npy", np.arange(len(label), dtype=np.int32))
+    digest = hashlib.sha256()
+    for name in ("image.npy", "label.npy"):
+        with (path / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    (path / _DIGEST).write_text(digest.hexdigest())
 
 
 def _decode(request: Request, item: Encoded) -> np.ndarray | str:
-    """The image, or what is wrong with it."""
-    _, name, content = item
+    """The image, or a text that says what is wrong with it."""
     try:
         return images.decode(
-            content, size=request.size, channels=request.channels, crop=request.crop
+            item.content, size=request.size, channels=request.channels, crop=request.crop
         )
     except ValueError as error:
-        return f"{name} {error}"
+        return f"{item.name} {error}"
 
 
-def _digest(folder: Path) -> str:
-    found = hashlib.sha256()
-    for name in ("image", "label"):
-        with (folder / f"{name}.npy").open("rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()
-
-
-def _remove_leftovers(path: Path) -> None:
-    """What processes that were killed while they wrote have left, a day ago or more."""
-    for old in path.parent.glob(f".{path.name}-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - old.stat().st_mtime > _DAY:
-                shutil.rmtree(old)
-
-
-def _flush(path: Path) -> None:
-    """Puts a file on the disk itself: after a power cut, a renamed folder is whole."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def allocate(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
-    """A new array on disk. Its space is taken now: a full disk later would kill the process.
+def allocate(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> np.memmap:
+    """A new array on disk. Its space is reserved now: a full disk later would kill the process.
 
     Raises:
         OSError: the disk is full.
@@ -225,3 +240,11 @@ def allocate(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes folders of processes that were killed while they wrote, a day ago or more."""
+    for old in path.parent.glob(f".{path.name}-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > _DAY:
+                shutil.rmtree(old)

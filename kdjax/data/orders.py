@@ -6,15 +6,15 @@ import numpy as np
 
 
 def random_keys(count: int, seed: int, purpose: str, epoch: int = 0) -> np.ndarray:
-    """`count` 64-bit draws from a counter-based generator, the same for ever and everywhere."""
+    """`count` 64-bit draws from a counter-based generator, the same on every machine."""
     stream = zlib.crc32(purpose.encode()) << 32 | epoch
     return np.random.Philox(key=np.array([seed, stream], np.uint64)).random_raw(count)
 
 
 def training(count: int, batch_size: int, *, seed: int, epoch: int) -> np.ndarray:
-    """A shuffled epoch of whole batches: rows of the split, `[count // batch_size, batch_size]`.
+    """A shuffled epoch of full batches: rows of the split, `[count // batch_size, batch_size]`.
 
-    What does not fill a batch is left out, other examples in each epoch.
+    Examples that do not fill a batch are left out, different examples in each epoch.
     """
     steps = count // batch_size
     rows = np.argsort(random_keys(count, seed, "order", epoch), kind="stable")
@@ -22,8 +22,7 @@ def training(count: int, batch_size: int, *, seed: int, epoch: int) -> np.ndarra
 
 
 def evaluation(count: int, batch_size: int) -> np.ndarray:
-    """Every row once, in order, padded by -1 to whole batches: `[steps, batch_size]`."""
+    """Every row once, in order, padded with -1 to full batches: `[steps, batch_size]`."""
     steps = -(-count // batch_size)
-    rows = np.full(steps * batch_size, -1, np.int32)
-    rows[:count] = np.arange(count)
-    return rows.reshape(steps, batch_size)
+    rows = np.arange(steps * batch_size, dtype=np.int32)
+    return np.where(rows < count, rows, np.int32(-1)).reshape(steps, batch_size)

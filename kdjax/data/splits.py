@@ -3,89 +3,22 @@
 import numpy as np
 
 from kdjax.data.orders import random_keys
-from kdjax.data.types import DataSet, Raw, Split
+from kdjax.data.types import DataSet, RawData, Split
+from kdjax.system import errors
 from kdjax.system.errors import UserError
 
 
-def strata(label: np.ndarray) -> np.ndarray:
-    """The group of each example, `[n]`, within which it is drawn.
-
-    Its class; for attributes the rarest of those that it has, so that rare ones are spread as
-    evenly as chance allows (the first step of iterative stratification, Sechidis et al., 2011).
-
-    Args:
-        label: `[n]` class indices, or `[n, k]` attributes in {0, 1}.
-    """
-    if label.ndim == 1:
-        return label
-    order = np.argsort(label.sum(axis=0), kind="stable")
-    ranked = label[:, order] > 0
-    return np.where(ranked.any(axis=1), ranked.argmax(axis=1), -1)
-
-
-def ranks(group: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    """For each example its place in its group in a random order, as a share in (0, 1).
-
-    Args:
-        group: `[n]`, as `strata` gives it.
-        seed: the data seed.
-        purpose: separates draws of one seed.
-
-    Returns:
-        `[n]` float64. Examples below a share make up a stratified subset, rounded to the nearest
-        number in every group, and a smaller share's subset lies inside a larger one's.
-    """
-    keys = random_keys(len(group), seed, purpose)
-    place = np.empty(len(group))
-    for value in np.unique(group):
-        members = np.flatnonzero(group == value)
-        order = members[np.argsort(keys[members], kind="stable")]
-        place[order] = (np.arange(len(members)) + 0.5) / len(members)
-    return place
-
-
-def hold_out(split: Split, share: float, seed: int, purpose: str) -> tuple[Split, Split]:
-    """`split` without a stratified `share` of it, and that share.
-
-    However small or large the share, every class of two images or more keeps one and gives one; of
-    attributes, the whole split does.
-
-    Args:
-        split: what to divide.
-        share: in (0, 1).
-        seed: the data seed.
-        purpose: separates draws of one seed.
-    """
-    if split.label.ndim == 1:
-        group = whole = split.label
-    else:
-        group, whole = _joined(strata(split.label), share), np.zeros(len(split.label))
-    place = ranks(group, seed, purpose)
-    held = place < share
-    for value in np.unique(whole):
-        members = np.flatnonzero(whole == value)
-        held[members[np.argmin(place[members])]] = True
-        held[members[np.argmax(place[members])]] = False
-    return split.rows(np.flatnonzero(~held)), split.rows(np.flatnonzero(held))
-
-
-def _joined(group: np.ndarray, share: float) -> np.ndarray:
-    """Groups with those joined that are so small that none would give an image of its own."""
-    _, inverse, counts = np.unique(group, return_inverse=True, return_counts=True)
-    return np.where(counts[inverse] * share <= 0.5, group.min() - 1, group)
-
-
-def prepare(raw: Raw, *, seed: int, validation: float, fraction: float, refit: bool) -> DataSet:
+def prepare(raw: RawData, *, seed: int, validation: float, fraction: float, refit: bool) -> DataSet:
     """Splits a data set into train, validation and test.
 
     Args:
-        raw: what the source gives; without a `test` part a tenth is held out as one.
+        raw: the source's data set; without a `test` part a tenth is held out as test split.
         seed: the data seed.
-        validation: share of the training part that is held out, where the source has no
-            validation part of its own; 0: none.
-        fraction: share of what then is left to train on that is used.
-        refit: train on training and validation examples together (of each the fraction);
-            nothing is held out.
+        validation: the share of the training part that is held out, where the source has no
+            validation part; 0 holds out nothing.
+        fraction: the share of the remaining training examples that is used.
+        refit: trains on training and validation examples together (on the fraction of each), and
+            holds out no validation split.
 
     Raises:
         UserError: there is a single class, or a class has too few images for the splits.
@@ -112,18 +45,110 @@ def prepare(raw: Raw, *, seed: int, validation: float, fraction: float, refit: b
     return DataSet(splits, raw.class_names, raw.source, raw.content)
 
 
-_NAMED = 5
-"""So many classes are named in a message."""
+def strata(label: np.ndarray) -> np.ndarray:
+    """The group of each example, `[n]`, for stratified draws.
+
+    The group is the class, or the rarest attribute that the image has, which spreads rare
+    attributes as evenly as chance allows (the first step of iterative stratification, Sechidis et
+    al., 2011).
+
+    Args:
+        label: `[n]` class indices, or `[n, k]` attributes in {0, 1}.
+    """
+    if label.ndim == 1:
+        return label
+    order = np.argsort(label.sum(axis=0), kind="stable")
+    ranked = label[:, order] > 0
+    return np.where(ranked.any(axis=1), ranked.argmax(axis=1), -1)
 
 
-def _check_counts(raw: Raw, drawn: list[str]) -> None:
-    """That there are two classes or more, each with an image for training and for every split that
-    is `drawn` from the training part; attributes need so many images together."""
+def ranks(group: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+    """The rank of each example in a random order of its group, as a share in (0, 1).
+
+    Args:
+        group: `[n]`, from `strata`.
+        seed: the data seed.
+        purpose: separates draws of one seed.
+
+    Returns:
+        `[n]` float64. The examples whose rank is below a share are a stratified subset, rounded to
+        the nearest number in every group. The subset of a smaller share lies inside that of a
+        larger share.
+    """
+    keys = random_keys(len(group), seed, purpose)
+    rank = np.empty(len(group))
+    for value in np.unique(group):
+        members = np.flatnonzero(group == value)
+        order = members[np.argsort(keys[members], kind="stable")]
+        rank[order] = (np.arange(len(members)) + 0.5) / len(members)
+    return rank
+
+
+def hold_out(split: Split, share: float, seed: int, purpose: str) -> tuple[Split, Split]:
+    """`split` without a stratified `share`, and that share.
+
+    Whatever the share, every class of two images or more has an image on both sides; with
+    attributes, only the whole split has.
+
+    Args:
+        split: the split to divide.
+        share: in (0, 1).
+        seed: the data seed.
+        purpose: separates draws of one seed.
+    """
+    if split.label.ndim == 1:
+        group = divided = split.label
+    else:
+        group, divided = _joined(strata(split.label), share), np.zeros(len(split.label))
+    rank = ranks(group, seed, purpose)
+    held = rank < share
+    for value in np.unique(divided):
+        members = np.flatnonzero(divided == value)
+        held[members[np.argmin(rank[members])]] = True
+        held[members[np.argmax(rank[members])]] = False
+    return split.rows(np.flatnonzero(~held)), split.rows(np.flatnonzero(held))
+
+
+def _joined(group: np.ndarray, share: float) -> np.ndarray:
+    """The groups, with those joined that are too small to give an image to `share`."""
+    _, inverse, counts = np.unique(group, return_inverse=True, return_counts=True)
+    return np.where(counts[inverse] * share <= 0.5, group.min() - 1, group)
+
+
+def _subset(split: Split, fraction: float, seed: int) -> Split:
+    """A stratified fraction; however small it is, every group keeps an example."""
+    if fraction == 1.0:
+        return split
+    group = strata(split.label)
+    rank = ranks(group, seed, "fraction")
+    kept = rank < fraction
+    for value in np.unique(group):
+        members = np.flatnonzero(group == value)
+        kept[members[np.argmin(rank[members])]] = True
+    return split.rows(np.flatnonzero(kept))
+
+
+def _numbered(parts: dict[str, Split]) -> dict[str, Split]:
+    """The parts with ids that count on from part to part, so that every example has its own id."""
+    first = 0
+    numbered: dict[str, Split] = {}
+    for name in ("train", "validation", "test"):
+        if name in parts:
+            numbered[name] = parts[name]._replace(id=parts[name].id + np.int32(first))
+            first += len(parts[name].id)
+    return numbered
+
+
+def _check_counts(raw: RawData, drawn: list[str]) -> None:
+    """Requires two classes, and images of each class for training and for every split in `drawn`.
+
+    With attributes, the whole training part needs an image for each split.
+    """
     label, splits = raw.parts["train"].label, ["training", *drawn]
-    each = f"{len(splits)} (one each for {', '.join(splits)})" if drawn else "1 for training"
+    needed = f"{len(splits)} (one each for {', '.join(splits)})" if drawn else "1 for training"
     if label.ndim == 2:
         if len(label) < len(splits):
-            raise UserError(f"{raw.source} has {len(label)} training images; it needs {each}")
+            raise UserError(f"{raw.source} has {len(label)} training images; it needs {needed}")
         return
     present, counts = np.unique(label, return_counts=True)
     if len(present) < 2:
@@ -138,32 +163,7 @@ def _check_counts(raw: Raw, drawn: list[str]) -> None:
         if count < len(splits)
     ]
     if few:
-        more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""
         raise UserError(
-            f"{raw.source} has classes with too few training images: {', '.join(few[:_NAMED])}"
-            f"{more}. A class needs {each}: add images, or leave the class out"
+            f"{raw.source} has classes with too few training images: {errors.listed(few, 5)}. "
+            f"A class needs {needed}: add images, or leave the class out"
         )
-
-
-def _numbered(parts: dict[str, Split]) -> dict[str, Split]:
-    """The parts with ids that go on from one to the next, so that each id is one example's."""
-    first = 0
-    numbered: dict[str, Split] = {}
-    for name in ("train", "validation", "test"):
-        if name in parts:
-            numbered[name] = parts[name]._replace(id=parts[name].id + np.int32(first))
-            first += len(parts[name].id)
-    return numbered
-
-
-def _subset(split: Split, fraction: float, seed: int) -> Split:
-    if fraction == 1.0:
-        return split
-    group = strata(split.label)
-    place = ranks(group, seed, "fraction")
-    kept = place < fraction
-    for value in np.unique(group):
-        members = np.flatnonzero(group == value)
-        # However small the share, every class keeps one.
-        kept[members[np.argmin(place[members])]] = True
-    return split.rows(np.flatnonzero(kept))

@@ -1,4 +1,4 @@
-"""Batches read from disk while training goes on, in worker processes; the same as resident ones."""
+"""Batches read from disk during training, in worker processes; equal to resident batches."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from kdjax.data.types import Split
 
 
 class HostBatch(NamedTuple):
-    """One batch on the host."""
+    """A batch on the host."""
 
     image: np.ndarray
     """`[b, h, w, c]` uint8."""
@@ -24,32 +24,31 @@ class HostBatch(NamedTuple):
 
 
 class Training:
-    """All batches of a stage by number, as a sequence that any process can read anywhere.
+    """All batches of a stage by number, a sequence that any process can read at any position.
 
-    What number n holds is a function of (data seed, n), so a position is all that resuming needs.
+    Batch n is a function of (data seed, n), so resuming only needs the number of batches seen.
     """
 
     def __init__(self, split: Split, *, batch_size: int, seed: int, epochs: int):
         self._split, self._batch_size, self._seed = split, batch_size, seed
         self._per_epoch = len(split.id) // batch_size
         self._epochs = epochs
-        self._order: tuple[int, np.ndarray | None] = (-1, None)
+        self._epoch, self._order = -1, np.empty((0, batch_size), np.int32)
 
     def __len__(self) -> int:
         return self._epochs * self._per_epoch
 
     def __getitem__(self, number: int) -> HostBatch:
         epoch, position = divmod(number, self._per_epoch)
-        known, order = self._order
-        if order is None or known != epoch:
-            count = len(self._split.id)
-            order = orders.training(count, self._batch_size, seed=self._seed, epoch=epoch)
-            self._order = (epoch, order)
-        return gather(self._split, order[position])
+        if epoch != self._epoch:
+            count, size = len(self._split.id), self._batch_size
+            self._order = orders.training(count, size, seed=self._seed, epoch=epoch)
+            self._epoch = epoch
+        return gather(self._split, self._order[position])
 
 
 class Evaluation:
-    """Every example once, in order, the last batch padded."""
+    """Every example once, in order, with padding in the last batch."""
 
     def __init__(self, split: Split, *, batch_size: int):
         self._split = split
@@ -72,12 +71,13 @@ def gather(split: Split, rows: np.ndarray) -> HostBatch:
 
 
 def pipeline(batches: Training | Evaluation, *, first: int = 0, workers: int = 0) -> Any:
-    """A Grain data set of the batches from number `first` on, in order, a few read ahead.
+    """A Grain data set of the batches in order, which reads a few batches ahead.
 
     Args:
-        batches: what to read.
+        batches: the batches to read.
         first: the number of the first batch.
-        workers: processes that read; 0 reads in a thread of this one. The batches are the same.
+        workers: the number of reading processes; 0 reads in a thread of this process. It does not
+            change the batches.
     """
     import grain
 
@@ -86,14 +86,14 @@ def pipeline(batches: Training | Evaluation, *, first: int = 0, workers: int = 0
     if not workers:
         return ahead
     options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-    # What arrives lies in memory shared with a worker, which is to be given back soon.
+    # Batches arrive in memory that is shared with a worker, which soon needs that memory again.
     return ahead.mp_prefetch(options, worker_init_fn=_start_worker).map(_copy)
 
 
 def _start_worker(worker: int, workers: int) -> None:
-    """Signals are for the process that trains: it saves, and then ends its workers.
+    """Leaves signals to the training process, which saves and then ends its workers.
 
-    Where it was killed, they end by themselves.
+    If the training process was killed, its workers end themselves.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What data sets are made of; numpy only."""
+"""The types that describe data sets; NumPy only."""
 
 from typing import NamedTuple
 
@@ -8,18 +8,18 @@ from kdjax.data.store import Images
 
 
 class Request(NamedTuple):
-    """What a run asks of a data set's source."""
+    """What a run needs from the source of a data set."""
 
     data_dir: str
-    """Where prepared data is; empty for TFDS's own default."""
+    """The folder of prepared data; empty for TFDS's own default."""
     path: str
-    """A folder or archive of the user's own, in place of what TFDS has prepared."""
+    """The user's own folder or archive, which is read instead of prepared data."""
     size: int
     """Height and width of the images."""
     channels: int
     """1 (grey) or 3 (colour); images are converted as needed."""
     crop: bool
-    """Cut the square centre out before resizing, so that the aspect is kept."""
+    """Whether the square centre is cut out before resizing, which keeps the aspect ratio."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -28,28 +28,28 @@ class Request(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What the decoded images depend on, for the name of their cache."""
+        """The part of the cache's name that says how images are decoded."""
         return f"{self.size}x{self.channels}{'-crop' if self.crop else ''}"
 
 
 class Split(NamedTuple):
-    """One part of a data set."""
+    """A part of a data set."""
 
     image: Images
-    """`[n, h, w, c]` uint8; on disk until they are read."""
+    """`[n, h, w, c]` uint8, on disk until they are read."""
     label: np.ndarray
     """`[n]` int32 class indices, or `[n, k]` uint8 attributes in {0, 1}."""
     id: np.ndarray
-    """`[n]` int32 index in the part that it was read from; in a `DataSet`, counted on through the
-    source's train, validation and test parts. Fixed, whatever is held out and whatever fraction is
-    used."""
+    """`[n]` int32. In `RawData`, the index in the part; in a `DataSet`, the index in the source's
+    train, validation and test parts together. It does not depend on what is held out, nor on the
+    fraction of the data in use."""
 
     def rows(self, rows: np.ndarray) -> "Split":
-        """The examples at `rows`, in that order; no image is read."""
+        """The examples at `rows`, in that order; reads no image."""
         return Split(self.image.select(rows), self.label[rows], self.id[rows])
 
     def join(self, other: "Split") -> "Split":
-        """These examples, then those of `other`; no image is read."""
+        """These examples, then the examples of `other`; reads no image."""
         return Split(
             self.image.join(other.image),
             np.concatenate([self.label, other.label]),
@@ -57,27 +57,27 @@ class Split(NamedTuple):
         )
 
 
-class Raw(NamedTuple):
-    """A data set as its source gives it."""
+class RawData(NamedTuple):
+    """A data set with the parts that its source has."""
 
     parts: dict[str, Split]
     """`train`, and `validation` and `test` where the source has them."""
     class_names: tuple[str, ...]
-    """Of the classes, or of the attributes."""
+    """The names of the classes or of the attributes."""
     source: str
-    """Name and version, for the record."""
+    """Name and version, for records."""
     content: str = ""
-    """Depends on all images and labels, where those can change."""
+    """A digest of all images and labels, for a source whose files can change."""
 
 
 class DataSet(NamedTuple):
     """A data set ready to train on."""
 
     splits: dict[str, Split]
-    """`train`, `test`, and `validation` unless it was given to training; or `all` of a set that is
-    only evaluated on."""
+    """`train`, `test`, and `validation` unless training uses it too; or only `all`, for a set that
+    is only evaluated on."""
     class_names: tuple[str, ...]
-    """Of the classes, or of the attributes."""
+    """The names of the classes or of the attributes."""
     source: str
     content: str = ""
 
@@ -89,11 +89,11 @@ class DataSet(NamedTuple):
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Names of the attributes; none where every image has one class."""
-        several = next(iter(self.splits.values())).label.ndim == 2
-        return self.class_names if several else ()
+        """The names of the attributes; empty where every image has one class."""
+        multi_label = next(iter(self.splits.values())).label.ndim == 2
+        return self.class_names if multi_label else ()
 
     @property
     def nbytes(self) -> int:
-        """Of all images together."""
+        """Bytes of all images."""
         return sum(split.image.nbytes for split in self.splits.values())

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.step.types import Array, NetState, Network
 from kdjax.system import runtime
 from kdjax.system.progress import Bar

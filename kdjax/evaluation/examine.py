@@ -13,7 +13,7 @@ from kdjax.data.types import Split
 from kdjax.evaluation import answers, cost, kept
 from kdjax.evaluation.kept import Kept
 from kdjax.evaluation.measures import attributes, classes, pairs
-from kdjax.models import ensembles
+from kdjax.models.networks import ensembles
 from kdjax.runs import restore, standing, workdir
 from kdjax.runs.restore import Found
 from kdjax.system import discover, runtime

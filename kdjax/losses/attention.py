@@ -1,12 +1,12 @@
 """Attention transfer: where a network looks, compared between student and teacher.
 
 The attention map of a feature map `A` is `Q = mean_c A^2`, flattened and divided by its L2 norm.
-Maps of different spatial size are compared at the smaller height and the smaller width: before
-normalisation, the larger `mean_c A^2` is resized by antialiased linear interpolation (a triangle
-kernel as wide as the ratio of the sizes, half-pixel centres). Channel counts may differ.
+Maps of different spatial size are compared at the smaller height and the smaller width. The larger
+`mean_c A^2` is resized before normalisation, by antialiased linear interpolation (a triangle kernel
+as wide as the ratio of the sizes, half-pixel centres). Channel counts may differ.
 
-The three losses differ by large constants, so a weight belongs to one of them. For `n` positions:
-`paper = sqrt(n code)`, and where no map is zero `paper^2 = 2 (1 + cosine)`.
+The three losses differ by large constants, so a weight chosen for one does not suit another. For
+`n` positions `paper = sqrt(n code)`, and if no map is zero `paper^2 = 2 (1 + cosine)`.
 
 Reference: Zagoruyko and Komodakis, Paying More Attention to Attention, arXiv:1612.03928,
 section 3.1, with p = 2.
@@ -31,7 +31,7 @@ def attention_map(feature: Array) -> Array:
         `[b, h w]`, each row of L2 norm 1, or zero.
 
     Raises:
-        ValueError: not a map, or a 1x1 map: it is 1 whatever the network does.
+        ValueError: it is no map, or a 1x1 map, whose attention is always 1.
     """
     _common_size(feature)
     return _normalise(_energy(feature))
@@ -42,33 +42,26 @@ def cosine(student: Array, teacher: Array) -> Array:
 
     Args:
         student: `[b, h, w, c]`.
-        teacher: `[b, h', w', c']`; the caller stops its gradient, or does not.
+        teacher: `[b, h', w', c']`.
 
     Returns:
         `[b]` in [-1, 0]: -1 at equality, 0 where either map is zero.
 
     Raises:
-        ValueError: not maps, or maps whose common size is 1x1.
+        ValueError: they are no maps, or their common size is 1x1.
     """
     student, teacher = _maps(student, teacher)
     return -jnp.sum(student * teacher, axis=-1)
 
 
 def paper(student: Array, teacher: Array) -> Array:
-    """L2 distance `||Q_s - Q_t||_2` of the attention maps, per example; its weight is beta / 2.
+    """L2 distance `||Q_s - Q_t||_2` of the attention maps, `[b]` in [0, sqrt(2)].
+
+    The paper's weight of this value is beta / 2. Arguments and errors are those of `cosine`.
 
     Distances within rounding (16 machine epsilons, 2e-6 in float32) count as zero, with zero
-    gradient: at equality the norm has a kink, and would pass on a unit vector of rounding errors.
-
-    Args:
-        student: `[b, h, w, c]`.
-        teacher: `[b, h', w', c']`; the caller stops its gradient, or does not.
-
-    Returns:
-        `[b]` in [0, sqrt(2)].
-
-    Raises:
-        ValueError: not maps, or maps whose common size is 1x1.
+    gradient: the norm has a kink at equality, where its gradient would be a unit vector of rounding
+    errors.
 
     References:
         arXiv:1612.03928, equation 2.
@@ -80,19 +73,10 @@ def paper(student: Array, teacher: Array) -> Array:
 
 
 def code(student: Array, teacher: Array) -> Array:
-    """Mean over positions of the squared difference of the attention maps, per example.
+    """Mean over positions of the squared difference of the attention maps, `[b]` in [0, 2 / n].
 
-    What the paper's published code computes, where beta is 1000.
-
-    Args:
-        student: `[b, h, w, c]`.
-        teacher: `[b, h', w', c']`; the caller stops its gradient, or does not.
-
-    Returns:
-        `[b]` in [0, 2 / positions].
-
-    Raises:
-        ValueError: not maps, or maps whose common size is 1x1.
+    The paper's published code computes this value, with a weight beta of 1000. Arguments and errors
+    are those of `cosine`.
 
     References:
         github.com/szagoruyko/attention-transfer, `at_loss` in utils.py.
@@ -129,8 +113,8 @@ def _common_size(*features: Array) -> tuple[int, int]:
 def _energy(feature: Array) -> Array:
     """`mean_c A^2`, `[b, h, w]`, up to a factor for each example that `_normalise` removes.
 
-    The largest value is scaled to 1, so that fourth powers neither overflow nor underflow. As the
-    normalised map does not depend on the scale, the scale needs no gradient.
+    Scaling the largest value to 1 keeps fourth powers from overflow and underflow. The normalised
+    map does not depend on the scale, so the scale needs no gradient.
     """
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(feature), axis=(1, 2, 3), keepdims=True))
     zero = largest <= jnp.finfo(feature.dtype).tiny ** 0.5

@@ -1,4 +1,4 @@
-"""Squared differences between features: of a student, projected where needed, and a teacher."""
+"""Squared differences between the features of a student, projected if needed, and a teacher."""
 
 import jax.numpy as jnp
 from jax import Array
@@ -9,7 +9,7 @@ def mse(student: Array, teacher: Array) -> Array:
 
     Args:
         student: maps `[b, h, w, c]` or vectors `[b, c]`.
-        teacher: of the same shape; the caller stops its gradient, or does not.
+        teacher: features of the same shape.
 
     Returns:
         `[b]`.
@@ -23,17 +23,9 @@ def mse(student: Array, teacher: Array) -> Array:
 def half_squared(student: Array, teacher: Array) -> Array:
     """`1/2 ||student - teacher||^2`, summed over positions and channels, per example.
 
-    It is `n / 2` times `mse` for `n` values; its gradient is `student - teacher`.
-
-    Args:
-        student: maps `[b, h, w, c]` or vectors `[b, c]`, after the regressor.
-        teacher: the hint, of the same shape; the caller stops its gradient, or does not.
-
-    Returns:
-        `[b]`.
-
-    Raises:
-        ValueError: the shapes differ.
+    It is `n / 2` times `mse` for `n` values, and its gradient is `student - teacher`. The student's
+    features are the regressor's output, and the teacher's are the hint. Arguments, result and
+    errors are those of `mse`.
 
     References:
         Romero et al., FitNets: Hints for Thin Deep Nets, arXiv:1412.6550, equation 3.

@@ -12,8 +12,8 @@ from jax import Array
 def gram(first: Array, last: Array) -> Array:
     """The FSP matrix `G = F1^T F2 / (h w)`, with maps as matrices `[h w, c]`, per example.
 
-    Where the sizes differ, the larger height and the larger width are max-pooled down to the
-    smaller, without overlap, as in the paper (other implementations average).
+    If the sizes differ, the larger height and width are max-pooled to the smaller, without overlap,
+    as in the paper (other implementations average).
 
     Args:
         first: a stage's first map, `[b, h, w, c1]`.
@@ -23,7 +23,7 @@ def gram(first: Array, last: Array) -> Array:
         `[b, c1, c2]`.
 
     Raises:
-        ValueError: a size is not an integer multiple of the other side's.
+        ValueError: the larger size is no integer multiple of the smaller size.
 
     References:
         Yim et al., CVPR 2017, equation 1.
@@ -44,20 +44,20 @@ def fsp(
 ) -> Array:
     """Mean over the FSP matrix of the squared difference between student and teacher, per example.
 
-    The paper sums over the matrix, ours averages: the sum is `c1 c2` times this. Student and
-    teacher may differ in spatial size, as their matrices do not depend on it.
+    The paper's loss is the sum over the matrix, `c1 c2` times this mean. Student and teacher may
+    differ in spatial size, because the size of the matrices does not depend on it.
 
     Args:
         student_first: `[b, h, w, c1]`.
         student_last: `[b, h', w', c2]`.
-        teacher_first: `[b, ., ., c1]`; the caller stops the teacher's gradient, or does not.
+        teacher_first: `[b, ., ., c1]`.
         teacher_last: `[b, ., ., c2]`.
 
     Returns:
         `[b]`.
 
     Raises:
-        ValueError: the channel counts of student and teacher differ, or sizes as in `gram`.
+        ValueError: the channel counts of student and teacher differ, or `gram` refuses the sizes.
 
     References:
         Yim et al., CVPR 2017, equation 2, with lambda = 1 for each pair.
@@ -76,7 +76,7 @@ def fsp(
 def _max_pool(feature: Array, height: int, width: int) -> Array:
     """Max over non-overlapping windows, `[b, h, w, c]` to `[b, height, width, c]`.
 
-    Not as a reshape and `jnp.max`: its gradient compares values with their maximum, which a
+    A reshape and `jnp.max` would be wrong: its gradient compares values with their maximum, which a
     compiler may round differently, and then no value gets the gradient.
     """
     if feature.shape[1:3] == (height, width):

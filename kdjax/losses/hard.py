@@ -1,4 +1,4 @@
-"""Losses against labels."""
+"""Losses against labels (hard targets)."""
 
 import jax.numpy as jnp
 import optax
@@ -21,19 +21,15 @@ def cross_entropy(logits: Array, labels: Array, *, label_smoothing: float = 0.0)
     References:
         Szegedy et al., Rethinking the Inception Architecture, 2016, section 7 (smoothing).
     """
-    if labels.ndim == logits.ndim and not label_smoothing:
-        return optax.losses.softmax_cross_entropy(logits, labels)
     if labels.ndim == logits.ndim:
-        return optax.losses.softmax_cross_entropy(
-            logits, optax.losses.smooth_labels(labels, label_smoothing)
-        )
+        if label_smoothing:
+            labels = optax.losses.smooth_labels(labels, label_smoothing)
+        return optax.losses.softmax_cross_entropy(logits, labels)
     nll = optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
     if not label_smoothing:
         return nll
-    uniform = jnp.full((logits.shape[-1],), 1.0 / logits.shape[-1], logits.dtype)
-    towards_uniform = optax.losses.softmax_cross_entropy(
-        logits, jnp.broadcast_to(uniform, logits.shape)
-    )
+    uniform = jnp.full(logits.shape, 1.0 / logits.shape[-1], logits.dtype)
+    towards_uniform = optax.losses.softmax_cross_entropy(logits, uniform)
     return (1.0 - label_smoothing) * nll + label_smoothing * towards_uniform
 
 
@@ -43,7 +39,7 @@ def binary_cross_entropy(logits: Array, labels: Array, *, label_smoothing: float
     Args:
         logits: `[b, k]`, one logit for each attribute.
         labels: `[b, k]` in {0, 1}.
-        label_smoothing: `e` in `[0, 1)` moves targets to `(1 - e) y + e / 2`.
+        label_smoothing: `e` in `[0, 1)`; the targets are `(1 - e) y + e / 2`.
 
     Returns:
         `[b]`, in nats for each attribute.

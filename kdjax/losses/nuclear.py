@@ -7,11 +7,11 @@ from jax import Array
 def nuclear_norm(kernel: Array) -> Array:
     """`||W||_* = sum_i sigma_i(W)`, with `W` the kernel reshaped to `[-1, c_out]`.
 
-    The gradient is `U V^T` from the thin decomposition `W = U diag(sigma) V^T`. It is well defined
-    with repeated singular values, because only the product of the factors enters (the gradient of
-    the factors themselves divides by differences of singular values). Where `W` is rank-deficient,
-    also all-zero, the norm has a kink and `U V^T`, with whatever orthonormal vectors complete `U`
-    and `V`, is one of its subgradients: finite, of spectral norm 1.
+    The gradient is `U V^T` from the thin decomposition `W = U diag(sigma) V^T`. Repeated singular
+    values are no problem, because the gradient needs only the product of the factors (the gradient
+    of a factor alone divides by differences of singular values). If `W` is rank-deficient or zero,
+    the norm has a kink, and `U V^T` is one of its subgradients for any orthonormal vectors that
+    complete `U` and `V`: finite, with spectral norm 1.
 
     Args:
         kernel: `[..., c_out]`, for a convolution `[kh, kw, c_in, c_out]`.

@@ -4,7 +4,7 @@ Direction everywhere: KL(teacher || student), summed over classes; the cross-ent
 the teacher's entropy. T squared multiplies the value by default, so that the gradient's size does
 not depend on T (Hinton et al., arXiv:1503.02531, section 2).
 
-Divergences are summed in a form that does not cancel (`_kl`). At large T, what is left is the
+Divergences are summed in a form without cancellation (`_kl`). The remaining error at large T is the
 rounding of the softened logits themselves.
 """
 
@@ -28,7 +28,7 @@ def softmax_kl(
 
     Args:
         student_logits: `[b, k]`.
-        teacher_logits: `[b, k]`; the caller stops its gradient, or does not.
+        teacher_logits: `[b, k]`.
         temperature: T > 0, a scalar.
         scale_by_t2: whether T squared multiplies the divergence.
 
@@ -48,25 +48,25 @@ def softmax_kl(
 
 
 def _kl(log_student: Array, log_teacher: Array) -> Array:
-    """Summands of `KL(teacher || student)`, none of them negative.
+    """Summands of `KL(teacher || student)`, all of them 0 or positive.
 
-    `p_t (log p_t - log p_s)` has summands of both signs, which nearly cancel where the
-    distributions are nearly equal, as at large T. Both distributions sum to 1, so `p_s - p_t` may
-    be added to each summand:
+    `p_t (log p_t - log p_s)` has summands of both signs, which nearly cancel if the distributions
+    are nearly equal, as at large T. Both distributions sum to 1, so `p_s - p_t` may be added to
+    each summand:
 
         p_t (e^d - 1 - d),  d = log p_s - log p_t
 
     Args:
-        log_student: log-probabilities, of any shape, that sum to 1 over some axis.
-        log_teacher: likewise.
+        log_student: log-probabilities of any shape, whose probabilities sum to 1 over some axis.
+        log_teacher: log-probabilities of the same shape.
 
     Returns:
-        Of the same shape; to be summed over that axis.
+        An array of the same shape, to be summed over that axis.
     """
     difference = log_student - log_teacher
     teacher = jnp.exp(log_teacher)
     near = difference < 1.0
-    # e^d overflows where the teacher's probability underflows; there p_t e^d is p_s.
+    # If the teacher's probability underflows, e^d overflows, but p_t e^d is p_s.
     small = jnp.where(near, difference, 0.0)
     far = jnp.exp(log_student) - teacher * (1.0 + jnp.where(near, 0.0, difference))
     return jnp.where(near, teacher * (jnp.expm1(small) - small), far)
@@ -81,15 +81,10 @@ def bernoulli_kl(
 ) -> Array:
     """`T^2` times the mean over attributes of the Bernoulli KL, per example.
 
-    Each attribute is a distribution of its own, `sigmoid(z / T)`; a softmax over attributes would
-    be wrong. The gradient is `T / k (sigmoid(z_s / T) - sigmoid(z_t / T))`; for large T the value
-    tends to `mean_k (z_s - z_t)^2 / 8`.
-
-    Args:
-        student_logits: `[b, k]`, one logit for each attribute.
-        teacher_logits: `[b, k]`.
-        temperature: T > 0, a scalar.
-        scale_by_t2: whether T squared multiplies the divergence.
+    The logits have one column for each attribute, and each attribute has its own distribution,
+    `sigmoid(z / T)`; a softmax over attributes would be wrong. The gradient in the student's logits
+    is `T / k (sigmoid(z_s / T) - sigmoid(z_t / T))`; for large T the value tends to
+    `mean_k (z_s - z_t)^2 / 8`. Arguments are those of `softmax_kl`.
 
     Returns:
         `[b]`, in nats for each attribute.
@@ -113,20 +108,9 @@ def soft_cross_entropy(
 ) -> Array:
     """`T^2 * -sum_k p_t log p_s` with `p = softmax(z / T)`, per example.
 
-    It is `softmax_kl` plus `T^2` times the teacher's entropy: the same gradient in the student's
-    logits, `T (p_s - p_t)`, but not in the teacher's.
-
-    Args:
-        student_logits: `[b, k]`.
-        teacher_logits: `[b, k]`; the caller stops its gradient, or does not.
-        temperature: T > 0, a scalar.
-        scale_by_t2: whether T squared multiplies the cross-entropy.
-
-    Returns:
-        `[b]`, in nats.
-
-    References:
-        Hinton et al., Distilling the Knowledge in a Neural Network, arXiv:1503.02531, section 2.
+    It is `softmax_kl` plus `T^2` times the teacher's entropy. The gradient in the student's logits
+    is the same, `T (p_s - p_t)`; the gradient in the teacher's logits is not. Arguments, result and
+    source are those of `softmax_kl`.
     """
     temperature = jnp.asarray(temperature, student_logits.dtype)
     cross_entropy = optax.losses.softmax_cross_entropy(
@@ -144,22 +128,14 @@ def bernoulli_cross_entropy(
 ) -> Array:
     """`T^2` times the mean over attributes of the Bernoulli cross-entropy, per example.
 
-    `-(q_t log q_s + (1 - q_t) log(1 - q_s))` with `q = sigmoid(z / T)`: `bernoulli_kl` plus `T^2`
-    times the teacher's mean entropy, with the same gradient in the student's logits.
-
-    Args:
-        student_logits: `[b, k]`, one logit for each attribute.
-        teacher_logits: `[b, k]`; the caller stops its gradient, or does not.
-        temperature: T > 0, a scalar.
-        scale_by_t2: whether T squared multiplies the cross-entropy.
-
-    Returns:
-        `[b]`, in nats for each attribute.
+    `-(q_t log q_s + (1 - q_t) log(1 - q_s))` with `q = sigmoid(z / T)`. It is `bernoulli_kl` plus
+    `T^2` times the teacher's mean entropy, with the same gradient in the student's logits.
+    Arguments and result are those of `bernoulli_kl`.
     """
     temperature = jnp.asarray(temperature, student_logits.dtype)
     student, teacher = student_logits / temperature, teacher_logits / temperature
 
-    # Not 1 - sigmoid(z): that loses a confident teacher's small probability to rounding.
+    # sigmoid(-z), because 1 - sigmoid(z) rounds a confident teacher's small probability to 0.
     def side(sign: float) -> Array:
         return -jax.nn.sigmoid(sign * teacher) * jax.nn.log_sigmoid(sign * student)
 
@@ -168,16 +144,9 @@ def bernoulli_cross_entropy(
 
 
 def average_softmax(logits: Array, temperature: Array | float) -> Array:
-    """Logits whose softened probabilities are the mean of several networks'.
+    """Logits of the mean of several networks' softened probabilities.
 
-    `T log mean_n softmax(z_n / T)`.
-
-    Args:
-        logits: `[n, b, k]`, of n networks.
-        temperature: T > 0, a scalar.
-
-    Returns:
-        `[b, k]`.
+    `T log mean_n softmax(z_n / T)`, `[n, b, k]` of n networks to `[b, k]`.
     """
     temperature = jnp.asarray(temperature, logits.dtype)
     softened = jax.nn.log_softmax(logits / temperature)
@@ -185,7 +154,7 @@ def average_softmax(logits: Array, temperature: Array | float) -> Array:
 
 
 def average_bernoulli(logits: Array, temperature: Array | float) -> Array:
-    """The same for attributes: `T logit(mean_n sigmoid(z_n / T))`, `[n, b, k]` to `[b, k]`."""
+    """`average_softmax` for attributes: `T logit(mean_n sigmoid(z_n / T))`."""
     temperature = jnp.asarray(temperature, logits.dtype)
     present = jax.nn.logsumexp(jax.nn.log_sigmoid(logits / temperature), axis=0)
     absent = jax.nn.logsumexp(jax.nn.log_sigmoid(-logits / temperature), axis=0)

@@ -1,10 +1,10 @@
-"""Teacher-free targets: a virtual teacher that is right with probability `a`, and the uniform one.
+"""Targets without a teacher: a virtual teacher that is right with probability `a`, or uniform.
 
 Reference: Yuan et al., Revisiting Knowledge Distillation via Label Smoothing Regularization,
 arXiv:1909.11723, section 4 (virtual teacher) and section 3 (label smoothing as distillation).
 
 The virtual teacher is softened as `softmax(p / T)` of its probabilities, not of their logarithms
-(which would be `p^(1/T)`, renormalised): with k = 10, a = 0.99 and T = 20 the label gets 0.1045 and
+(which would be `p^(1/T)`, renormalised). With k = 10, a = 0.99 and T = 20 the label gets 0.1045 and
 every other class 0.0995. Direction everywhere: KL(teacher || student).
 """
 
@@ -17,7 +17,7 @@ from jax import Array
 def virtual_probabilities(labels: Array, classes: int, *, correct: float = 0.99) -> Array:
     """The virtual teacher before softening: `a` on the label, `(1 - a) / (k - 1)` elsewhere.
 
-    For soft labels, the mixture of the labels' virtual teachers in the same proportions.
+    For soft labels, it is the mixture of the classes' virtual teachers in the same proportions.
 
     Args:
         labels: `[b]` class indices, or `[b, k]` class probabilities, floating.
@@ -28,7 +28,7 @@ def virtual_probabilities(labels: Array, classes: int, *, correct: float = 0.99)
         `[b, k]`, each row with sum 1.
 
     Raises:
-        ValueError: fewer than two classes, or soft labels over another number of them.
+        ValueError: there are fewer than two classes, or soft labels have another number of classes.
     """
     if classes < 2:
         raise ValueError(f"a virtual teacher needs at least 2 classes, got {classes}")
@@ -48,25 +48,25 @@ def virtual_kl(
     temper_student: bool,
     scale_by_t2: bool = True,
 ) -> Array:
-    """`T^2 KL(softmax(p / T) || softmax(z_s / T))`, `p` the virtual teacher's, per example.
+    """`T^2 KL(softmax(p / T) || softmax(z_s / T))` with the virtual teacher's `p`, per example.
 
     With `q = softmax(p / T)`, the gradient in the student's logits is `T (softmax(z_s / T) - q)`;
-    for an untempered student it is `T^2 (softmax(z_s) - q)`. The authors' code does not temper the
-    student on CIFAR, then without T squared and with a multiplier of its own; on ImageNet it does.
+    for an untempered student it is `T^2 (softmax(z_s) - q)`. The authors' code tempers the student
+    on ImageNet. On CIFAR it does not, and uses another multiplier instead of T squared.
 
     Args:
         student_logits: `[b, k]`.
         labels: `[b]` class indices, or `[b, k]` class probabilities.
         correct: `a`, the virtual teacher's probability on the label.
         temperature: T > 0, a scalar.
-        temper_student: whether the student's logits are divided by T, too.
+        temper_student: whether T also divides the student's logits.
         scale_by_t2: whether T squared multiplies the divergence.
 
     Returns:
         `[b]`, in nats.
 
     Raises:
-        ValueError: as `virtual_probabilities`.
+        ValueError: `virtual_probabilities` refuses the labels.
     """
     return _softened_kl(
         student_logits,
@@ -78,16 +78,10 @@ def virtual_kl(
 
 
 def uniform_kl(student_logits: Array) -> Array:
-    """`KL(u || softmax(z_s))` with `u` uniform, per example: label smoothing's regulariser.
+    """`KL(u || softmax(z_s))` with uniform `u`, the regulariser of label smoothing.
 
-    Cross-entropy under label smoothing `e` is `(1 - e) CE + e (this + log k)`. The gradient is
-    `softmax(z_s) - 1 / k`.
-
-    Args:
-        student_logits: `[b, k]`.
-
-    Returns:
-        `[b]`, in nats.
+    Cross-entropy with label smoothing `e` is `(1 - e) CE + e (uniform_kl + log k)`. The gradient is
+    `softmax(z_s) - 1 / k`. Maps `[b, k]` to `[b]`, in nats.
     """
     return optax.losses.kl_divergence_with_log_targets(
         jax.nn.log_softmax(student_logits), jax.nn.log_softmax(jnp.zeros_like(student_logits))
@@ -105,17 +99,14 @@ def bernoulli_virtual_kl(
 ) -> Array:
     """`virtual_kl` of each attribute as a problem of two classes, the mean over attributes.
 
-    The teacher has `a` on an attribute's true value and `1 - a` on the other, softened as
-    `softmax([a, 1 - a] / T)`: `sigmoid((2a - 1) / T)` on the true value. The student's side is
-    `sigmoid(z_s / T)`, or `sigmoid(z_s)` if it is not tempered.
+    The teacher has probability `a` on an attribute's true value and `1 - a` on the other value,
+    softened as `softmax([a, 1 - a] / T)`, which is `sigmoid((2a - 1) / T)` on the true value. The
+    student has `sigmoid(z_s / T)`, or `sigmoid(z_s)` if it is not tempered.
 
     Args:
         student_logits: `[b, k]`, one logit for each attribute.
         labels: `[b, k]` in {0, 1}, or probabilities of 1.
-        correct: `a`, the virtual teacher's probability on the true value.
-        temperature: T > 0, a scalar.
-        temper_student: whether the student's logits are divided by T, too.
-        scale_by_t2: whether T squared multiplies the divergence.
+        correct, temperature, temper_student, scale_by_t2: as in `virtual_kl`.
 
     Returns:
         `[b]`, in nats for each attribute.
@@ -133,13 +124,9 @@ def bernoulli_virtual_kl(
 
 
 def bernoulli_uniform_kl(student_logits: Array) -> Array:
-    """`KL(1/2 || sigmoid(z_s)) = log cosh(z_s / 2)`, the mean over attributes, per example.
+    """`KL(1/2 || sigmoid(z_s)) = log cosh(z_s / 2)`, the mean over attributes.
 
-    Args:
-        student_logits: `[b, k]`, one logit for each attribute.
-
-    Returns:
-        `[b]`, in nats for each attribute.
+    Maps `[b, k]`, one logit for each attribute, to `[b]`, in nats for each attribute.
     """
     return jnp.mean(uniform_kl(_two_classes(student_logits)), axis=-1)
 

@@ -1,5 +1,6 @@
-"""One file for each family. A network is named `<file>.<function>`, as in `six_conv.student`.
+"""Model families, one file each, and in folders the layers and adapters that they share.
 
-Each public function takes `classes` and `dropout` and returns a Flax module that maps
-`[b, h, w, c]` to `(logits, features)`. Pre-activation maps end in `_pre`.
+A network is named `<file>.<function>`, as in `six_conv.student`. Each public function takes
+`classes` and `dropout` and returns a Flax module that maps `[b, h, w, c]` to `(logits, features)`.
+`features` is a dict of named activations; names of maps before their ReLU end in `_pre`.
 """

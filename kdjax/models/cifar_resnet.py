@@ -1,7 +1,7 @@
 """The thin ResNets for 32x32 images: 8, 14, 20, 32, 44, 56 and 110 layers.
 
 He et al., arXiv:1512.03385, section 4.2: three stages of 16, 32 and 64 channels, depth 6n + 2.
-Where a shortcut changes shape it is a strided 1x1 convolution with BatchNorm, as in the public
+A shortcut that changes the shape is a strided 1x1 convolution with BatchNorm, as in the public
 distillation tables that use these networks (the paper's own shortcuts have no parameters).
 """
 
@@ -11,7 +11,7 @@ from kdjax.models.resnet import ResNet
 
 
 def _thin(classes: int, blocks: int, dropout: float) -> nn.Module:
-    return ResNet(classes, (blocks,) * 3, False, True, dropout, width=16)
+    return ResNet(classes, (blocks,) * 3, small_images=True, dropout=dropout, width=16)
 
 
 def resnet8(*, classes: int, dropout: float = 0.0) -> nn.Module:

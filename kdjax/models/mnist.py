@@ -1,13 +1,14 @@
-"""The pair of study C.1: one convolution and dense layers, 1,422,378 and 693,962 parameters."""
+"""Teacher and student for MNIST: one convolution, then dense layers."""
 
 from flax import linen as nn
 
-from kdjax.models.linen import Conv, max_pool, uniform_init
+from kdjax.models.layers.modules import Conv, uniform_init
+from kdjax.models.layers.pooling import max_pool
 from kdjax.step.types import Array
 
 
 class ConvDense(nn.Module):
-    """3x3 convolution without padding, 2x2 max pool, dense layers; ReLU between."""
+    """3x3 convolution without padding, 2x2 max pool, dense layers, with ReLU between."""
 
     classes: int
     hidden: tuple[int, ...]
@@ -31,9 +32,9 @@ class ConvDense(nn.Module):
 
 def teacher(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """1,422,378 parameters on 28x28x1 images and 10 classes."""
-    return ConvDense(classes, (256, 128, 32), dropout)
+    return ConvDense(classes, (256, 128, 32), dropout=dropout)
 
 
 def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """693,962 parameters on 28x28x1 images and 10 classes."""
-    return ConvDense(classes, (128,), dropout)
+    return ConvDense(classes, (128,), dropout=dropout)

@@ -1,13 +1,14 @@
 """Plain convolutional networks of 2, 4, 6, 8 and 10 layers, for teacher-assistant chains.
 
-The study (Mirzadeh et al., arXiv:1902.03393) names these sizes; widths are chosen here: stages of
-3x3 convolutions, each with BatchNorm and ReLU and ended by a 2x2 max pool, then a dense layer
-from the flattened map.
+The sizes are from Mirzadeh et al., arXiv:1902.03393; the widths are chosen here. A stage has 3x3
+convolutions, each with BatchNorm and ReLU, and ends with a 2x2 max pool. A dense layer reads the
+flattened last map.
 """
 
 from flax import linen as nn
 
-from kdjax.models.linen import Conv, batch_norm, max_pool, uniform_init
+from kdjax.models.layers.modules import Conv, batch_norm, uniform_init
+from kdjax.models.layers.pooling import max_pool
 from kdjax.step.types import Array
 
 
@@ -44,24 +45,26 @@ class Plain(nn.Module):
 
 def plain2(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Two convolutions: 16, 16."""
-    return Plain(classes, ((16,), (16,)), 0, dropout)
+    return Plain(classes, ((16,), (16,)), dropout=dropout)
 
 
 def plain4(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Four convolutions: 16, 16, 32, 32."""
-    return Plain(classes, ((16, 16), (32, 32)), 0, dropout)
+    return Plain(classes, ((16, 16), (32, 32)), dropout=dropout)
 
 
 def plain6(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Six convolutions: 16, 16, 32, 32, 64, 64."""
-    return Plain(classes, ((16, 16), (32, 32), (64, 64)), 0, dropout)
+    return Plain(classes, ((16, 16), (32, 32), (64, 64)), dropout=dropout)
 
 
 def plain8(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Eight convolutions: 16, 16, 32, 32, 64, 64, 128, 128; dense 64."""
-    return Plain(classes, ((16, 16), (32, 32), (64, 64), (128, 128)), 64, dropout)
+    return Plain(classes, ((16, 16), (32, 32), (64, 64), (128, 128)), hidden=64, dropout=dropout)
 
 
 def plain10(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Ten convolutions: 32, 32, 64, 64, 128, 128, 256, 256, 256, 256; dense 128."""
-    return Plain(classes, ((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), 128, dropout)
+    return Plain(
+        classes, ((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), hidden=128, dropout=dropout
+    )

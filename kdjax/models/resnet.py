@@ -1,19 +1,20 @@
 """ResNet-18, 34 and 50 with the ImageNet stem or the stem for small images.
 
-He et al., Deep Residual Learning, arXiv:1512.03385, table 1; the bottleneck's stride is in its
-3x3 convolution, as in common practice since. The `cifar` stem is one 3x3 convolution without
-early downsampling.
+He et al., Deep Residual Learning, arXiv:1512.03385, table 1. The stride of a bottleneck is in its
+3x3 convolution, which is common practice since. The `cifar` stem is one 3x3 convolution without
+downsampling.
 """
 
+import jax.numpy as jnp
 from flax import linen as nn
 
-from kdjax.models.linen import Conv, batch_norm, global_pool, uniform_init
+from kdjax.models.layers.modules import Conv, batch_norm, uniform_init
 from kdjax.step.types import Array
 
 _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
-def conv(width: int, size: int, stride: int = 1, name: str | None = None) -> nn.Conv:
+def _conv(width: int, size: int, stride: int = 1, name: str | None = None) -> nn.Conv:
     pad = size // 2
     return Conv(
         width,
@@ -37,14 +38,14 @@ class Block(nn.Module):
     def __call__(self, x: Array, *, train: bool) -> tuple[Array, Array]:
         out_width = self.width * (4 if self.bottleneck else 1)
         if self.bottleneck:
-            y = nn.relu(batch_norm(train)(conv(self.width, 1)(x)))
-            y = nn.relu(batch_norm(train)(conv(self.width, 3, self.stride)(y)))
-            y = batch_norm(train)(conv(out_width, 1)(y))
+            y = nn.relu(batch_norm(train)(_conv(self.width, 1)(x)))
+            y = nn.relu(batch_norm(train)(_conv(self.width, 3, self.stride)(y)))
+            y = batch_norm(train)(_conv(out_width, 1)(y))
         else:
-            y = nn.relu(batch_norm(train)(conv(self.width, 3, self.stride)(x)))
-            y = batch_norm(train)(conv(out_width, 3)(y))
+            y = nn.relu(batch_norm(train)(_conv(self.width, 3, self.stride)(x)))
+            y = batch_norm(train)(_conv(out_width, 3)(y))
         if self.stride != 1 or x.shape[-1] != out_width:
-            x = conv(out_width, 1, self.stride, name="shortcut")(x)
+            x = _conv(out_width, 1, self.stride, name="shortcut")(x)
             x = batch_norm(train, name="shortcut_norm")(x)
         return x + y, nn.relu(x + y)
 
@@ -54,8 +55,8 @@ class ResNet(nn.Module):
 
     classes: int
     blocks: tuple[int, ...]
-    bottleneck: bool
     small_images: bool
+    bottleneck: bool = False
     dropout: float = 0.0
     width: int = 64
     remat: bool = False
@@ -67,7 +68,7 @@ class ResNet(nn.Module):
 
         run = nn.remat(run) if self.remat else run
         features: dict[str, Array] = {}
-        x = conv(self.width, 3)(x) if self.small_images else conv(self.width, 7, 2)(x)
+        x = _conv(self.width, 3)(x) if self.small_images else _conv(self.width, 7, 2)(x)
         features["stem_pre"] = x = batch_norm(train)(x)
         features["stem"] = x = nn.relu(x)
         if not self.small_images:
@@ -82,36 +83,36 @@ class ResNet(nn.Module):
                     features[f"stage{stage}_first"] = x
             features[f"stage{stage}_last_pre"] = before
             features[f"stage{stage}_last"] = x
-        features["pooled"] = x = global_pool(x)
+        features["pooled"] = x = jnp.mean(x, axis=(1, 2))
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
         return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
 
 
 def resnet18_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """11,173,962 trainable parameters at 10 classes, 11,183,562 with statistics."""
-    return ResNet(classes, (2, 2, 2, 2), False, True, dropout)
+    return ResNet(classes, (2, 2, 2, 2), small_images=True, dropout=dropout)
 
 
 def resnet34_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """ResNet-34 without early downsampling."""
-    return ResNet(classes, (3, 4, 6, 3), False, True, dropout)
+    """ResNet-34 with the stem for small images."""
+    return ResNet(classes, (3, 4, 6, 3), small_images=True, dropout=dropout)
 
 
 def resnet50_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """ResNet-50 without early downsampling."""
-    return ResNet(classes, (3, 4, 6, 3), True, True, dropout)
+    """ResNet-50 with the stem for small images."""
+    return ResNet(classes, (3, 4, 6, 3), bottleneck=True, small_images=True, dropout=dropout)
 
 
 def resnet18_imagenet(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """11,181,642 trainable parameters at 10 classes."""
-    return ResNet(classes, (2, 2, 2, 2), False, False, dropout)
+    return ResNet(classes, (2, 2, 2, 2), small_images=False, dropout=dropout)
 
 
 def resnet34_imagenet(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """21,797,672 trainable parameters at 1000 classes."""
-    return ResNet(classes, (3, 4, 6, 3), False, False, dropout)
+    return ResNet(classes, (3, 4, 6, 3), small_images=False, dropout=dropout)
 
 
 def resnet50_imagenet(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """25,557,032 trainable parameters at 1000 classes."""
-    return ResNet(classes, (3, 4, 6, 3), True, False, dropout)
+    return ResNet(classes, (3, 4, 6, 3), bottleneck=True, small_images=False, dropout=dropout)

@@ -1,20 +1,26 @@
-"""The student of study C.2: six convolutions, 815,530 trainable parameters on CIFAR-10.
+"""A student with six convolutions, 815,530 trainable parameters on CIFAR-10, and a teacher.
 
-`teacher` is the same twice as wide, for machines without an accelerator: it takes four times the
-student's arithmetic, where ResNet-18 takes fourteen times.
+`teacher` is twice as wide, for machines without an accelerator: it needs four times the student's
+arithmetic, and ResNet-18 fourteen times.
 """
 
 from flax import linen as nn
 
-from kdjax.models.linen import ConvBeforeNorm, DenseBeforeNorm, batch_norm, max_pool, uniform_init
+from kdjax.models.layers.modules import (
+    ConvBeforeNorm,
+    DenseBeforeNorm,
+    batch_norm,
+    uniform_init,
+)
+from kdjax.models.layers.pooling import max_pool
 from kdjax.step.types import Array
 
 
 class SixConv(nn.Module):
-    """Three stages of two 3x3 convolutions (bias, BatchNorm, ReLU), each ended by a max pool.
+    """Three stages of two 3x3 convolutions (bias, BatchNorm, ReLU) and a 2x2 max pool.
 
-    `width` is the first stage's; it doubles from stage to stage. The biases ahead of BatchNorm are
-    there for the study's parameter count; they stay 0.
+    `width` is the first stage's number of channels, and doubles from stage to stage. The biases
+    before BatchNorm only give the student its published parameter count; they stay 0.
     """
 
     classes: int
@@ -42,9 +48,9 @@ class SixConv(nn.Module):
 
 def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """815,530 trainable parameters on 32x32x3 images and 10 classes, 816,938 with statistics."""
-    return SixConv(classes, dropout)
+    return SixConv(classes, dropout=dropout)
 
 
 def teacher(*, classes: int, dropout: float = 0.0) -> nn.Module:
     """Twice as wide: 3,251,018 trainable parameters on 32x32x3 images and 10 classes."""
-    return SixConv(classes, dropout, width=64)
+    return SixConv(classes, dropout=dropout, width=64)

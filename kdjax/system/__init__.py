@@ -1,1 +1,1 @@
-"""What surrounds the work: flags and errors, the console, discovery by name, the backend."""
+"""Flags and errors, config files, the console, discovery by name, the backend and process."""

@@ -1,4 +1,4 @@
-"""What the commands share: every error that the user can mend is one line and exit code 2."""
+"""Flags and errors of all commands: an error that the user can mend is one line and exit code 2."""
 
 import difflib
 import os
@@ -19,11 +19,11 @@ from kdjax.system.errors import UserError
 def launch(main: Callable[[], None], define: Callable[[], object]) -> None:
     """Defines the flags, parses them and runs `main`.
 
-    Flags are defined here and not on import, so that commands can be imported side by side.
+    Flags are not defined on import, so that several commands can be imported together.
     """
     config_file.use_packaged_configs()
     define()
-    # --help shows the flags of the program alone, which are those of every module that it calls.
+    # --help shows the flags of the main module only; it should show those of other modules too.
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         for flag in defined if not module.startswith("absl.") else ():
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
@@ -43,7 +43,7 @@ def define_config() -> None:
 
 
 def define_path(name: str, default: str | None, help: str, *, several: bool = False) -> None:
-    """A flag that names a file or a folder: `~` is the home folder, and it is not empty."""
+    """A flag for the path of a file or folder, which must not be empty; `~` is the home folder."""
     if several:
         flags.DEFINE_multi(_PathParser(), flags.ArgumentSerializer(), name, default, help)
     else:
@@ -107,12 +107,11 @@ def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
 
 
 def _hush() -> None:
-    """Hides what libraries tell programmers; `python -W` or PYTHONWARNINGS show it."""
-    # JAX and Orbax say much at the level below.
+    """Hides libraries' messages to programmers; `python -W` or PYTHONWARNINGS show warnings."""
+    # JAX and Orbax log many lines at the level INFO.
     logging.set_verbosity(logging.WARNING)
-    sys.unraisablehook = _once
-    # TensorFlow, which prepares data, reads these when it is imported: its C++ tells of processors,
-    # and of oneDNN wherever that is on.
+    sys.unraisablehook = _report_unraisable
+    # TensorFlow reads these when it is imported. Its C++ code logs processor features and oneDNN.
     for name, value in (("TF_CPP_MIN_LOG_LEVEL", "1"), ("TF_ENABLE_ONEDNN_OPTS", "0")):
         os.environ.setdefault(name, value)
     for library in ("PIL", "matplotlib"):
@@ -129,42 +128,42 @@ def _show_own(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Shows a warning about the user's own files, and no other."""
+    """Shows only warnings about the user's own files."""
     if errors.is_own(filename):
         print(f"kdjax: {filename}, line {lineno}: {category.__name__}: {message}", file=sys.stderr)
 
 
-def _once(unraisable: Any) -> None:
-    """Leaves out what Orbax's threads say of a read whose failure has been told already."""
+def _report_unraisable(unraisable: Any) -> None:
+    """Skips the message of Orbax's threads about a failed read, which has been reported already."""
     if str(unraisable.exc_value) != "Event loop is closed":
         sys.__unraisablehook__(unraisable)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
-    """Flags, with one line for whatever is wrong with them."""
+    """Parses the flags, and ends the program with one line if they are wrong."""
     try:
         return flags.FLAGS(list(arguments))
     except SystemExit:
-        # Help has been printed; absl ends with 1 after it.
+        # After --help, absl would exit with code 1.
         sys.exit(0)
     except Exception as error:
         _fail_if_mendable(error)
         if isinstance(error, flags.UnrecognizedFlagError) and "config" in flags.FLAGS:
-            _fail_if_of_config(error.flagname)
+            _fail_if_config_key(error.flagname)
         if "in argv before a value for --config" in str(error):
             _fail("put --config=... first, ahead of every --config.KEY=VALUE")
         if isinstance(error, flags.IllegalFlagValueError):
-            _fail_if_of_another_type(str(error))
+            _fail_if_wrong_type(str(error))
         if isinstance(error, flags.Error):
-            # absl quotes an error of several arguments as Python writes a tuple.
+            # absl prints an error that has several arguments as a tuple.
             reason = error.__context__ or error
             _fail(str(error).replace(str(reason), ", ".join(map(str, reason.args))))
-        # ml_collections raises all kinds of errors about values that do not fit their keys.
+        # ml_collections raises many kinds of errors about values that do not fit their keys.
         _fail(errors.describe(error))
 
 
-def _fail_if_of_config(name: str) -> None:
-    """Ends the program where an unknown flag is meant as `--config.KEY`."""
+def _fail_if_config_key(name: str) -> None:
+    """Ends the program if an unknown flag was meant as `--config.KEY`."""
     if name.removeprefix("no").startswith("config."):
         _fail(f"--{name} needs --config=NAME or --config=FILE ahead of it")
     from configs import base
@@ -176,16 +175,16 @@ def _fail_if_of_config(name: str) -> None:
         _fail(f"unknown flag --{name}; did you mean --config.{key}?")
 
 
-def _fail_if_of_another_type(message: str) -> None:
-    """Ends the program where a number was wanted for a key of the config, and is none."""
-    found = re.match(r"flag --config\.([\w.]+)=(.*): (invalid literal|could not convert)", message)
-    if found:
-        _fail(config_file.override_problem(flags.FLAGS.config, found[1], found[2]))
+def _fail_if_wrong_type(message: str) -> None:
+    """Ends the program if the value for a numeric key of the config is no number."""
+    match = re.match(r"flag --config\.([\w.]+)=(.*): (invalid literal|could not convert)", message)
+    if match:
+        _fail(config_file.override_problem(flags.FLAGS.config, match[1], match[2]))
 
 
 def _fail_if_mendable(error: BaseException) -> None:
-    """Ends the program where the user can mend an error; else another one reports it whole."""
-    if lines := errors.told(error):
+    """Ends the program if the user can mend the error; otherwise the caller reports it in full."""
+    if lines := errors.lines_for_user(error):
         _fail(*lines)
 
 

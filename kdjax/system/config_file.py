@@ -1,4 +1,4 @@
-"""The config that `--config` names: one of kdjax's own by its name, or any file by its path."""
+"""Loads the config that `--config` names: by its name, or any file by its path."""
 
 import difflib
 import importlib.util
@@ -7,7 +7,7 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from kdjax.system import discover, errors
 from kdjax.system.errors import UserError
 
 _FOLDER = Path(__file__).parents[2] / "configs"
-_NO_CONFIGS = ("base", "datasets", "parts", "recipes")
-"""Modules of `configs` that are no configs themselves."""
+_NOT_CONFIGS = ("base", "datasets", "parts", "recipes")
+"""Modules of `configs` that other configs use."""
 _KINDS: dict[type, str] = {
     int: "a whole number",
     float: "a number",
@@ -27,7 +27,7 @@ _KINDS: dict[type, str] = {
     tuple: "a tuple",
     ConfigDict: "keys of its own",
 }
-"""What a key of a type takes, in words."""
+"""The values that a key of each type takes, in words."""
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)(?:=|$)")
 
 
@@ -44,7 +44,7 @@ class Formula(metaclass=_NumberOrText):
 
 
 def use_packaged_configs() -> None:
-    """Makes `configs` the package beside `kdjax`: a user's own folder may have the same name."""
+    """Makes `configs` the package beside `kdjax`, even if the user's folder has that name too."""
     present = getattr(sys.modules.get("configs"), "__file__", None)
     if present and Path(present).parent == _FOLDER:
         return
@@ -58,42 +58,45 @@ def use_packaged_configs() -> None:
 
 
 def names() -> list[str]:
-    """The configs that kdjax brings."""
-    return [name for name in discover.names("configs") if name not in _NO_CONFIGS]
+    """The names of kdjax's configs."""
+    return [name for name in discover.names("configs") if name not in _NOT_CONFIGS]
 
 
 def load(argument: str) -> ConfigDict:
-    """What `get_config` of a config file returns, locked.
+    """The config that a file's `get_config` returns, locked.
 
     Args:
-        argument: a name or a path, then a colon and what `get_config` takes, as `dml:mnist`.
+        argument: a name or a path, then perhaps a colon and the argument of `get_config`, as
+            `dml:mnist`.
 
     Raises:
-        UserError: there is no such file, it fails, or it returns no whole config.
+        UserError: there is no such file, it fails, or it returns no complete config.
     """
     name, colon, text = argument.partition(":")
     path = _find(name)
-    given = [text] if colon else []
+    arguments = [text] if colon else []
     try:
         get_config = _execute(path).get("get_config")
         if not callable(get_config):
             raise UserError(f"{path} has no function get_config")
         place = errors.place(get_config)
-        _require_fit(get_config, given, place)
-        config = get_config(*given)
+        try:
+            inspect.signature(get_config).bind(*arguments)
+        except TypeError as error:
+            what = "takes nothing after a colon" if arguments else "needs a text after a colon"
+            raise UserError(f"{place}: get_config {what}: {error}") from error
+        config = get_config(*arguments)
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        words = _refusal(error) or f"--config={argument}: {errors.describe(error)}"
+        words = _explain(error) or f"--config={argument}: {errors.describe(error)}"
         raise UserError(words) from error
     begin = "begin with configs.base.get_config(method=..., dataset=...), as configs/kd.py does"
     if not isinstance(config, ConfigDict):
         kind = type(config).__name__
         raise UserError(f"{place}: get_config returns {kind}, where it takes a ConfigDict; {begin}")
-    missing = _missing(config)
-    if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        lacks = f"{', '.join(missing[:5])}{more}"
+    if missing := _missing(config):
+        lacks = errors.listed(missing, 5)
         raise UserError(f"{place}: the config of get_config has no {lacks}; {begin}")
     return config.lock()
 
@@ -123,14 +126,6 @@ def _execute(path: Path) -> dict[str, Any]:
     module.__file__ = str(path)
     exec(compile(source, str(path), "exec"), vars(module))
     return vars(module)
-
-
-def _require_fit(get_config: Any, given: Sequence[str], place: str) -> None:
-    try:
-        inspect.signature(get_config).bind(*given)
-    except TypeError as error:
-        what = "takes nothing after a colon" if given else "needs a text after a colon"
-        raise UserError(f"{place}: get_config {what}: {error}") from error
 
 
 def _missing(config: ConfigDict) -> list[str]:
@@ -166,41 +161,41 @@ def _lacking(wanted: ConfigDict, there: Any, path: str) -> Iterator[str]:
             yield from _lacking(value, there[key], f"{path}.{key}")
 
 
-def _refusal(error: BaseException) -> str:
-    """In words of our own, what a `ConfigDict` refuses in a config file, or nothing.
+def _explain(error: BaseException) -> str:
+    """An error that a `ConfigDict` raised in a config file, in words; empty for other errors.
 
-    Its own messages hold all that it has.
+    A `ConfigDict`'s own message contains all its keys and values.
     """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    inner = frames[-1].f_locals
-    holder, key = inner.get("self"), inner.get("key", inner.get("attribute"))
+    variables = frames[-1].f_locals
+    holder, key = variables.get("self"), variables.get("key", variables.get("attribute"))
     if not isinstance(holder, ConfigDict) or not isinstance(key, str):
         return ""
-    path = max((path for frame in frames for path in _paths(frame, holder)), key=len)
-    if isinstance(error, TypeError) and key in holder and "value" in inner:
-        return f"{path}.{key} takes {_kind(holder[key])}, not {inner['value']!r}"
+    configs = [
+        value
+        for frame in frames
+        for value in frame.f_locals.values()
+        if isinstance(value, ConfigDict)
+    ]
+    path = max((path for config in configs for path in _paths(config, holder)), key=len)
+    if isinstance(error, TypeError) and key in holder and "value" in variables:
+        return f"{path}.{key} takes {_kind(holder[key])}, not {variables['value']!r}"
     if isinstance(error, AttributeError | KeyError) and key not in holder:
         return _no_key(holder, path, key)
     return ""
 
 
-def _paths(frame: types.FrameType, holder: ConfigDict) -> Iterator[str]:
-    """The paths of `holder` below the configs that a function's names stand for."""
-
-    def below(root: ConfigDict, path: str) -> Iterator[str]:
-        if root is holder:
-            yield path
-        for key, value in root.items():
-            if isinstance(value, ConfigDict):
-                yield from below(value, f"{path}.{key}")
-
-    for value in frame.f_locals.values():
+def _paths(config: ConfigDict, holder: ConfigDict, path: str = "config") -> Iterator[str]:
+    """The paths of `holder` below `config`."""
+    if config is holder:
+        yield path
+    for key, value in config.items():
         if isinstance(value, ConfigDict):
-            yield from below(value, "config")
+            yield from _paths(value, holder, f"{path}.{key}")
 
 
 def _kind(value: object) -> str:
-    """What a key of this value takes, in words."""
+    """The values that a key with this value takes, in words."""
     return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
@@ -219,21 +214,21 @@ def override_problem(config: ConfigDict, key: str, value: str) -> str:
 
 
 def check_overrides(config: ConfigDict, arguments: Iterable[str]) -> None:
-    """That every `--config.KEY` among the arguments names a key of the config.
+    """Checks that every `--config.KEY` among the arguments names a key of the config.
 
     Raises:
-        UserError: one of them does not.
+        UserError: there is no such key.
     """
     for argument in arguments:
-        if found := _OVERRIDE.match(argument):
-            require_key(config, found[1])
+        if match := _OVERRIDE.match(argument):
+            require_key(config, match[1])
 
 
 def require_key(config: ConfigDict, key: str) -> None:
-    """That a config has a dotted key.
+    """Checks that a config has a dotted key.
 
     Raises:
-        UserError: it does not; names the nearest that it has.
+        UserError: it does not; the message names the nearest key.
     """
     holder, path = config, "config"
     for part in key.split("."):

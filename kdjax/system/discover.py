@@ -1,6 +1,7 @@
 """Finds terms, data sources and networks by the names of their modules: nothing to register.
 
-A name with a dot more than ours have is a module of the user's own, anywhere on the path.
+A name with one more dot than the built-in names have is a module of the user's own, anywhere on
+Python's path.
 """
 
 import difflib
@@ -16,38 +17,45 @@ from kdjax.system.errors import UserError
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
-    """One line: what is unknown, the nearest name, and all names."""
+    """An error of one line: the unknown name, the nearest known name, and all known names."""
     known = sorted(known)
-    # The last part of a name, too, leads to the whole: `resnet20` to `cifar_resnet.resnet20`.
-    whole = {one.rpartition(".")[2]: one for one in known} | {one: one for one in known}
-    near = difflib.get_close_matches(name, whole, n=1)
-    hint = f" Did you mean {whole[near[0]]!r}?" if near else ""
+    # The last part of a name is near to the full name too: `resnet20` to `cifar_resnet.resnet20`.
+    full_names = {full.rpartition(".")[2]: full for full in known} | {full: full for full in known}
+    near = difflib.get_close_matches(name, full_names, n=1)
+    hint = f" Did you mean {full_names[near[0]]!r}?" if near else ""
     return UserError(f"unknown {what} {name!r}.{hint} There are: {', '.join(known)}")
 
 
 def names(package: str) -> list[str]:
-    """The modules of a package."""
-    return [m.name for m in pkgutil.iter_modules(importlib.import_module(package).__path__)]
+    """The names of a package's modules, without its sub-packages."""
+    path = importlib.import_module(package).__path__
+    return [module.name for module in pkgutil.iter_modules(path) if not module.ispkg]
 
 
 def module(package: str, name: str, what: str, *, function: str = "") -> ModuleType:
-    """The module `name` of `package`; with a dot in it, the user's own module of that full name.
+    """The module `name` of `package`, or the user's own module where `name` has a dot.
+
+    Args:
+        package: a package of kdjax.
+        name: a module's name in the package, or the full name of the user's own module.
+        what: what the module is, for messages.
+        function: a function that the module must have.
 
     Raises:
-        UserError: there is none; names those that there are. Or it lacks `function`.
+        UserError: there is no such module, or it lacks `function`.
     """
     if "." in name:
-        found = _own(name, what)
-        if function and not hasattr(found, function):
-            raise UserError(f"{found.__file__} has no function {function}: {what} needs it")
-        return found
+        own = _own_module(name, what)
+        if function and not hasattr(own, function):
+            raise UserError(f"{own.__file__} has no function {function}: {what} needs it")
+        return own
     known = names(package)
     if name not in known:
         raise unknown(what, name, known)
     return importlib.import_module(f"{package}.{name}")
 
 
-def _own(name: str, what: str) -> ModuleType:
+def _own_module(name: str, what: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise UserError(f"unknown {what} {name!r}: <folder>.<file> is the form of a module's name")
     try:
@@ -61,55 +69,54 @@ def _own(name: str, what: str) -> ModuleType:
 
 
 def is_own(name: str) -> bool:
-    """Whether a network's name is that of a model of the user's own."""
+    """Whether a network's name is that of the user's own model."""
     return name.count(".") > 1
 
 
 def model(name: str) -> Callable[..., Any]:
-    """The function behind a network's name, as `six_conv.student`, or `<package>.<file>.<function>`
-    of the user's own.
+    """The function behind a network's name.
+
+    Args:
+        name: `<file>.<function>` in `kdjax/models`, as `six_conv.student`, or
+            `<package>.<file>.<function>` of the user's own.
 
     Raises:
-        UserError: there is no such file or function.
+        UserError: there is no such file or function, or the user's own function lacks a parameter.
     """
-    file, _, _ = name.rpartition(".")
     if is_own(name):
-        own = _own(file, "model")
-        _require_parameters(own, name)
-        known = _models(own, file)
+        file = name.rpartition(".")[0]
+        functions = _functions(_own_module(file, "model"), file)
+        if name in functions:
+            _require_parameters(functions[name], name)
     else:
-        known = {}
+        functions = {}
         for family in names("kdjax.models"):
-            known |= _models(importlib.import_module(f"kdjax.models.{family}"), family)
+            functions |= _functions(importlib.import_module(f"kdjax.models.{family}"), family)
+    known = {
+        full_name: function
+        for full_name, function in functions.items()
+        if "classes" in inspect.signature(function).parameters
+    }
     if name not in known:
         raise unknown("model", name, known)
     return known[name]
 
 
-def _require_parameters(file: ModuleType, name: str) -> None:
-    """That a function of the user's own, where there is one of that name, takes what models take.
+def _functions(file: ModuleType, prefix: str) -> dict[str, Callable[..., Any]]:
+    """The public functions that a file defines, by their names below `prefix`."""
+    return {
+        f"{prefix}.{key}": value
+        for key, value in vars(file).items()
+        if inspect.isfunction(value)
+        and value.__module__ == file.__name__
+        and not key.startswith("_")
+    }
 
-    Raises:
-        UserError: it does not.
-    """
-    function = vars(file).get(name.rpartition(".")[2])
-    if not inspect.isfunction(function) or function.__module__ != file.__name__:
-        return
+
+def _require_parameters(function: Callable[..., Any], name: str) -> None:
     lacking = {"classes", "dropout"} - inspect.signature(function).parameters.keys()
     if lacking:
         raise UserError(
             f"{errors.place(function)}: model {name} must take {' and '.join(sorted(lacking))}, as "
             f"def {function.__name__}(*, classes, dropout=0.0)"
         )
-
-
-def _models(file: ModuleType, name: str) -> dict[str, Callable[..., Any]]:
-    """The functions of a file that make networks, by their whole names."""
-    return {
-        f"{name}.{key}": value
-        for key, value in vars(file).items()
-        if inspect.isfunction(value)
-        and value.__module__ == file.__name__
-        and "classes" in inspect.signature(value).parameters
-        and not key.startswith("_")
-    }

@@ -1,8 +1,9 @@
-"""The one exception that means: the user can mend this; and where in the user's own files it is."""
+"""The exception for errors that the user can mend, and the user's own files in other errors."""
 
 import inspect
 import sysconfig
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +15,43 @@ class UserError(Exception):
     """Bad input. The message is one line that says what is wrong, where, and what to do."""
 
 
+def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """A text with the first `most` items and the number of the remaining items."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return separator.join(items[:most]) + more
+
+
 def is_own(filename: str) -> bool:
-    """Whether a source file is the user's: a config, a model, a term; not a library's or ours."""
+    """Whether a source file is the user's own (a config, a model, a term)."""
     path = Path(filename)
     library = {"site-packages", "dist-packages"} & {*path.parts}
     return path.is_file() and not library and not any(map(path.is_relative_to, _NOT_OWN))
 
 
 def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """The frames of an error, or of its cause, that lie in the user's own files; innermost last.
+    """The frames of an error, or else of its cause, in the user's own files; innermost last.
 
-    A `UserError` that has no cause says all that there is to say, wherever it was raised.
+    The frames of a `UserError` itself are left out, because its message says everything.
     """
-    if isinstance(error, UserError):
-        frames = []
-    else:
-        frames = [one for one in traceback.extract_tb(error.__traceback__) if is_own(one.filename)]
+    frames = []
+    if not isinstance(error, UserError):
+        frames = [
+            frame for frame in traceback.extract_tb(error.__traceback__) if is_own(frame.filename)
+        ]
         if isinstance(error, SyntaxError) and error.filename and is_own(error.filename):
-            # Python did not get as far as a frame in the file itself.
+            # The file did not start to run, so there is no frame of it.
+            text = (error.text or "").strip()
             frames.append(
-                traceback.FrameSummary(
-                    error.filename, error.lineno, "<module>", line=(error.text or "").strip()
-                )
+                traceback.FrameSummary(error.filename, error.lineno, "<module>", line=text)
             )
     return own_frames(error.__cause__) if not frames and error.__cause__ else frames
 
 
-def told(error: BaseException) -> list[str]:
-    """What the user can mend: a line that names file and line, then the user's own frames.
+def lines_for_user(error: BaseException) -> list[str]:
+    """The report of an error that the user can mend: a message in one line, then own frames.
 
-    Nothing where that is not known: the error is then a fault of kdjax's, or of a library.
+    Empty for an error without frames in the user's own files, which is a fault of kdjax or of a
+    library.
     """
     frames = own_frames(error)
     if not frames and not isinstance(error, UserError):
@@ -64,7 +72,7 @@ def place(function: Any) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """An exception that no part of kdjax has raised, in one line."""
+    """One line about an exception that is no `UserError`."""
     if isinstance(error, SystemExit):
         return "it ends the program: take sys.exit() out, or what calls it"
     text = error.msg if isinstance(error, SyntaxError) else str(error)

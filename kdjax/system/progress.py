@@ -1,9 +1,8 @@
-"""What a person sees while a run goes on: bars with the time left, and tables."""
+"""Progress bars with the time left, and tables, on the console."""
 
 import os
 import re
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from typing import Self, TypeVar
 
 from rich.cells import cell_len
@@ -22,28 +21,28 @@ from rich.text import Text
 
 T = TypeVar("T")
 
-_PIPED = 120
-"""Characters of a line where there is no terminal and `COLUMNS` is not set."""
-_NAME = 12
-"""The first column of a table has at least so many characters."""
+_PIPED_WIDTH = 120
+"""Characters per line where there is no terminal and `COLUMNS` is not set."""
+_NAME_WIDTH = 12
+"""The least width of a table's first column."""
 _FRAME = 3
-"""Characters that a column takes beside its text."""
+"""Characters of a column's frame and padding."""
 
 console = Console(stderr=True)
 """For progress; results go to standard output."""
 
 
 class _Figures(ProgressColumn):
-    """What stands behind the time left; on a narrow terminal it is cut, and the bar shortened."""
+    """The numbers behind the time left. A narrow terminal cuts them off, and shortens the bar."""
 
     def render(self, task: Task) -> Text:
         shown = f"{task.fields['figures']} {task.fields['note']}"
-        # The text and not the column is kept in one line: such a column would not give way.
+        # `no_wrap` is set on the text: on the column, it would keep the column at full width.
         return Text(shown.strip(), no_wrap=True, overflow="ellipsis")
 
 
 class Bar:
-    """A bar with a few figures behind it; where there is no terminal, a line for each note."""
+    """A progress bar followed by some numbers; without a terminal, a line for each note."""
 
     def __init__(self, description: str, total: int, start: int = 0):
         self._description = description
@@ -65,16 +64,11 @@ class Bar:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def to(self, completed: int, figures: str | None = None) -> None:
-        """Moves the bar; `figures` replaces those behind it."""
+        """Moves the bar; `figures` replaces the numbers behind it."""
         self._progress.update(self._task, completed=completed)
         if figures is not None:
             self._progress.update(self._task, figures=figures)
@@ -84,7 +78,7 @@ class Bar:
         self._progress.update(self._task, total=total)
 
     def note(self, line: str, *, short: str) -> None:
-        """A line in a log; on a terminal its `short` form stands behind the bar instead."""
+        """Prints a line in a log; on a terminal, shows its `short` form behind the bar instead."""
         if console.is_terminal:
             self._progress.update(self._task, note=short)
         else:
@@ -92,7 +86,7 @@ class Bar:
 
 
 def duration(seconds: float) -> str:
-    """In seconds, minutes or hours, to two digits."""
+    """A duration in seconds, minutes or hours, with two digits."""
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.{0 if seconds >= 10 * size else 1}f} {unit}"
@@ -100,7 +94,7 @@ def duration(seconds: float) -> str:
 
 
 def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
-    """Passes `items`, `total` of them, on under a bar."""
+    """Yields the `total` items and shows a bar."""
     with Bar(description, total) as bar:
         for done, item in enumerate(items, start=1):
             yield item
@@ -111,60 +105,59 @@ def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
 def table(title: str, columns: list[str], rows: list[list[str]], caption: str = "") -> None:
     """Prints a table on standard output; the first column is left-aligned, the others right.
 
-    It is as wide as the terminal or as `COLUMNS` says, else 120 characters. Columns that have no
-    room there follow in further tables, which repeat the first column. Nothing is cut: names and
-    headings may take several lines, and so may cells of several words. Title and caption may be
-    wider than the table.
+    It is as wide as the terminal or as `COLUMNS` says, else 120 characters. Columns that do not fit
+    follow in further tables, which repeat the first column. Nothing is cut off: names, headings and
+    cells of several words may take several lines. Title and caption may be wider than the table.
     """
     printer = Console()
     if not printer.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
-        printer = Console(width=_PIPED)
-    rest = range(1, len(columns))
-    # A column is at least as wide as its longest number or part of a heading.
-    least = {
-        place: max(
-            cell_len(part)
-            for text in (*_parts(columns[place]), *(row[place] for row in rows))
-            for part in text.split() or [""]
-        )
-        for place in rest
-    }
-    whole = {place: max(least[place], *(cell_len(row[place]) for row in rows), 1) for place in rest}
-    names = max(cell_len(row[0]) for row in [columns, *rows])
-    if names + sum(whole.values()) + _FRAME * len(columns) + 1 > printer.width:
-        names = min(names, max(_NAME, printer.width * 2 // 5))
-    room = printer.width - names - _FRAME - 1
+        printer = Console(width=_PIPED_WIDTH)
+    line_width = printer.width
+    # For each column but the first: the width of its longest word, and of its longest cell.
+    words, cells = [0], [0]
+    for place in range(1, len(columns)):
+        texts = [row[place] for row in rows]
+        words.append(_longest(" ".join([*_parts(columns[place]), *texts]).split()))
+        cells.append(max(words[-1], _longest(texts)))
+    name_width = _longest([columns[0], *(row[0] for row in rows)])
+    if name_width + sum(cells) + _FRAME * len(columns) + 1 > line_width:
+        name_width = min(name_width, max(_NAME_WIDTH, line_width * 2 // 5))
+    room = line_width - name_width - _FRAME - 1
+    # The width of each column, for each printed table.
     groups: list[dict[int, int]] = [{}]
-    for place in rest:
-        width = min(whole[place], max(least[place], room - _FRAME))
+    for place in range(1, len(columns)):
+        width = min(cells[place], max(words[place], room - _FRAME))
         if groups[-1] and sum(groups[-1].values()) + width + _FRAME * (len(groups[-1]) + 1) > room:
             groups.append({})
         groups[-1][place] = width
-    line = printer.width
     printer.print(Text(title, "table.title"))
     for group in groups:
         shown = Table()
-        shown.add_column(_broken(columns[0], names), width=names, overflow="fold")
+        shown.add_column(_broken(columns[0], name_width), width=name_width, overflow="fold")
         for place, width in group.items():
-            head = _broken(columns[place], width)
-            shown.add_column(head, justify="right", width=width, overflow="fold")
+            heading = _broken(columns[place], width)
+            shown.add_column(heading, justify="right", width=width, overflow="fold")
         for row in rows:
-            shown.add_row(_broken(row[0], names), *(Text(row[place]) for place in group))
+            shown.add_row(_broken(row[0], name_width), *(Text(row[place]) for place in group))
         # A terminal that is narrower than a number breaks the line, which loses nothing.
-        taken = names + sum(group.values()) + _FRAME * (len(group) + 1) + 1
-        printer.width = max(printer.width, taken)
+        needed = name_width + sum(group.values()) + _FRAME * (len(group) + 1) + 1
+        printer.width = max(printer.width, needed)
         printer.print(shown)
     if caption:
-        printer.print(Text(caption, "table.caption"), width=line)
+        printer.print(Text(caption, "table.caption"), width=line_width)
+
+
+def _longest(texts: Iterable[str]) -> int:
+    return max(map(cell_len, texts), default=1)
 
 
 def _parts(text: str) -> list[str]:
-    """What a name or a heading may be broken into."""
+    """The parts that a name or a heading may be broken into."""
     return re.findall(r"[^ @+/]+[ @+/]*|[ @+/]+", text)
 
 
 def _broken(text: str, width: int) -> Text:
-    """Lines of so many characters, where parts are not longer."""
+    """The text in lines of at most `width` characters, unless a part is longer."""
     lines = [""]
     for part in _parts(text):
         if lines[-1] and cell_len((lines[-1] + part).rstrip()) > width:

@@ -1,4 +1,4 @@
-"""What surrounds a run: the compilation cache, the clock of the compiler, versions, interrupts."""
+"""The backend and process of a run: compilation cache, memory, interrupts, versions."""
 
 import ctypes
 import functools
@@ -8,26 +8,27 @@ import signal
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 import jax
 
 _COMPILE = "/jax/core/compile/backend_compile_duration"
+# On a CPU, XLA's newest library makes reductions (BatchNorm's above all) about six times faster,
+# and convolutions about half as fast.
+_CPU_OPTION = "xla_cpu_experimental_ynn_fusion_type"
+_CPU_VALUE = "LIBRARY_FUSION_TYPE_REDUCE"
+# Parameters of glibc's `mallopt`, from malloc.h.
+_MMAP_MAX, _TRIM_THRESHOLD, _ARENA_MAX = -4, -1, -8
+_IMAGE_SHARE = 0.25
+"""The share of a device's memory that resident images may take."""
 
 
 def prepare() -> None:
-    """What every command that computes does first."""
+    """Prepares the process; every command that computes calls this first."""
     keep_memory()
-    use_compilation_cache()
-
-
-def use_compilation_cache() -> None:
-    """Keeps every compiled program on disk, so that the second launch does not compile.
-
-    In `JAX_COMPILATION_CACHE_DIR`, or the user's cache directory. The minimum time is 0: JAX's
-    default of one second would skip small programs, and small programs add up.
-    """
+    # Keep every compiled program on disk, so that the second launch does not compile. JAX's default
+    # skips programs that compile in less than a second, and these add up.
     if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
         jax.config.update("jax_compilation_cache_dir", str(home / "kdjax" / "xla"))
@@ -35,17 +36,11 @@ def use_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-# On a CPU, XLA's newest library makes reductions (BatchNorm's above all) about six times faster,
-# and convolutions about half as fast.
-_CPU_OPTION = "xla_cpu_experimental_ynn_fusion_type"
-_CPU_VALUE = "LIBRARY_FUSION_TYPE_REDUCE"
-
-
 @functools.cache
 def compiler_options() -> dict[str, str]:
-    """Options for `jax.jit` that this backend runs faster with; none that it does not know.
+    """Options for `jax.jit` that make this backend faster; empty where it does not know them.
 
-    A setting of the user's own in `XLA_FLAGS` stays.
+    The user's own setting in `XLA_FLAGS` has priority.
     """
     if jax.default_backend() != "cpu" or _CPU_OPTION in os.environ.get("XLA_FLAGS", ""):
         return {}
@@ -58,52 +53,40 @@ def compiler_options() -> dict[str, str]:
     return options
 
 
-_MMAP_MAX, _TRIM_THRESHOLD, _ARENA_MAX = -4, -1, -8
-"""Of glibc's `mallopt`, from malloc.h."""
-
-
 def keep_memory() -> None:
-    """Lets the process keep what it has allocated, before JAX starts its threads.
+    """Lets the process keep memory that it has freed; to be called before JAX starts its threads.
 
-    XLA on a CPU asks for the memory of a step anew each time. By default glibc takes large blocks
-    from the system and gives them back, so that every step pays for mapping them again: 10 to 20 %
-    of a convolutional network's. A setting of the user's own (`MALLOC_...`) stays; where there is
-    another C library, or an accelerator does the work, nothing is done.
+    XLA on a CPU allocates the memory of every step anew. By default glibc takes large blocks from
+    the system and returns them, so every step pays for mapping them again, 10 to 20 % of the time
+    of a convolutional network. The user's own setting (`MALLOC_...`) has priority. With another C
+    library or an accelerator, nothing is done.
     """
-    own = any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ
-    if own or platform.libc_ver()[0] != "glibc" or _has_accelerator():
+    configured = "GLIBC_TUNABLES" in os.environ or any(
+        name.startswith("MALLOC_") for name in os.environ
+    )
+    # JAX is not started to find out whether there is an accelerator.
+    accelerator = os.environ.get("JAX_PLATFORMS", "") != "cpu" and Path("/dev/nvidiactl").exists()
+    if configured or accelerator or platform.libc_ver()[0] != "glibc":
         return
     mallopt = ctypes.CDLL(None).mallopt
     for parameter, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_ARENA_MAX, 1)):
         mallopt(parameter, value)
 
 
-def _has_accelerator() -> bool:
-    """Whether JAX will find one, without starting JAX."""
-    return os.environ.get("JAX_PLATFORMS", "") != "cpu" and Path("/dev/nvidiactl").exists()
-
-
-_SHARE = 0.25
-"""Of a device's memory that resident images may take."""
-
-
 def fits(nbytes: int, device: jax.Device) -> bool:
-    """Whether images of so many bytes leave enough of a device's memory to training."""
-    return nbytes <= _SHARE * (memory(device) or host_memory())
+    """Whether images of `nbytes` bytes leave enough of a device's memory for training."""
+    # A CPU device does not report a limit.
+    memory = (device.memory_stats() or {}).get("bytes_limit") or host_memory()
+    return nbytes <= _IMAGE_SHARE * memory
 
 
 def host_memory() -> int:
-    """Bytes of this machine's own memory."""
+    """Bytes of this machine's main memory."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def memory(device: jax.Device) -> int | None:
-    """Bytes that a device has for this process; None where it does not say, as a CPU."""
-    return (device.memory_stats() or {}).get("bytes_limit")
-
-
 class CompileClock:
-    """Seconds that XLA has compiled (or read from the cache) since this was made."""
+    """The seconds that XLA has compiled (or read its cache) since the clock was created."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -120,61 +103,57 @@ class Interrupt:
     """Turns the first SIGINT or SIGTERM into a flag, so that a run can save before it ends."""
 
     def __init__(self) -> None:
-        self._asked = False
-        self._before: dict[int, Any] = {}
+        self._requested = False
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._ask)
+            self._handlers[number] = signal.signal(number, self._request)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self._requested:
             raise KeyboardInterrupt
-        self._asked = True
+        self._requested = True
 
     def __call__(self, step: int) -> bool:
         """Whether to stop after the run's `step`."""
-        return self._asked
+        return self._requested
 
 
 def devices() -> str:
-    """How many there are, and of what kind."""
-    found = jax.local_devices()
-    return f"{len(found)} x {found[0].device_kind}"
+    """The number and kind of the devices."""
+    local = jax.local_devices()
+    return f"{len(local)} x {local[0].device_kind}"
 
 
 def environment() -> dict[str, Any]:
     """Versions, devices and commit, for the record."""
     packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-    here = Path(__file__).parents[2]
     return {
         "versions": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in packages},
         },
         "devices": devices(),
-        "git_commit": _git(here, "rev-parse", "HEAD"),
-        "git_clean": _git(here, "status", "--porcelain", "--untracked-files=no") == "",
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_clean": _git("status", "--porcelain", "--untracked-files=no") == "",
     }
 
 
-def _git(where: Path, *arguments: str) -> str | None:
-    if not (where / ".git").exists():
-        # Installed, perhaps into the environment of another project, whose commit says nothing.
+def _git(*arguments: str) -> str | None:
+    """The output of a git command in kdjax's own repository; None if there is none."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        # kdjax is installed, perhaps inside the repository of another project.
         return None
     try:
         done = subprocess.run(
-            ["git", "-C", str(where), *arguments], capture_output=True, text=True, check=True
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return None

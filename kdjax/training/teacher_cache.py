@@ -72,9 +72,9 @@ def cached_outputs(
         return cache_step(frozen, hyper, jnp.int32(view), *batch)
 
     write = functools.partial(_write, compute, batches, shapes, f"{stage.name}: teachers' outputs")
-    cache.whole(folder, write, "teachers' outputs")
+    cache.ensure_folder(folder, write, "teachers' outputs")
     leaves, structure = jax.tree.flatten(shapes)
-    with cache.reading(folder):
+    with cache.report_damage(folder):
         arrays = [np.load(folder / f"{n}.npy") for n in range(len(leaves))]
     row = np.zeros(int(ids.max()) + 1, np.int32)
     row[ids] = np.arange(len(ids), dtype=np.int32)

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from kdjax.config import build
 from kdjax.config.plan import Plan, Stage
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.runs import restore, workdir
 from kdjax.runs.checkpoint import Checkpoints
 from kdjax.runs.writers import Metrics, write_json

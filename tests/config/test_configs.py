@@ -10,7 +10,7 @@ import pytest
 from configs import base, datasets
 from kdjax.config import build, effects
 from kdjax.evaluation import cost
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.system import discover
 from kdjax.system.errors import UserError
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdjax.data.cache import cached, content, write_split
+from kdjax.data.cache import Encoded, content_digest, load_split, write_split
 from kdjax.data.types import Request
 from kdjax.system.errors import UserError
 
@@ -18,12 +18,12 @@ REQUEST = Request("", "", 2, 1, False)
 RACE = """
 import sys, time
 from pathlib import Path
-from kdjax.data.cache import cached
+from kdjax.data.cache import load_split
 from tests.data.test_cache import write
 def slow(folder):
     time.sleep(1)
     write(folder, value=int(sys.argv[2]))
-print(cached(Path(sys.argv[1]) / "train", slow).image.read().max())
+print(load_split(Path(sys.argv[1]) / "train", slow).image.read().max())
 """
 
 
@@ -34,8 +34,8 @@ def png(value):
 
 
 def write(folder, value=1, count=3):
-    rows = [(row, f"image {row}", png(value + row)) for row in range(count)]
-    write_split(folder, np.arange(count) % 2, REQUEST, reversed(rows))
+    rows = [Encoded(row, f"image {row}", png(value + row)) for row in range(count)]
+    write_split(folder, np.arange(count) % 2, reversed(rows), REQUEST)
 
 
 def test_decodes_once_and_keeps_rows(tmp_path):
@@ -46,12 +46,12 @@ def test_decodes_once_and_keeps_rows(tmp_path):
         write(folder, count=300)
 
     for _ in range(2):
-        found = cached(tmp_path / "a" / "train", counting)
+        split = load_split(tmp_path / "a" / "train", counting)
         np.testing.assert_array_equal(
-            found.image.read()[:, 0, 0, 0], (1 + np.arange(300)).astype(np.uint8)
+            split.image.read()[:, 0, 0, 0], (1 + np.arange(300)).astype(np.uint8)
         )
-        np.testing.assert_array_equal(found.label, np.arange(300) % 2)
-        np.testing.assert_array_equal(found.id, np.arange(300))
+        np.testing.assert_array_equal(split.label, np.arange(300) % 2)
+        np.testing.assert_array_equal(split.id, np.arange(300))
     assert len(calls) == 1
 
 
@@ -59,12 +59,12 @@ def test_attributes_keep_their_columns(tmp_path):
     label = np.array([[1, 0, 1], [0, 0, 1]])
 
     def two(folder):
-        write_split(folder, label, REQUEST, [(1, "b", png(8)), (0, "a", png(7))])
+        write_split(folder, label, [Encoded(1, "b", png(8)), Encoded(0, "a", png(7))], REQUEST)
 
-    found = cached(tmp_path / "train", two)
-    np.testing.assert_array_equal(found.label, label)
-    assert found.label.dtype == np.uint8
-    assert found.image.read()[:, 0, 0, 0].tolist() == [7, 8]
+    split = load_split(tmp_path / "train", two)
+    np.testing.assert_array_equal(split.label, label)
+    assert split.label.dtype == np.uint8
+    assert split.image.read()[:, 0, 0, 0].tolist() == [7, 8]
 
 
 @pytest.mark.parametrize("where", ["os.posix_fallocate", "numpy.save", "os.fsync"])
@@ -73,8 +73,8 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, where):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(where, full)
-    with pytest.raises(UserError, match=f"no space left in {tmp_path} to cache train"):
-        cached(tmp_path / "train", write)
+    with pytest.raises(UserError, match=f"cannot cache images in {tmp_path}: No space left"):
+        load_split(tmp_path / "train", write)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -83,25 +83,28 @@ def test_a_disk_that_cannot_be_written_to_is_one_line(tmp_path, monkeypatch):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("os.fsync", refuse)
-    with pytest.raises(UserError, match=f"cannot cache train in {tmp_path}: Read-only file system"):
-        cached(tmp_path / "train", write)
+    with pytest.raises(
+        UserError, match=f"cannot cache images in {tmp_path}: Read-only file system"
+    ):
+        load_split(tmp_path / "train", write)
 
 
 def test_an_image_that_cannot_be_decoded_is_named_and_leaves_nothing_behind(tmp_path):
     def bad(folder):
-        write_split(folder, np.zeros(2), REQUEST, [(0, "one.png", png(1)), (1, "two.png", b"x")])
+        images = [Encoded(0, "one.png", png(1)), Encoded(1, "two.png", b"x")]
+        write_split(folder, np.zeros(2), images, REQUEST)
 
     with pytest.raises(UserError, match=r"two\.png is not an image"):
-        cached(tmp_path / "train", bad)
+        load_split(tmp_path / "train", bad)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_who_comes_second_keeps_what_the_first_one_made(tmp_path):
     def slow(folder):
-        cached(tmp_path / "train", lambda other: write(other, 7))
+        load_split(tmp_path / "train", lambda other: write(other, 7))
         write(folder, 90)
 
-    assert cached(tmp_path / "train", slow).image.read().max() == 9
+    assert load_split(tmp_path / "train", slow).image.read().max() == 9
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
 
 
@@ -116,9 +119,9 @@ def test_processes_that_start_together_agree(tmp_path):
         )
         for value in (10, 20, 30)
     ]
-    found = {process.communicate()[0] for process in started}
+    printed = {process.communicate()[0] for process in started}
     assert all(process.returncode == 0 for process in started)
-    assert len(found) == 1
+    assert len(printed) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
 
 
@@ -132,24 +135,24 @@ def test_processes_that_start_together_agree(tmp_path):
     ids=["missing", "cut", "short"],
 )
 def test_a_damaged_cache_is_refused(tmp_path, damage):
-    cached(tmp_path / "train", write)
+    load_split(tmp_path / "train", write)
     damage(tmp_path / "train")
     with pytest.raises(UserError, match="train is damaged: remove it"):
-        cached(tmp_path / "train", write)
+        load_split(tmp_path / "train", write)
 
 
 def test_an_image_that_is_missing_is_noticed(tmp_path):
     def short(folder):
-        write_split(folder, np.zeros(3), REQUEST, [(0, "a", png(1))])
+        write_split(folder, np.zeros(3), [Encoded(0, "a", png(1))], REQUEST)
 
     with pytest.raises(UserError, match="only 1 of 3 images"):
-        cached(tmp_path / "train", short)
+        load_split(tmp_path / "train", short)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_others_may_read_it(tmp_path):
     (tmp_path / "shared").mkdir(mode=0o755)
-    cached(tmp_path / "shared" / "train", write)
+    load_split(tmp_path / "shared" / "train", write)
     assert (tmp_path / "shared" / "train").stat().st_mode & 0o777 == 0o755
 
 
@@ -158,12 +161,12 @@ def test_what_killed_processes_left_is_removed_after_a_day(tmp_path):
     for folder in (old, new):
         folder.mkdir()
     os.utime(old, (0, 0))
-    cached(tmp_path / "train", write)
+    load_split(tmp_path / "train", write)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".train-new", "train"]
 
 
 def test_the_digest_depends_on_images_and_labels(tmp_path):
-    found = set()
+    digests = set()
     for name, value, label in (
         ("a", 1, [0, 1]),
         ("b", 1, [0, 1]),
@@ -172,9 +175,9 @@ def test_the_digest_depends_on_images_and_labels(tmp_path):
     ):
 
         def two(folder, value=value, label=label):
-            images = [(row, "", png(value + row)) for row in (0, 1)]
-            write_split(folder, np.array(label), REQUEST, images)
+            images = [Encoded(row, "", png(value + row)) for row in (0, 1)]
+            write_split(folder, np.array(label), images, REQUEST)
 
-        cached(tmp_path / name / "train", two)
-        found.add(content(tmp_path / name))
-    assert len(found) == 3
+        load_split(tmp_path / name / "train", two)
+        digests.add(content_digest(tmp_path / name))
+    assert len(digests) == 3

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdjax.data import archive
+from kdjax.data.files import archive
 from kdjax.data.sources import folder
 from kdjax.data.types import Request
 from kdjax.system.errors import UserError
@@ -157,7 +157,7 @@ def test_broken_images_of_all_parts_are_named_at_once(tmp_path):
         read(tmp_path, path)
     message = str(error.value)
     assert message.startswith("11 images are broken: ")
-    assert message.endswith("; and 1 more")
+    assert message.endswith(" and 1 more")
     assert sum(name in message for name in broken) == 8
     assert "set.zip: set/test/bee/7.png is not an image" in message
 
@@ -368,8 +368,8 @@ def test_images_that_do_not_fit_the_disk_are_refused_before_they_are_decoded(tmp
 @pytest.mark.parametrize("content", [b"some text\n", None])
 def test_what_is_no_archive_is_said_alone(tmp_path, content):
     path = tmp_path / "set.zip"
-    with zipfile.ZipFile(path, "w") as made:
-        made.writestr("ant/0.png", b"0" * 1000)
+    with zipfile.ZipFile(path, "w") as archive_file:
+        archive_file.writestr("ant/0.png", b"0" * 1000)
     path.write_bytes(content or path.read_bytes()[:600])
     with pytest.raises(UserError) as error:
         archive.listing(path)

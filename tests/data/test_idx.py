@@ -6,7 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from kdjax.data.sources import folder, mnist
+from kdjax.config import build_data
+from kdjax.data.sources import folder
 from kdjax.data.types import Request
 from kdjax.system.errors import UserError
 
@@ -45,13 +46,15 @@ def store(tmp_path, contents, kind="folder"):
     return tmp_path / "set"
 
 
-def read(tmp_path, path, *, source=folder, size=6, channels=1, crop=False):
-    return source.read(Request(str(tmp_path / "data"), str(path), size, channels, crop))
+def read(tmp_path, path, *, source=folder.read, size=6, channels=1, crop=False):
+    return source(Request(str(tmp_path / "data"), str(path), size, channels, crop))
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 @pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize("source", [folder, mnist])
+@pytest.mark.parametrize(
+    "source", [folder.read, build_data.source("mnist")], ids=["folder", "mnist"]
+)
 def test_pixels_and_labels_are_those_of_the_files(tmp_path, kind, compressed, source):
     contents = files()
     if compressed:

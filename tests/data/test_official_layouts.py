@@ -11,7 +11,7 @@ from PIL import Image
 from configs import base
 from kdjax import prepare
 from kdjax.config import build_data
-from kdjax.data.builders import aid
+from kdjax.data.tfds.builders import aid
 from kdjax.system.errors import UserError
 
 STEP = 5
@@ -68,7 +68,7 @@ def register(monkeypatch, name, manual):
 def prepared(tmp_path, dataset, tfds_name, manual):
     """The data as a run sees it, at 8 pixels."""
     data_dir = str(tmp_path / "data")
-    prepare.with_tfds(tfds_name, manual_dir=str(manual), data_dir=data_dir)
+    prepare.prepare_tfds(tfds_name, manual_dir=str(manual), data_dir=data_dir)
     config = base.get_config(method="", dataset=dataset)
     config.data.data_dir, config.data.size = data_dir, 8
     return build_data.source(dataset)(build_data.request(config.data))
@@ -212,7 +212,7 @@ def test_an_archive_of_other_bytes_is_refused(tmp_path, manual):
 )
 def test_what_needs_a_manual_download_says_so(tmp_path, name, message):
     with pytest.raises(UserError, match=message):
-        prepare.with_tfds(name, manual_dir=None, data_dir=str(tmp_path))
+        prepare.prepare_tfds(name, manual_dir=None, data_dir=str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_an_address_that_no_longer_answers(tmp_path, monkeypatch, name, files, g
     monkeypatch.setattr(requests.Session, "get", get)
     monkeypatch.setattr(downloader, "MAX_RETRIES", 0)
     with pytest.raises(UserError, match=f"{files}.*pass that as --manual_dir=DIR"):
-        prepare.with_tfds(name, manual_dir=None, data_dir=str(tmp_path))
+        prepare.prepare_tfds(name, manual_dir=None, data_dir=str(tmp_path))
 
 
 def test_labels_that_are_not_public_leave_their_part_out(tmp_path, capsys):

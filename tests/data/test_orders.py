@@ -10,8 +10,8 @@ def test_training_order_is_a_shuffle_without_the_incomplete_batch():
     assert order.shape == (10, 10)
     assert len(set(order.ravel().tolist())) == 100
     assert order.max() < 103
-    again = orders.training(103, 10, seed=0, epoch=0)
-    np.testing.assert_array_equal(order, again)
+    repeated = orders.training(103, 10, seed=0, epoch=0)
+    np.testing.assert_array_equal(order, repeated)
     for other in (dict(seed=1, epoch=0), dict(seed=0, epoch=1)):
         assert (orders.training(103, 10, **other) != order).any()
 

@@ -23,8 +23,8 @@ def sources(request, arrays, tmp_path):
 
 def test_rows_are_those_of_one_array(arrays, sources):
     whole = np.concatenate(arrays)
-    one, other = Images(sources[:1]), Images(sources[1:])
-    joined = one.join(other)
+    first, second = Images(sources[:1]), Images(sources[1:])
+    joined = first.join(second)
     assert joined.shape == whole.shape
     assert joined.nbytes == whole.nbytes
     np.testing.assert_array_equal(joined.read(), whole)
@@ -32,7 +32,7 @@ def test_rows_are_those_of_one_array(arrays, sources):
     np.testing.assert_array_equal(joined.read(rows), whole[rows])
     chosen = joined.select(rows)
     np.testing.assert_array_equal(chosen.read(np.array([3, 0])), whole[rows][[3, 0]])
-    np.testing.assert_array_equal(chosen.select(np.array([1])).join(one).read()[0], whole[0])
+    np.testing.assert_array_equal(chosen.select(np.array([1])).join(first).read()[0], whole[0])
     np.testing.assert_array_equal(Images(sources).read(slice(4, 7)), whole[4:7])
 
 

@@ -67,11 +67,13 @@ def test_losses_and_gradients_equal_pytorchs_also_across_sizes(teacher):
     ours = values(f32(STUDENT), f32(teacher))
     assert ours.shape == (3, 3)
     s, t = (torch.tensor(x, requires_grad=True) for x in (STUDENT, teacher))
-    theirs = torch_values(s, t)
-    np.testing.assert_allclose(ours, torch.stack(theirs).detach(), rtol=1e-5)
-    wanted = [torch.autograd.grad(value.sum(), (s, t), retain_graph=True) for value in theirs]
+    expected_values = torch_values(s, t)
+    np.testing.assert_allclose(ours, torch.stack(expected_values).detach(), rtol=1e-5)
+    expected_gradients = [
+        torch.autograd.grad(value.sum(), (s, t), retain_graph=True) for value in expected_values
+    ]
     for side, expected in zip(
-        gradients(f32(STUDENT), f32(teacher)), zip(*wanted, strict=True), strict=True
+        gradients(f32(STUDENT), f32(teacher)), zip(*expected_gradients, strict=True), strict=True
     ):
         np.testing.assert_allclose(side, torch.stack(expected), rtol=1e-4, atol=1e-7)
 

@@ -32,9 +32,9 @@ def pair(request):
 def test_equal_references_in_float64(pair):
     s, t = pair
     (mean, mean_gradient), (half_sum, half_sum_gradient) = evaluate(f32(s), f32(t))
-    theirs = torch.nn.functional.mse_loss(torch.tensor(s), torch.tensor(t), reduction="none")
+    expected = torch.nn.functional.mse_loss(torch.tensor(s), torch.tensor(t), reduction="none")
     assert mean.shape == half_sum.shape == (3,)
-    np.testing.assert_allclose(mean, theirs.flatten(1).mean(1), rtol=1e-5)
+    np.testing.assert_allclose(mean, expected.flatten(1).mean(1), rtol=1e-5)
     expected = 0.5 * ((s - t) ** 2).sum(tuple(range(1, s.ndim)))
     np.testing.assert_allclose(half_sum, expected, rtol=1e-5)
     np.testing.assert_allclose(mean_gradient, 2 * (s - t) / s[0].size, rtol=1e-4, atol=1e-6)

@@ -17,13 +17,13 @@ ATTRIBUTES = RNG.integers(0, 2, (7, 5)).astype(np.int32)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_cross_entropy_is_pytorchs(smoothing):
     ours = hard.cross_entropy(jnp.array(LOGITS), jnp.array(LABELS), label_smoothing=smoothing)
-    theirs = torch.nn.functional.cross_entropy(
+    expected = torch.nn.functional.cross_entropy(
         torch.tensor(LOGITS, dtype=torch.float64),
         torch.tensor(LABELS, dtype=torch.int64),
         label_smoothing=smoothing,
         reduction="none",
     )
-    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(ours, expected.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -36,12 +36,12 @@ def test_class_probabilities_equal_class_indices(smoothing):
 
 def test_binary_cross_entropy_is_the_mean_over_attributes():
     ours = hard.binary_cross_entropy(jnp.array(LOGITS), jnp.array(ATTRIBUTES))
-    theirs = torch.nn.functional.binary_cross_entropy_with_logits(
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(
         torch.tensor(LOGITS, dtype=torch.float64),
         torch.tensor(ATTRIBUTES, dtype=torch.float64),
         reduction="none",
     ).mean(1)
-    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(ours, expected.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

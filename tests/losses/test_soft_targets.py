@@ -61,11 +61,11 @@ def test_equals_numpy_in_float64(loss, reference, temperature):
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 def test_batch_mean_is_pytorchs_batchmean(temperature):
     s, t = torch.tensor(STUDENT) / temperature, torch.tensor(TEACHER) / temperature
-    theirs = torch.nn.functional.kl_div(
+    expected = torch.nn.functional.kl_div(
         s.log_softmax(-1), t.log_softmax(-1), reduction="batchmean", log_target=True
     )
     ours = softmax_kl(f32(STUDENT), f32(TEACHER), temperature=temperature).mean()
-    np.testing.assert_allclose(ours, temperature**2 * theirs.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(ours, temperature**2 * expected.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)

@@ -179,12 +179,12 @@ def test_constant_shift_changes_softmax_nothing_and_bernoulli_something():
 @pytest.mark.parametrize("temper_student", [True, False])
 def test_finite_at_extreme_logits(temper_student):
     extreme = f32(np.where(STUDENT > 0, 1e4, -1e4))
-    found = [
+    results = [
         softmax_virtual(extreme, INDICES, 0.99, 20.0, temper_student),
         bernoulli_virtual(extreme, PRESENT, 0.99, 20.0, temper_student),
         uniform(extreme),
     ]
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(results))
 
 
 def test_refuses_impossible_classes():

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.losses.fsp import fsp
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.system import discover, runtime
 
 FLIPPED = 2e-2
@@ -38,15 +38,15 @@ def gradient_error(name, size, batch, channels, *, dtype, with_fsp):
         return network.apply(double._replace(params=params), image.astype(kind), train=True)[0]
 
     def loss(params):
-        made = outputs(params)
+        result = outputs(params)
         if with_fsp:
             return fsp(
-                made.features["stage3_first"],
-                made.features["stage4_last"],
+                result.features["stage3_first"],
+                result.features["stage4_last"],
                 targets["stage3_first"],
                 targets["stage4_last"],
             ).sum()
-        return jnp.sum(made.logits * weight.astype(made.logits.dtype))
+        return jnp.sum(result.logits * weight.astype(result.logits.dtype))
 
     targets = {}
     if with_fsp:

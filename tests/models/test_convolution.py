@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from kdjax.models import convolution
-from kdjax.models.linen import max_pool
+from kdjax.models.layers import convolution
+from kdjax.models.layers.pooling import max_pool
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 CASES = {
@@ -50,12 +50,16 @@ def test_values_and_gradients_are_those_of_lax(case):
 
     def both(convolve):
         """The prediction, the result where it is differentiated, and both gradients."""
-        made, pull = jax.vjp(convolve, x, kernel)
-        return convolve(x, kernel), made, *pull(jnp.cos(jnp.arange(made.size).reshape(made.shape)))
+        output, pull = jax.vjp(convolve, x, kernel)
+        return (
+            convolve(x, kernel),
+            output,
+            *pull(jnp.cos(jnp.arange(output.size).reshape(output.shape))),
+        )
 
-    for mine, theirs in zip(both(ours), both(reference), strict=True):
-        scale = float(jnp.abs(theirs).max())
-        np.testing.assert_allclose(mine, theirs, rtol=0, atol=3e-6 * scale)
+    for result, expected in zip(both(ours), both(reference), strict=True):
+        scale = float(jnp.abs(expected).max())
+        np.testing.assert_allclose(result, expected, rtol=0, atol=3e-6 * scale)
 
 
 @pytest.mark.usefixtures("every_size")
@@ -85,24 +89,24 @@ def test_kernels_of_several_members_at_once():
         return jnp.sum(convolution.convolution(x, kernel, (1, 1), "SAME") ** 2)
 
     gradient = jax.jit(jax.grad(loss))
-    one = jnp.stack([gradient(kernel) for kernel in kernels])
+    single = jnp.stack([gradient(kernel) for kernel in kernels])
     several = jax.jit(jax.vmap(jax.grad(loss)))(kernels)
-    np.testing.assert_allclose(several, one, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(several, single, rtol=1e-4, atol=1e-2)
 
 
 def test_what_is_not_plain_is_left_to_lax():
     x, kernel = arrays(3, (4, 4), 6)
     for rest in ({"rhs_dilation": (2, 2)}, {"lhs_dilation": (2, 2)}):
-        given = rest | {"dimension_numbers": DIMENSIONS}
+        options = rest | {"dimension_numbers": DIMENSIONS}
         pads = ((2, 1), (1, 2))
-        mine = convolution.convolution(x, kernel, (1, 1), pads, **given)
-        theirs = lax.conv_general_dilated(x, kernel, (1, 1), pads, **given)
-        np.testing.assert_array_equal(mine, theirs)
+        result = convolution.convolution(x, kernel, (1, 1), pads, **options)
+        expected = lax.conv_general_dilated(x, kernel, (1, 1), pads, **options)
+        np.testing.assert_array_equal(result, expected)
     grouped = kernel[:, :, :1]
-    mine = convolution.convolution(
+    result = convolution.convolution(
         x, grouped, (1, 1), "SAME", feature_group_count=4, dimension_numbers=DIMENSIONS
     )
-    assert mine.shape == (2, 6, 6, 4)
+    assert result.shape == (2, 6, 6, 4)
 
 
 @pytest.mark.parametrize("side", [4, 5])
@@ -112,9 +116,9 @@ def test_pooling_is_the_maximum_of_each_window_and_equals_share_the_gradient(sid
     window = (1, 2, 2, 1)
     reference = lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
     np.testing.assert_array_equal(max_pool(x), reference)
-    made, pull = jax.vjp(max_pool, x)
-    np.testing.assert_array_equal(made, reference)
-    (back,) = pull(jnp.ones_like(made))
+    output, pull = jax.vjp(max_pool, x)
+    np.testing.assert_array_equal(output, reference)
+    (back,) = pull(jnp.ones_like(output))
     assert back.shape == x.shape
     even = side // 2 * 2
     windows = np.asarray(back)[:, :even, :even].reshape(2, even // 2, 2, even // 2, 2, 3)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from kdjax import evaluate
-from kdjax.models import ensembles
+from kdjax.models.networks import ensembles
 from kdjax.step import tasks
 from kdjax.system.errors import UserError
-from tests.helpers import IMAGE_SHAPE, assert_same_structure, network
+from tests.helpers import IMAGE_SHAPE, network
 
 
 @pytest.mark.parametrize("task", [tasks.MULTI_CLASS, tasks.MULTI_LABEL], ids=["class", "label"])
@@ -18,10 +18,12 @@ def test_probabilities_are_the_members_mean(task):
     states = {n: m.init(jax.random.key(i)) for i, (n, m) in enumerate(members.items())}
     image = jax.random.normal(jax.random.key(9), (5, *IMAGE_SHAPE))
     together = ensembles.network(members, task)
-    found = together.apply(ensembles.state(states), image, train=False)[0].logits
+    logits = together.apply(ensembles.state(states), image, train=False)[0].logits
     predict = jax.nn.softmax if task is tasks.MULTI_CLASS else jax.nn.sigmoid
-    each = [predict(members[n].apply(states[n], image, train=False)[0].logits) for n in members]
-    np.testing.assert_allclose(predict(found), np.mean(each, axis=0), rtol=1e-5)
+    probabilities = [
+        predict(members[n].apply(states[n], image, train=False)[0].logits) for n in members
+    ]
+    np.testing.assert_allclose(predict(logits), np.mean(probabilities, axis=0), rtol=1e-5)
     assert_same_structure(together.init(jax.random.key(0)), ensembles.state(states))
 
 

@@ -7,16 +7,16 @@ import pytest
 
 from configs import kd
 from kdjax.config import build
-from kdjax.models import linen
+from kdjax.models.networks import linen
 from kdjax.system import discover
 from kdjax.system.errors import UserError
 from kdjax.training import train
-from tests.helpers import assert_same_structure, small
+from tests.helpers import small
 
 SHAPE = (8, 8, 3)
 
 
-def made(model, **arguments):
+def make_network(model, **arguments):
     module = discover.model(model)(classes=4, dropout=0.0)
     return linen.network(module, image_shape=SHAPE, key_name="student", **arguments)
 
@@ -38,20 +38,20 @@ def gradient(network):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["plain.plain2", "cifar_resnet.resnet8"])
 def test_activations_that_are_computed_again_are_the_same(model):
-    (plain, (outputs, stats)), text = gradient(made(model))
-    (again, (same, same_stats)), other = gradient(made(model, remat=True))
+    (plain, (outputs, stats)), text = gradient(make_network(model))
+    (recomputed, (same, same_stats)), other = gradient(make_network(model, remat=True))
     assert "remat" not in text
     assert "remat" in other
-    assert_same_structure(again, plain)
+    assert_same_structure(recomputed, plain)
     assert outputs.features.keys() == same.features.keys()
-    one, two = (plain, outputs.logits, stats), (again, same.logits, same_stats)
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
+    kept, repeated = (plain, outputs.logits, stats), (recomputed, same.logits, same_stats)
+    for a, b in zip(jax.tree.leaves(kept), jax.tree.leaves(repeated), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * float(jnp.abs(a).max()))
 
 
 def test_only_what_lies_between_is_bfloat16():
-    (_, (outputs, stats)), _ = gradient(made("plain.plain2"))
-    (half, (low, low_stats)), text = gradient(made("plain.plain2", precision="bfloat16"))
+    (_, (outputs, stats)), _ = gradient(make_network("plain.plain2"))
+    (half, (low, low_stats)), text = gradient(make_network("plain.plain2", precision="bfloat16"))
     assert "bf16[4,8,8,16] = conv_general_dilated" in text
     everything = (half, low, low_stats)
     assert {leaf.dtype for leaf in jax.tree.leaves(everything)} == {jnp.dtype(jnp.float32)}

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def told(error):
-    message, *frames = errors.told(error)
+    message, *frames = errors.lines_for_user(error)
     assert "\n" not in message
     return message, "\n".join(frames)
 

@@ -37,7 +37,7 @@ def raised(path, text, **names):
 def test_an_error_of_a_library_in_an_own_file(tmp_path):
     path = tmp_path / "own.py"
     error = raised(path, "import json\n\njson.loads('{')")
-    message, *frames = errors.told(error)
+    message, *frames = errors.lines_for_user(error)
     assert message.startswith(f"{path}, line 3: JSONDecodeError: Expecting")
     assert str(path) in frames[-1]
     assert "json.loads('{')" in frames[-1]
@@ -48,22 +48,22 @@ def test_a_cause_in_an_own_file_is_placed(tmp_path):
     path = tmp_path / "own.py"
     cause = raised(path, "\n1 / 0")
     error = UserError("term 'own' does not fit")
-    assert errors.told(error) == ["term 'own' does not fit"]
+    assert errors.lines_for_user(error) == ["term 'own' does not fit"]
     error.__cause__ = UserError("on the way")
     error.__cause__.__cause__ = cause
-    message, *frames = errors.told(error)
+    message, *frames = errors.lines_for_user(error)
     assert message == f"{path}, line 2: term 'own' does not fit"
     assert "1 / 0" in frames[-1]
 
 
 def test_a_users_refusal_is_its_message_alone(tmp_path):
     error = raised(tmp_path / "own.py", "raise UserError('choose another')", UserError=UserError)
-    assert errors.told(error) == ["choose another"]
+    assert errors.lines_for_user(error) == ["choose another"]
 
 
 def test_an_error_that_no_own_file_has_is_not_told():
     """It is a fault of kdjax's: all of it is to be seen."""
-    assert errors.told(ValueError("of ours")) == []
+    assert errors.lines_for_user(ValueError("of ours")) == []
 
 
 def test_only_the_first_line_of_a_long_error_is_told():

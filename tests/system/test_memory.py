@@ -24,14 +24,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 def faults(**changes):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
-    made = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=environment | {"JAX_PLATFORMS": "cpu"} | changes,
         capture_output=True,
         text=True,
         check=True,
     )
-    return int(made.stdout)
+    return int(done.stdout)
 
 
 def test_large_arrays_are_mapped_once():

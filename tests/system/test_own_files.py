@@ -115,7 +115,7 @@ def refused(config):
     """What a user is told of a config that is no plan, in a line and the user's own frames."""
     with pytest.raises((Exception, SystemExit)) as caught:
         build.plan(config, devices=1)
-    message, *frames = errors.told(caught.value)
+    message, *frames = errors.lines_for_user(caught.value)
     assert "\n" not in message
     assert not any(f"{ROOT / 'kdjax'}" in frame for frame in frames)
     return message, "\n".join(frames)

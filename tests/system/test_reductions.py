@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kdjax.losses import attention, features, fsp, hard, soft_targets
-from kdjax.models import linen
+from kdjax.models.layers import modules
 from kdjax.system import runtime
 
 ROWS = (33, 1023, 32_769)
@@ -18,7 +18,7 @@ ROWS = (33, 1023, 32_769)
 
 def normalised(x):
     """BatchNorm's output and statistics, with the gradient of the first."""
-    layer = linen.batch_norm(True)
+    layer = modules.batch_norm(True)
     variables = layer.init(jax.random.key(0), x)
 
     def output(x):

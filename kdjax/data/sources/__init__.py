@@ -1,4 +1,4 @@
-"""One file for each data set: `kdjax.data.sources.<name>.read(request)` returns a `Raw`.
+"""Data sets that are not from TFDS, one file each, with a function `read(request)`.
 
-`TFDS`, where a file has it, is the name under which TFDS prepares the data set.
+`kdjax.data.sources.<name>.read` takes a `Request` and returns `RawData`.
 """

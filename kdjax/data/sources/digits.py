@@ -4,17 +4,17 @@ import os
 
 import numpy as np
 
-from kdjax.data.images import require_room, resize
+from kdjax.data.files.images import decode, require_room
 from kdjax.data.store import Images
-from kdjax.data.types import Raw, Request, Split
+from kdjax.data.types import RawData, Request, Split
 from kdjax.system.errors import UserError
 
 
-def read(request: Request) -> Raw:
-    """All of it as one `train` part, resized from 8x8; values 0 to 16 become 0 to 255.
+def read(request: Request) -> RawData:
+    """All digits as a `train` part, resized from 8x8; values 0 to 16 become 0 to 255.
 
     Raises:
-        UserError: the request has a path, or they do not fit the machine's memory.
+        UserError: the request has a path, or the images do not fit into memory.
     """
     from sklearn.datasets import load_digits
 
@@ -25,12 +25,10 @@ def read(request: Request) -> Raw:
     digits = load_digits()
     shape = (len(digits.images), *request.image_shape)
     require_room(shape, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "this machine")
-    grey = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-    image = np.stack([resize(one, request.size) for one in grey])
+    pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
+    image = [
+        decode(grey, size=request.size, channels=request.channels, crop=False) for grey in pixels
+    ]
     label = digits.target.astype(np.int32)
-    part = Split(
-        Images([np.repeat(image, request.channels, axis=-1)]),
-        label,
-        np.arange(len(label), dtype=np.int32),
-    )
-    return Raw({"train": part}, tuple(map(str, digits.target_names)), "scikit-learn digits")
+    part = Split(Images([np.stack(image)]), label, np.arange(len(label), dtype=np.int32))
+    return RawData({"train": part}, tuple(map(str, digits.target_names)), "scikit-learn digits")

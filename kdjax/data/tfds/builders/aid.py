@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from kdjax.data import archive
+from kdjax.data.files import archive
 from kdjax.system.errors import UserError
 
 CLASSES = """
@@ -45,11 +45,11 @@ class Aid(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        where = Path(dl_manager.manual_dir)
-        found = [path for path in (where / "AID.zip", where / "AID") if path.exists()]
-        if not found:
-            raise AssertionError(f"{where} has no AID.zip: {self.MANUAL_DOWNLOAD_INSTRUCTIONS}")
-        return {"train": self._generate_examples(found[0])}
+        folder = Path(dl_manager.manual_dir)
+        paths = [path for path in (folder / "AID.zip", folder / "AID") if path.exists()]
+        if not paths:
+            raise AssertionError(f"{folder} has no AID.zip: {self.MANUAL_DOWNLOAD_INSTRUCTIONS}")
+        return {"train": self._generate_examples(paths[0])}
 
     def _generate_examples(self, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         files = [

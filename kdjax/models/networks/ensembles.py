@@ -1,4 +1,4 @@
-"""Several networks as one: the mean of their predicted probabilities."""
+"""An ensemble: several networks as one, whose prediction is the mean of theirs."""
 
 from collections.abc import Mapping
 
@@ -8,15 +8,15 @@ from kdjax.step.types import Array, NetState, Network, Outputs, PyTree, Task
 
 
 def network(members: Mapping[str, Network], task: Task) -> Network:
-    """The ensemble of some networks, whose state is `state` of theirs.
+    """The ensemble of `members`. It predicts, and cannot be trained.
 
-    Its logits are those whose probabilities (of classes, or of each attribute) are the mean of the
-    members', as born-again networks' ensembles are (Furlanello et al., arXiv:1805.04770, section
-    3.2). It predicts, and does not learn.
+    The softmax (for attributes, the sigmoid) of its logits is the mean of the members'
+    probabilities, as in the ensembles of born-again networks (Furlanello et al., arXiv:1805.04770,
+    section 3.2). `state` makes its variables.
 
     Args:
-        members: by name.
-        task: says what the mean of predictions is.
+        members: networks by name.
+        task: averages logits.
     """
 
     def init(key: Array) -> NetState:
@@ -27,12 +27,10 @@ def network(members: Mapping[str, Network], task: Task) -> Network:
     ) -> tuple[Outputs, PyTree]:
         if train:
             raise ValueError("an ensemble of trained networks does not learn")
-        logits = [
-            member.apply(NetState(state.params[name], state.batch_stats[name]), image, train=False)[
-                0
-            ].logits
-            for name, member in members.items()
-        ]
+        logits = []
+        for name, member in members.items():
+            variables = NetState(state.params[name], state.batch_stats[name])
+            logits.append(member.apply(variables, image, train=False)[0].logits)
         average = task.average(jnp.stack(logits), jnp.float32(1.0))
         return Outputs(average, {}), state.batch_stats
 
@@ -40,7 +38,7 @@ def network(members: Mapping[str, Network], task: Task) -> Network:
 
 
 def state(members: Mapping[str, NetState]) -> NetState:
-    """The members' variables as those of one network."""
+    """The members' variables as the ensemble's."""
     return NetState(
         {name: member.params for name, member in members.items()},
         {name: member.batch_stats for name, member in members.items()},

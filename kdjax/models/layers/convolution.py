@@ -1,12 +1,13 @@
-"""Convolutions as XLA runs them best; elsewhere than on a CPU these are `lax`'s own.
+"""Convolutions that are fast on XLA's CPU backend; on other backends they are `lax`'s own.
 
-XLA's CPU backend calls a library for each convolution. Two things are faster (docs/performance.md
-has the measurements): 3x3 convolutions between many channels by Winograd's minimal filtering, and,
-in prediction, first layers of a few channels as shifted multiply-adds.
+XLA's CPU backend calls a library for each convolution. Two forms are faster (docs/performance.md
+has the measurements): Winograd's minimal filtering for 3x3 convolutions between many channels, and
+shifted multiply-adds for the first layer (few input channels) in prediction.
 """
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ _NHWC = ("NHWC", "HWIO", "NHWC")
 _FEW_CHANNELS = 4
 _WINOGRAD_CHANNELS = 64
 _WINOGRAD_PRODUCTS = 2**26
-"""Smaller convolutions gain nothing that their longer compilation would be worth."""
+"""Below this number of products the gain is not worth the longer compilation."""
 
 
 def convolution(x: Array, kernel: Array, strides: Any, padding: Any, **rest: Any) -> Array:
@@ -55,7 +56,7 @@ def convolution(x: Array, kernel: Array, strides: Any, padding: Any, **rest: Any
 def _on_cpu(x: Array, kernel: Array, strides: tuple[int, int], padding: Padding) -> Array:
     small = kernel.shape[:2] == (3, 3) and kernel.shape[2] <= _FEW_CHANNELS
     if small and strides == (1, 1):
-        # Not where it is differentiated: XLA would compute it anew for everyone who reads it.
+        # Only in prediction: under a gradient, XLA would recompute it for every reader.
         return _taps(x, kernel, padding)
     return _forward(x, kernel, strides, padding)[0]
 
@@ -69,16 +70,16 @@ def _forward(
 
 
 def _backward(
-    strides: tuple[int, int], padding: Padding, kept: tuple[Array, Array], ahead: Array
+    strides: tuple[int, int], padding: Padding, saved: tuple[Array, Array], gradient: Array
 ) -> tuple[Array, Array]:
-    x, kernel = kept
+    x, kernel = saved
     direct = functools.partial(_direct, strides=strides, padding=padding)
-    (to_kernel,) = jax.linear_transpose(lambda k: direct(x, k), kernel)(ahead)
-    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-    if _winograd_pays(ahead, turned, strides, padding):
-        return winograd(ahead, turned), to_kernel
-    (to_x,) = jax.linear_transpose(lambda x: direct(x, kernel), x)(ahead)
-    return to_x, to_kernel
+    (kernel_gradient,) = jax.linear_transpose(lambda k: direct(x, k), kernel)(gradient)
+    flipped = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+    if _winograd_pays(gradient, flipped, strides, padding):
+        return winograd(gradient, flipped), kernel_gradient
+    (x_gradient,) = jax.linear_transpose(lambda x: direct(x, kernel), x)(gradient)
+    return x_gradient, kernel_gradient
 
 
 _on_cpu.defvjp(_forward, _backward)
@@ -89,7 +90,7 @@ def _direct(x: Array, kernel: Array, strides: tuple[int, int], padding: Padding)
 
 
 def _taps(x: Array, kernel: Array, padding: Padding) -> Array:
-    """One multiply-add of the whole map for each of a kernel's numbers and channels."""
+    """The convolution as one multiply-add of the whole map per kernel position and channel."""
     x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
     rows, columns, channels, _ = kernel.shape
     height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
@@ -115,11 +116,11 @@ def _winograd_pays(x: Array, kernel: Array, strides: tuple[int, int], padding: P
 
 
 def winograd(x: Array, kernel: Array) -> Array:
-    """A 3x3 convolution of stride 1 with one row and column of zeros around the map.
+    """A 3x3 convolution of stride 1 and zero padding 1.
 
     F(2x2, 3x3) of Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
-    arXiv:1509.09308, section 4.1: every 2x2 tile of the result takes 16 products in place of 36.
-    In float32 its error is about twice that of the sum itself.
+    arXiv:1509.09308, section 4.1: every 2x2 tile of the result takes 16 products instead of 36.
+    In float32 its rounding error is about twice that of the direct sum.
 
     Args:
         x: `[b, h, w, c]`, h and w even.
@@ -132,7 +133,7 @@ def winograd(x: Array, kernel: Array) -> Array:
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
     def corner(row: int, column: int) -> Array:
-        """One number of every 4x4 tile; tiles overlap by two."""
+        """One value of every 4x4 tile; neighbouring tiles overlap by two."""
         last = (batch, row + height - 1, column + width - 1, channels)
         return lax.slice(x, (0, row, column, 0), last, (1, 2, 2, 1))
 
@@ -152,11 +153,13 @@ def winograd(x: Array, kernel: Array) -> Array:
     ]
     result = _both_ways(over_result, products)
     shape = (batch, height // 2, width // 2, kernel.shape[-1])
-    rows = [jnp.stack([one.reshape(shape) for one in row], axis=3) for row in result]
+    rows = [jnp.stack([part.reshape(shape) for part in row], axis=3) for row in result]
     return jnp.stack(rows, axis=2).reshape(batch, height, width, -1)
 
 
-def _both_ways(transform: Any, square: list[list[Array]]) -> list[list[Array]]:
-    """A transform of columns, then of rows."""
+def _both_ways(
+    transform: Callable[[list[Array]], list[Array]], square: list[list[Array]]
+) -> list[list[Array]]:
+    """Transforms the columns, then the rows."""
     columns = [transform(list(column)) for column in zip(*square, strict=True)]
     return [transform(list(row)) for row in zip(*columns, strict=True)]

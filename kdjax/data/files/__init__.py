@@ -1,0 +1,1 @@
+"""Image files: folders and archives of them, IDX files, and decoding."""

@@ -1,0 +1,1 @@
+"""Data sets of TensorFlow Datasets (TFDS): reading them, and builders of those that TFDS lacks."""

@@ -1,0 +1,1 @@
+"""TFDS builders for data sets that TFDS lacks, one file each. Importing a file registers it."""

@@ -1,0 +1,1 @@
+"""Adapters that turn Flax modules, or several networks, into a `Network` of pure functions."""

@@ -1,0 +1,84 @@
+"""Flax Linen modules as a `Network` of pure functions."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from kdjax.step.types import Array, NetState, Network, Outputs, PyTree
+
+
+def network(
+    module: nn.Module,
+    *,
+    image_shape: tuple[int, int, int],
+    key_name: str,
+    precision: str = "float32",
+    remat: bool = False,
+) -> Network:
+    """`module` as a pair of pure functions.
+
+    Args:
+        module: maps `[b, h, w, c]` and `train` to `(logits, features)`.
+        image_shape: `(h, w, c)`.
+        key_name: the name that keys initialisation and dropout.
+        precision: the dtype of the computation, "float32" or "bfloat16". Parameters, statistics and
+            outputs are float32 in both cases.
+        remat: recomputes activations for the gradient instead of keeping them, block by block where
+            the module has a field `remat`, else for the whole network.
+    """
+    in_blocks = remat and "remat" in {field.name for field in dataclasses.fields(module)}
+    if in_blocks:
+        module = module.clone(remat=True)
+
+    def init(key: Array) -> NetState:
+        variables = module.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False)
+        return NetState(variables["params"], variables.get("batch_stats", {}))
+
+    def forward(
+        params: PyTree, stats: PyTree, image: Array, key: Array | None, train: bool
+    ) -> tuple[Outputs, PyTree]:
+        variables = {"params": params, "batch_stats": stats}
+        if not train:
+            return _outputs(module.apply(variables, image, train=False)), stats
+        rngs = {} if key is None else {"dropout": key}
+        result: Any
+        result = module.apply(variables, image, train=True, rngs=rngs, mutable=["batch_stats"])
+        outputs, updated = result
+        return _outputs(outputs), updated.get("batch_stats", {})
+
+    learn = jax.checkpoint(forward, static_argnums=4) if remat and not in_blocks else forward
+
+    def apply(
+        state: NetState, image: Array, *, train: bool, key: Array | None = None
+    ) -> tuple[Outputs, PyTree]:
+        compute = learn if train else forward
+        if precision == "float32":
+            return compute(*state, image, key, train)
+        params, image = jax.tree.map(lambda x: x.astype(precision), (state.params, image))
+        # BatchNorm computes statistics in float32 and returns its input's dtype.
+        with jax.numpy_dtype_promotion("standard"):
+            outputs, stats = compute(params, state.batch_stats, image, key, train)
+        return jax.tree.map(lambda x: x.astype(jnp.float32), outputs), stats
+
+    return Network(init, apply, key_name)
+
+
+def _outputs(result: Any) -> Outputs:
+    """A module's result as `Outputs`.
+
+    Raises:
+        TypeError: the result is not `(logits, features)`.
+    """
+    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
+        what = "an array" if hasattr(result, "shape") else type(result).__name__
+        raise TypeError(f"it returns {what}, not (logits, features) with features a dict")
+    return Outputs(*result)
+
+
+def count(tree: PyTree) -> int:
+    """The number of values in a pytree of arrays or shapes."""
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
