@@ -9,7 +9,7 @@ from kdjax import evaluate
 from kdjax.models.networks import ensembles
 from kdjax.step import tasks
 from kdjax.system.errors import UserError
-from tests.helpers import IMAGE_SHAPE, network
+from tests.helpers import IMAGE_SHAPE, assert_same_structure, network
 
 
 @pytest.mark.parametrize("task", [tasks.MULTI_CLASS, tasks.MULTI_LABEL], ids=["class", "label"])

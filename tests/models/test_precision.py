@@ -11,7 +11,7 @@ from kdjax.models.networks import linen
 from kdjax.system import discover
 from kdjax.system.errors import UserError
 from kdjax.training import train
-from tests.helpers import small
+from tests.helpers import assert_same_structure, small
 
 SHAPE = (8, 8, 3)
 
