@@ -77,13 +77,13 @@ class Runner:
 
 def _with_ensembles(result: dict[str, Any], directory: Path, method: Method) -> dict[str, Any]:
     """The result, with each ensemble that the method reports as one more network."""
-    from kdjax.evaluation import examine
+    from kdjax.evaluation import run_evaluation
 
     together = {}
     for name in method.networks:
         if "+" in name:
             members = tuple(name.split("+"))
-            choice = examine.Choice(networks=members, ensemble=members, timing=False)
-            figures = examine.run(directory, choice).record["networks"][name]
+            options = run_evaluation.Options(networks=members, ensemble=members, timing=False)
+            figures = run_evaluation.evaluate(directory, options).record["networks"][name]
             together[name] = {"last": {"test": figures}}
     return result | {"networks": result["networks"] | together}

@@ -20,11 +20,10 @@ from kdjax.system.errors import UserError
 
 def define() -> None:
     """The command's flags."""
-    evaluate.define_workdirs()
     cli.define_path("output", None, "Folder of the report. Default: report/ in the workdir.")
     flags.DEFINE_integer("images", 6, "Images with attention maps for each run.", 0)
     flags.DEFINE_list("layers", [], "Layers whose attention is shown. Default: the last two maps.")
-    evaluate.define_choice()
+    evaluate.define_options()
 
 
 def main() -> None:
@@ -34,38 +33,39 @@ def main() -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UserError("figures need matplotlib: pip install matplotlib") from None
-    from kdjax.evaluation import examine, kept, result_tables, sweep_records
+    from kdjax.evaluation import predictions, run_evaluation, sweep_settings
+    from kdjax.evaluation import tables as evaluation_tables
     from kdjax.plots import report_page, report_sections, report_sweep
     from kdjax.plots.figures import style
     from kdjax.runs import writers
     from kdjax.system import runtime
 
-    choice = evaluate.chosen()
+    options = evaluate.options()
     runtime.prepare()
     given = flags.FLAGS
     output = Path(given.output or directories[0] / "report")
-    before = kept.read(dict.fromkeys([*directories, output]))
-    examined = [examine.run(directory, choice, before) for directory in directories]
+    kept = predictions.read(dict.fromkeys([*directories, output]))
+    examined = [run_evaluation.evaluate(directory, options, kept) for directory in directories]
     records = [one.record for one in examined]
     writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
-    kept.write(output, examine.logits(examined))
-    writers.write_csv(output / "evaluation-classes.csv", result_tables.class_lines(records))
+    predictions.write(output, run_evaluation.logits(examined))
+    writers.write_csv(output / "evaluation-classes.csv", evaluation_tables.class_lines(records))
     # Networks that were named are shown themselves.
-    tabled = records if choice.networks else [sweep_records.by_setting(one) for one in records]
+    tabled = records if options.networks else [sweep_settings.by_setting(one) for one in records]
     sections = report_sections.make(
         examined,
         tabled,
         directories,
-        networks=choice.networks,
+        networks=options.networks,
         images=given.images,
         layers=given.layers,
         folder=output / "figures",
     )
-    tables = [*report_sweep.tables(directories), *result_tables.tables(tabled)]
+    tables = [*report_sweep.tables(directories), *evaluation_tables.tables(tabled)]
     notes = [
-        *result_tables.notes(records),
-        *report_sweep.notes(directories, choice.networks),
+        *evaluation_tables.notes(records),
+        *report_sweep.notes(directories, options.networks),
         *writers.cut_off(directories),
         *style.without_font(records),
     ]

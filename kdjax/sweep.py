@@ -43,11 +43,11 @@ def main() -> None:
         mode=flags.FLAGS.mode,
         together=flags.FLAGS.together,
     )
-    from kdjax.evaluation import sweep_tables
+    from kdjax.evaluation import sweep_settings
     from kdjax.plots import sweep_pictures
 
     result, directory = kdjax_main.run(swept)
-    sweep_pictures.draw(sweep_tables.write(result, directory), directory)
+    sweep_pictures.draw(sweep_settings.write(result, directory), directory)
 
 
 def parse_axis(text: str) -> tuple[str, list[Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 from flax import linen as nn
 
 from configs import base
-from kdjax.evaluation import examine
+from kdjax.evaluation import run_evaluation
 from kdjax.models import linen
 from kdjax.step import augment, optimisers, schedules, step, tasks
 from kdjax.step.types import Batch, Hyper, StageCode, TrainingSet
@@ -180,6 +180,7 @@ def as_in_runs(module, *arguments):
     return json.loads(done.stdout)
 
 
-def evaluated(directory, **choice):
+def evaluated(directory, **options):
     """The record of a run's networks."""
-    return examine.run(directory, examine.Choice(**({"timing": False} | choice))).record
+    options = run_evaluation.Options(**({"timing": False} | options))
+    return run_evaluation.evaluate(directory, options).record

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kdjax.evaluation.result_tables import Table, images
+from kdjax.evaluation.records import evaluated_images
+from kdjax.evaluation.tables import Table
 from kdjax.plots.report_sections import Section
 from kdjax.runs.writers import writing
 
@@ -51,7 +52,7 @@ def write(
 def _about(record: dict[str, Any]) -> str:
     return (
         f"{record['workdir']}: {record['method']} on {record['dataset']}, seed {record['seed']}; "
-        f"{record['examples']:,} images ({images(record)}); on {record['device']}"
+        f"{record['examples']:,} images ({evaluated_images(record)}); on {record['device']}"
     )
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import special
 
-from kdjax.evaluation import attention_maps, records, result_tables, sweep_tables
-from kdjax.evaluation.examine import Examined
-from kdjax.evaluation.measures import pairs
+from kdjax.evaluation import attention_maps, measures, records, sweep_settings
+from kdjax.evaluation.measures import agreement
+from kdjax.evaluation.run_evaluation import Evaluation
 from kdjax.plots import report_sweep
 from kdjax.plots.figures import (
     accuracy,
@@ -52,7 +52,7 @@ class _Wanted(NamedTuple):
 
 
 def make(
-    examined: Sequence[Examined],
+    examined: Sequence[Evaluation],
     tabled: Sequence[dict[str, Any]],
     directories: Sequence[Path],
     *,
@@ -101,7 +101,7 @@ def make(
 
 
 def _of_all(
-    examined: Sequence[Examined], found: Sequence[dict[str, Any]], directories: Sequence[Path]
+    examined: Sequence[Evaluation], found: Sequence[dict[str, Any]], directories: Sequence[Path]
 ) -> Iterator[_Wanted]:
     yield _Wanted(
         "Accuracy",
@@ -149,12 +149,12 @@ def _of_sweep(directory: Path) -> Iterator[_Wanted]:
     if not found:
         return
     alone = [one for one in found if one["network"] == "baseline"]
-    for network, mine in sweep_tables.by_network(found).items():
+    for network, mine in sweep_settings.by_network(found).items():
         yield _Wanted(
             f"Accuracy over the axes: {network}",
             f"axes-{network}",
             "Means over seeds, from result.json.",
-            functools.partial(sweeps.over_axis, mine, alone, split=sweep_tables.split_of(mine)),
+            functools.partial(sweeps.over_axis, mine, alone, split=sweep_settings.split_of(mine)),
         )
     lines, label = report_sweep.courses(writers.logged(directory))
     yield _Wanted(
@@ -166,7 +166,7 @@ def _of_sweep(directory: Path) -> Iterator[_Wanted]:
 
 
 def _of_one(
-    one: Examined,
+    one: Evaluation,
     record: dict[str, Any],
     directory: Path,
     networks: Sequence[str],
@@ -174,7 +174,7 @@ def _of_one(
     layers: Sequence[str],
 ) -> Iterator[_Wanted]:
     axes, about = report_sweep.member(directory, networks)
-    rows = result_tables.final(one.record)
+    rows = records.final(one.record)
     if axes and not networks:
         rows = [row for row in rows if report_sweep.is_of(row, axes)]
     measured = {
@@ -240,7 +240,7 @@ def _of_one(
 
 
 def _attention(
-    one: Examined, rows: Sequence[str], count: int, layers: Sequence[str]
+    one: Evaluation, rows: Sequence[str], count: int, layers: Sequence[str]
 ) -> Figure | None:
     # Ensembles have no activations of their own.
     shown = [row for row in rows if "+" not in row]
@@ -251,17 +251,17 @@ def _attention(
     labels = one.split.label[made.rows]
     if one.record["multi_label"]:
         truth = [f"has {count:.0f} of {len(names)}" for count in labels.sum(axis=1)]
-        answers = {r: _attributes(one.outputs[r], made.rows, labels) for r in shown}
+        answers = {r: _attributes(one.predictions[r], made.rows, labels) for r in shown}
     else:
         truth = [names[label] for label in labels]
-        answers = {r: _classes(one.outputs[r], made.rows, labels, names) for r in shown}
-    return attention.side_by_side(made.images, made.of, answers, truth)
+        answers = {r: _classes(one.predictions[r], made.rows, labels, names) for r in shown}
+    return attention.side_by_side(made.images, made.maps, answers, truth)
 
 
 def _classes(
     outputs: Predictions, rows: np.ndarray, labels: np.ndarray, names: Sequence[str]
 ) -> list[Answer]:
-    chosen = pairs.decisions(outputs.logits[rows], False)
+    chosen = measures.prediction(outputs.logits[rows], multi_label=False).decisions
     p = special.softmax(np.asarray(outputs.logits[rows], np.float64), axis=1).max(axis=1)
     return [
         Answer("no number", 0.0, False)
@@ -274,7 +274,7 @@ def _classes(
 def _attributes(outputs: Predictions, rows: np.ndarray, labels: np.ndarray) -> list[Answer]:
     """How many attributes are right, and the mean probability that they were given."""
     logits = np.asarray(outputs.logits[rows], np.float64)
-    right = (pairs.decisions(logits, True) == (labels > 0.5)).sum(axis=1)
+    right = (measures.prediction(logits, multi_label=True).decisions == (labels > 0.5)).sum(axis=1)
     sure = special.expit(np.nan_to_num(np.abs(logits))).mean(axis=1)
     count = logits.shape[1]
     return [
@@ -282,22 +282,22 @@ def _attributes(outputs: Predictions, rows: np.ndarray, labels: np.ndarray) -> l
     ]
 
 
-def _together(examined: Sequence[Examined]) -> dict[str, Any]:
+def _together(examined: Sequence[Evaluation]) -> dict[str, Any]:
     """The agreement of all networks of runs that were evaluated on the same images."""
     first = examined[0]
 
-    def same(one: Examined) -> bool:
+    def same(one: Evaluation) -> bool:
         data, other = one.plan.data, first.plan.data
         of_one_set = (data.content, data.source) == (other.content, other.source)
         return of_one_set and np.array_equal(one.split.id, first.split.id)
 
     every = records.run_labels([one.record for one in examined])
-    logits = {
-        f"{label}: {row}": one.outputs[row].logits
+    several = first.record["multi_label"]
+    predictions = {
+        f"{label}: {row}": measures.prediction(one.predictions[row].logits, multi_label=several)
         for label, one in zip(every, examined, strict=True)
         if same(one)
-        for row in result_tables.final(one.record)
+        for row in records.final(one.record)
     }
-    several = first.record["multi_label"]
-    matrix = pairs.matrix(list(logits.values()), attributes=several)
-    return first.record | {"agreement": {"networks": list(logits), "matrix": matrix}}
+    matrix = agreement.matrix(list(predictions.values()))
+    return first.record | {"agreement": {"networks": list(predictions), "matrix": matrix}}

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kdjax.evaluation import sweep_records, sweep_tables
-from kdjax.evaluation.result_tables import Table
+from kdjax.evaluation import sweep_settings
+from kdjax.evaluation.tables import Table
 from kdjax.runs import workdir
 
 Rows = list[dict[str, Any]]
@@ -29,13 +29,13 @@ def member(directory: Path, named: Sequence[str]) -> Member:
         directory: the workdir.
         named: networks that the user asked for.
     """
-    asked = [row for row in named if sweep_tables.parse(row)[1]]
+    asked = [row for row in named if sweep_settings.parse(row)[1]]
     if asked:
-        return Member(sweep_tables.parse(asked[0])[1], f" Of {asked[0].partition('@')[2]}.")
+        return Member(sweep_settings.parse(asked[0])[1], f" Of {asked[0].partition('@')[2]}.")
     found = settings(directory)
     if not found:
         return Member({}, "")
-    chosen = sweep_tables.best(found)
+    chosen = sweep_settings.best(found)
     if chosen:
         seed = {"seed": chosen["seeds"][0]}
         values = ", ".join(f"{key} {value:g}" for key, value in (chosen["axes"] | seed).items())
@@ -52,9 +52,9 @@ def notes(directories: Sequence[Path], named: Sequence[str]) -> list[str]:
     for directory in directories:
         found = settings(directory)
         swept = any(one["axes"] for one in found)
-        if swept and not named and not sweep_tables.best(found):
+        if swept and not named and not sweep_settings.best(found):
             said.append(
-                f"{directory}: {sweep_tables.NO_CHOICE} Name a member to see figures of its own: "
+                f"{directory}: {sweep_settings.NO_CHOICE} Name a member to see figures of its own: "
                 "--networks=teacher,student@..."
             )
     return said
@@ -64,12 +64,12 @@ def settings(directory: Path) -> list[dict[str, Any]]:
     """Those of a sweep, from its result; none of another run or of one that has no result yet."""
     result = workdir.load_result(directory) or {"networks": {}}
     swept = any("@" in key for key in result["networks"])
-    return sweep_tables.settings(result) if swept else []
+    return sweep_settings.settings(result) if swept else []
 
 
 def is_of(name: str, axes: dict[str, float]) -> bool:
     """Whether a member's name agrees with these values; one without values always does."""
-    return sweep_tables.parse(name.split("/")[0])[1].items() <= axes.items()
+    return sweep_settings.parse(name.split("/")[0])[1].items() <= axes.items()
 
 
 def log_of(rows: Rows, axes: dict[str, float]) -> Rows:
@@ -112,7 +112,7 @@ def courses(rows: Rows) -> tuple[Courses, str]:
         swept: Courses = {}
         for name, course in of.items():
             if "@" in name:
-                swept.setdefault(sweep_records.label(name), []).append(course)
+                swept.setdefault(sweep_settings.label(name), []).append(course)
         if swept:
             return swept, label
     return {}, ""
@@ -121,7 +121,7 @@ def courses(rows: Rows) -> tuple[Courses, str]:
 def tables(directories: Sequence[Path]) -> list[Table]:
     """For each sweep the means over seeds of every setting."""
     return [
-        sweep_tables.table(found, sweep_tables.best(found), str(directory))
+        sweep_settings.table(found, sweep_settings.best(found), str(directory))
         for directory in directories
         if (found := settings(directory))
     ]
@@ -138,7 +138,7 @@ def grids(
         result = workdir.load_result(directory) or {"networks": {}}
         own = {key: record[key] for key in ("alpha", "temperature")}
         for key, figures in result["networks"].items():
-            name, axes = sweep_tables.parse(key)
+            name, axes = sweep_settings.parse(key)
             if name == "student":
                 rest = axes.keys() - own.keys() - {"seed"}
                 others = "".join(f", {axis} {axes[axis]:g}" for axis in sorted(rest))

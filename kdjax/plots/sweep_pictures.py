@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from kdjax.evaluation import sweep_tables
-from kdjax.evaluation.sweep_tables import Figures
+from kdjax.evaluation import sweep_settings
+from kdjax.evaluation.sweep_settings import Setting
 
 
-def draw(found: list[Figures], directory: Path) -> None:
+def draw(found: list[Setting], directory: Path) -> None:
     """For each network the accuracy over one or two axes, and the heat map of a grid over alpha
     and temperature; without matplotlib a line that says what they need."""
-    swept = sweep_tables.by_network(found)
+    swept = sweep_settings.by_network(found)
     if not swept:
         return
     try:
@@ -19,11 +19,11 @@ def draw(found: list[Figures], directory: Path) -> None:
         return
     alone = [one for one in found if one["network"] == "baseline"]
     for network, mine in swept.items():
-        split = sweep_tables.split_of(mine)
+        split = sweep_settings.split_of(mine)
         drawn = {
             f"accuracy-{network}": sweeps.over_axis(mine, alone, split=split),
             f"alpha-temperature-{network}": grid.alpha_temperature(
-                sweep_tables.cells(mine), split=split
+                sweep_settings.cells(mine), split=split
             ),
         }
         for name, figure in drawn.items():

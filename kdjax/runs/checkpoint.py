@@ -5,8 +5,10 @@ far, where there is a validation split), `rest` (what else the training state ha
 (JSON). Networks lie apart so that evaluating them does not read the optimiser's state.
 """
 
+import contextlib
 import logging
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +60,7 @@ class Checkpoints:
             self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
     def steps(self) -> list[int]:
-        """The run's steps of all whole checkpoints, in order."""
+        """The run's steps at all whole checkpoints, in order."""
         return sorted(self._manager.all_steps())
 
     def latest(self) -> int | None:
@@ -76,25 +78,30 @@ class Checkpoints:
             UserError: it is damaged, or of another architecture.
         """
         progress = self.progress(step)
-        networks = self._array_item(step, "networks", like.networks)
-        rest = self._array_item(step, "rest", like._replace(networks={}))
-        selected = {}
-        if progress["selected"]:
-            selected = self._array_item(step, "selected", selected_like)
+        networks = self.item(step, "networks", like.networks)
+        rest = self.item(step, "rest", like._replace(networks={}))
+        selected = self.item(step, "selected", selected_like) if progress["selected"] else {}
         return Saved(rest._replace(networks=networks), selected, progress)
 
-    def networks(self, step: int, item: str, like: dict[str, NetState]) -> dict[str, NetState]:
-        """The `networks` or the `selected` of one checkpoint, in the layout of `like`.
+    def item(self, step: int, name: str, like: PyTree) -> Any:
+        """The `networks`, `selected` or `rest` of one checkpoint, in the layout of `like`.
 
         Raises:
             UserError: it is damaged, or of another architecture.
         """
-        return self._array_item(step, item, like)
+        where = self._where(step, name)
+        # Orbax's own words on a difference are many lines.
+        _require_shapes(str(where), self._saved(where), like)
+        shapes = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
+            like,
+        )
+        return self._read(step, name, ocp.args.StandardRestore(shapes))
 
     def one_network(self, step: int, item: str, name: str, like: NetState) -> NetState:
-        """One of the networks of one checkpoint, in the layout of `like`, whatever else is there.
+        """One network of a checkpoint's `item`, in the layout of `like`, whatever else is there.
 
-        Of `networks` that pmap trained, which have a device axis, one copy is made.
+        `networks` that pmap trained have a device axis, of which the first copy is taken.
 
         Raises:
             UserError: it is damaged, not there, or of another architecture.
@@ -109,20 +116,20 @@ class Checkpoints:
         )
         try:
             with ocp.StandardCheckpointer() as reader:
-                found = reader.restore(where, everything)[name]
+                variables = reader.restore(where, everything)[name]
         except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
             raise _unreadable(where, error) from error
-        state = NetState(found["params"], found["batch_stats"])
+        state = NetState(variables["params"], variables["batch_stats"])
         if item == "networks" and self.progress(step)["layout"] != "jit":
             state = one_copy(state)
-        _require_shapes(f"{name!r} in {where}", _named_shapes(state), _named_shapes(like))
+        _require_shapes(f"{name!r} in {where}", state, like)
         return state
 
     def require_layout(self, step: int, layout: str) -> None:
-        """Makes sure that a state was laid out over devices as it is to be now.
+        """Refuses a state that lay on the devices in another way than this run's.
 
         Raises:
-            UserError: it was not.
+            UserError: it did.
         """
         saved = self.progress(step)["layout"]
         if saved != layout:
@@ -153,12 +160,6 @@ class Checkpoints:
         with writing(self.directory):
             self._manager.wait_until_finished()
             self._manager.close()
-
-    def _array_item(self, step: int, item: str, like: PyTree) -> Any:
-        where = self._where(step, item)
-        # Orbax's own words on a difference are many lines.
-        _require_shapes(str(where), _named_shapes(self._saved(where)), _named_shapes(like))
-        return self._read(step, item, ocp.args.StandardRestore(_shapes(like)))
 
     def _saved(self, where: Path) -> dict[str, Any]:
         """The names and shapes of what was saved."""
@@ -194,13 +195,6 @@ def _unreadable(where: Path, error: Exception) -> UserError:
     return UserError(f"cannot restore {where}, it is damaged: {reason}")
 
 
-def _shapes(tree: PyTree) -> PyTree:
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
-        tree,
-    )
-
-
 def _named_shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {
@@ -208,12 +202,24 @@ def _named_shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _require_shapes(
-    what: str, theirs: dict[str, tuple[int, ...]], mine: dict[str, tuple[int, ...]]
-) -> None:
-    for key in sorted({*theirs, *mine}):
-        if theirs.get(key) != mine.get(key):
+def _require_shapes(what: str, saved: PyTree, like: PyTree) -> None:
+    there, here = _named_shapes(saved), _named_shapes(like)
+    for key in sorted({*there, *here}):
+        if there.get(key) != here.get(key):
             raise UserError(
                 f"{what} is of another architecture or number of classes: {key} is "
-                f"{theirs.get(key, 'absent')} there, {mine.get(key, 'absent')} here"
+                f"{there.get(key, 'absent')} there, {here.get(key, 'absent')} here"
             )
+
+
+@contextlib.contextmanager
+def reading(workdir: Path, stage: str) -> Iterator[Checkpoints | None]:
+    """A stage's checkpoints for reading; None where the stage has not begun."""
+    if not (workdir / "checkpoints" / stage).is_dir():
+        yield None
+        return
+    checkpoints = Checkpoints(workdir, stage, read_only=True)
+    try:
+        yield checkpoints
+    finally:
+        checkpoints.close()

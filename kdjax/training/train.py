@@ -59,7 +59,7 @@ def run(
     execution.check(plan)
     result = before or _empty(config, plan)
     layout = layouts.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
-    others = restore.others(plan, layout)
+    others = restore.other_runs_networks(plan, layout)
     result["restored"] = {name: other.origin for name, other in others.items()}
     workdir.open_for(config, directory)
     workdir.record_split(directory, plan.data)

@@ -1,0 +1,238 @@
+"""Tables, notes and CSV lines of records: what the commands print and write."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from kdjax.evaluation import measures, records
+from kdjax.evaluation.records import Record
+from kdjax.system import progress
+
+Line = dict[str, Any]
+
+_CLASSES_SHOWN = 40
+"""The largest number of classes that a table has a row for."""
+_NAMED = 10
+"""The largest number of classes without images that are named."""
+_REFERENCES = {"ceiling": "perfect ranking", "prevalence": "ranked by prevalence"}
+
+
+class Table(NamedTuple):
+    """A table that people read."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    caption: str = ""
+
+
+def lines(runs: Sequence[Record]) -> list[Line]:
+    """A flat line for each network of each run."""
+    found = []
+    for row in records.rows(runs):
+        line = {key: row.record[key] for key in ("workdir", "method", "dataset", "seed", "split")}
+        line |= {"examples": row.record["examples"], "device": row.record["device"]}
+        line |= {"from_workdir": row.figures["workdir"]}
+        for key, value in row.figures.items():
+            if key != "workdir" and not isinstance(value, dict | list):
+                line[key] = value
+        line.pop("teacher", None)
+        line |= {f"teacher_{key}": value for key, value in (row.figures["teacher"] or {}).items()}
+        found.append(line | row.figures["cost"])
+    return found
+
+
+def class_lines(runs: Sequence[Record]) -> list[Line]:
+    """A flat line for each network and class or attribute."""
+    return [
+        {"workdir": row.record["workdir"], "network": row.label, "class": name, **values}
+        for row in records.rows(runs)
+        for name, values in _by_name(row.record, row.figures).items()
+    ]
+
+
+def _by_name(record: Record, network: Mapping[str, Any]) -> dict[str, Line]:
+    """The measures of each class or attribute."""
+    return network["attributes" if record["multi_label"] else "classes"]
+
+
+def show(runs: Sequence[Record]) -> None:
+    """Prints the notes and all tables."""
+    for line in notes(runs):
+        print(line)
+    for table in tables(runs):
+        progress.table(*table)
+
+
+def notes(runs: Sequence[Record]) -> list[str]:
+    """What a reader has to know first: runs that are not finished, networks that are missing,
+    NaN logits, and classes without images."""
+    said: list[str] = []
+    for record in runs:
+        where = record["workdir"]
+        said += filter(None, [record["unfinished"]])
+        said += [f"{where}: without {name!r}: {why}" for name, why in record["missing"].items()]
+        said += [
+            f"{where}: {name!r} has NaN logits for {network['without_prediction']:,} of "
+            f"{record['examples']:,} images: they count as wrong"
+            for name, network in record["networks"].items()
+            if network["without_prediction"]
+        ]
+        said += _without_images(record)
+    return said
+
+
+def _without_images(record: Record) -> list[str]:
+    """A line that names the classes of which there is no image, if any."""
+    if record["multi_label"]:
+        return []
+    classes = next(iter(record["networks"].values()))["classes"]
+    names = [name for name, values in classes.items() if not values["support"]]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return names and [
+        f"{record['workdir']}: {records.evaluated_images(record)} has no image of {len(names)} of "
+        f"{len(classes)} classes: {', '.join(names[:_NAMED])}{more}"
+    ]
+
+
+def tables(runs: Sequence[Record]) -> list[Table]:
+    """Measures against the labels and the teacher, cost, and for one run those of each class."""
+    found = [_against_labels(runs, False), _against_labels(runs, True), _against_teacher(runs)]
+    found.append(_cost(runs))
+    if len(runs) == 1:
+        found.append(_attributes(runs[0]) if runs[0]["multi_label"] else _classes(runs[0]))
+    return [_filled(table) for table in found if table.rows]
+
+
+def _filled(table: Table) -> Table:
+    """The table without the columns that are empty in every row."""
+    there = [
+        place
+        for place in range(len(table.columns))
+        if place == 0 or any(row[place] not in ("", "-") for row in table.rows)
+    ]
+    columns, *rows = ([row[place] for place in there] for row in (table.columns, *table.rows))
+    return table._replace(columns=columns, rows=rows)
+
+
+def _measured(
+    title: str, names: list[str], rows: Sequence[tuple[list[str], Line]], note: str = ""
+) -> Table:
+    """A table of the measures that at least one row has.
+
+    Args:
+        title: the table's.
+        names: headings of the columns before the measures.
+        rows: for each row its first cells, and its measures by key.
+        note: a sentence that ends the caption.
+    """
+    shown = {
+        key: column
+        for key, column in measures.columns().items()
+        if any(values.get(key) is not None for _, values in rows)
+    }
+    return Table(
+        title,
+        [*names, *(column.title for column in shown.values())],
+        [
+            [*cells, *(_text(values.get(key), shown[key].form) for key in shown)]
+            for cells, values in rows
+        ],
+        " ".join(filter(None, dict.fromkeys([*(column.note for column in shown.values()), note]))),
+    )
+
+
+def _text(value: float | None, form: str = ".2%") -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _against_labels(runs: Sequence[Record], multi_label: bool) -> Table:
+    rows = [
+        ([row.label, row.figures["stage"] or "-", _steps(row.figures)], dict(row.figures))
+        for row in records.rows(runs)
+        if row.record["multi_label"] == multi_label
+    ]
+    if multi_label:
+        rows += [
+            ([f"{prefix}({_REFERENCES[kind]})", "", ""], values)
+            for prefix, record in zip(records.prefixes(runs), runs, strict=True)
+            for kind, values in record.get("precision_at", {}).items()
+            if values
+        ]
+    where = runs[0]["workdir"] if len(runs) == 1 else f"{len(runs)} runs"
+    parts = {(records.evaluated_images(record), record["examples"]) for record in runs}
+    evaluated = "; ".join(f"{name}, {count:,} images" for name, count in sorted(parts))
+    return _measured(f"{where}: {evaluated}", ["network", "stage", "step"], rows)
+
+
+def _steps(network: Mapping[str, Any]) -> str:
+    """The step of a network; of several seeds the first and the last."""
+    steps = network.get("steps", [network["step"]])
+    return " to ".join(f"{step:,}" for step in sorted({min(steps), max(steps)}))
+
+
+def _against_teacher(runs: Sequence[Record]) -> Table:
+    rows = [
+        ([row.label], values) for row in records.rows(runs) if (values := row.figures["teacher"])
+    ]
+    layers = ", ".join(sorted({record["layer"] for record in runs}))
+    note = f"Features: {layers}, of a map its mean over positions."
+    return _measured("Against the teacher", ["network"], rows, note)
+
+
+def _cost(runs: Sequence[Record]) -> Table:
+    networks = {row.label: row.figures["cost"] for row in records.headline(runs)}
+    rows = [
+        [
+            label,
+            f"{cost['parameters']:,}",
+            f"{cost['parameters_with_statistics']:,}",
+            f"{cost['megabytes']:.2f}",
+            _text(cost["of_teacher"]),
+            "-" if cost["flops"] is None else f"{cost['flops'] / 1e6:,.1f}",
+            _text(cost["latency_median"], ".3g"),
+            _text(cost["latency_p90"], ".3g"),
+            _text(cost["throughput"], ",.0f"),
+        ]
+        for label, cost in networks.items()
+    ]
+    caption = "MB: 10^6 bytes. MFLOP of one image; a multiplication and an addition are two."
+    batches = [cost["throughput_batch"] for cost in networks.values() if cost["throughput"]]
+    if batches:
+        caption += (
+            f" Latency at batch 1, images/s at batch {batches[0]}, on one device "
+            f"({runs[0]['device']})."
+        )
+    columns = ["network", "parameters", "with statistics", "MB", "of teacher", "MFLOP"]
+    return Table("Cost", [*columns, "latency, ms", "p90", "images/s"], rows, caption)
+
+
+def _attributes(record: Record) -> Table:
+    networks = {name: record["networks"][name]["attributes"] for name in records.final(record)}
+    rows = [
+        [
+            name,
+            f"{share:.1%}",
+            f"{max(share, 1 - share):.2%}",
+            *(f"{values[name]['accuracy']:.2%}" for values in networks.values()),
+        ]
+        for name, share in record["attribute_shares"].items()
+    ]
+    columns = ["attribute", "have it", "one answer", *networks]
+    caption = "One answer: always the more frequent one."
+    return Table("Accuracy on each attribute", columns, rows, caption)
+
+
+def _classes(record: Record) -> Table:
+    networks = {name: record["networks"][name]["classes"] for name in records.final(record)}
+    first = next(iter(networks.values()))
+    rows = [
+        [
+            name,
+            f"{first[name]['support']:,.0f}",
+            *(_text(values[name]["f1"]) for values in networks.values()),
+        ]
+        for name in record["class_names"]
+        if len(first) <= _CLASSES_SHOWN
+    ]
+    caption = "Precision and recall are in evaluation-classes.csv."
+    return Table("F1 of each class", ["class", "images", *networks], rows, caption)

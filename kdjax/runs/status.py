@@ -1,0 +1,65 @@
+"""How far a run is, by its checkpoints, and which of its networks are missing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kdjax.config.build import Plan
+from kdjax.runs import workdir
+from kdjax.runs.checkpoint import reading
+
+_NAMED = 8
+"""The largest number of networks that a line names; of more it says their number."""
+
+
+class Status(NamedTuple):
+    """What a reader of a run's measures has to know."""
+
+    unfinished: str
+    """How far the run is, in words; empty for a finished run."""
+    missing: dict[str, str]
+    """Networks that the run has trained and whose checkpoint is gone, and why; after an earlier
+    stage `<name> after <stage>`."""
+
+
+def read(directory: Path, plan: Plan) -> Status:
+    """Reads a run's checkpoints and its result.
+
+    Args:
+        directory: the workdir.
+        plan: its config's.
+    """
+    result = workdir.load_result(directory) or {"finished": False, "stages": {}}
+    said: list[str] = []
+    there: dict[str, None] = {}
+    missing: dict[str, str] = {}
+    # Only the last stage that trains a network leaves it under its own name.
+    last = {name: stage.name for stage in plan.stages for name in stage.code.trained}
+    for stage in plan.stages:
+        with reading(directory, stage.name) as checkpoints:
+            newest = checkpoints.latest() if checkpoints else None
+            progress = checkpoints.progress(newest) if checkpoints and newest is not None else None
+        names, finished = stage.code.trained, stage.name in result["stages"]
+        if progress is None and finished:
+            reason = f"the checkpoint of stage {stage.name!r} is gone"
+            after = f" after {stage.name}"
+            missing |= {name + after * (last[name] != stage.name): reason for name in names}
+        elif progress is None:
+            said.append(f"stage {stage.name!r} has no checkpoint yet ({_names(names)})")
+        else:
+            there |= dict.fromkeys(names)
+            if not finished:
+                per_epoch = len(plan.data.splits["train"].id) // stage.batch_size
+                done, end = progress["batches"], stage.epochs * per_epoch
+                said.append(
+                    f"stage {stage.name!r} is at epoch {done // per_epoch} of {stage.epochs}, step "
+                    f"{done:,} of {end:,}"
+                )
+    if result["finished"]:
+        return Status("", missing)
+    networks = f"Its networks so far: {_names([*there])}" if there else "It has no networks yet"
+    return Status(f"{directory} is not finished: {'; '.join(said)}. {networks}", missing)
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _NAMED else f"{len(names)} networks"
