@@ -37,7 +37,7 @@ def main() -> None:
     from kdjax.evaluation import tables as evaluation_tables
     from kdjax.plots import report_page, report_sections, report_sweep
     from kdjax.plots.figures import style
-    from kdjax.runs import writers
+    from kdjax.runs import metrics_log, writers
     from kdjax.system import runtime
 
     options = evaluate.options()
@@ -66,7 +66,7 @@ def main() -> None:
     notes = [
         *evaluation_tables.notes(records),
         *report_sweep.notes(directories, options.networks),
-        *writers.cut_off(directories),
+        *metrics_log.cut_off(directories),
         *style.without_font(records),
     ]
     for line in notes:

@@ -91,9 +91,9 @@ def grid(
         UserError: the config has no such key, or takes no such value.
     """
     from kdjax.config import build_sweep, ranges
-    from kdjax.runs import workdir
+    from kdjax.runs import saved_config
 
-    plain = workdir.flatten(workdir.plain(config))
+    plain = saved_config.flatten(saved_config.plain(config))
 
     def changes(values: list[tuple[str, Any]]) -> tuple[tuple[str, Any], ...]:
         """What differs from the config where these keys have these values, by dotted key."""
@@ -101,7 +101,7 @@ def grid(
         one = copy.deepcopy(config)
         for key, value in values:
             set_value(one, key, value)
-        theirs = workdir.flatten(workdir.plain(one))
+        theirs = saved_config.flatten(saved_config.plain(one))
         return tuple((key, value) for key, value in theirs.items() if plain.get(key) != value)
 
     keys = [key for key, _ in axes]

@@ -36,7 +36,7 @@ def define() -> None:
 
 def main() -> None:
     """Measures, prints and records."""
-    from kdjax.runs import workdir
+    from kdjax.runs import saved_config
     from kdjax.system import runtime
 
     config = cli.config_value()
@@ -47,7 +47,7 @@ def main() -> None:
     record = {
         "summary": summary,
         "seconds_per_step": rounds,
-        "config": workdir.plain(config),
+        "config": saved_config.plain(config),
         **runtime.environment(),
     }
     records.write("experiments.benchmarks.input", name, record)

@@ -27,7 +27,7 @@ from kdjax.plots.figures import (
     sweeps,
 )
 from kdjax.plots.figures.attention import Answer
-from kdjax.runs import writers
+from kdjax.runs import metrics_log, writers
 from kdjax.system.progress import Bar
 from kdjax.training.scores import Predictions
 
@@ -156,7 +156,7 @@ def _of_sweep(directory: Path) -> Iterator[_Wanted]:
             "Means over seeds, from result.json.",
             functools.partial(sweeps.over_axis, mine, alone, split=sweep_settings.split_of(mine)),
         )
-    lines, label = report_sweep.courses(writers.logged(directory))
+    lines, label = report_sweep.courses(metrics_log.logged(directory))
     yield _Wanted(
         "Training of every setting",
         "courses",
@@ -205,7 +205,7 @@ def _of_one(
         "training",
         "From metrics.jsonl: terms of the loss before their weights, accuracy, and what is "
         f"scheduled; of training, means over the steps since the point before.{about}",
-        lambda: curves.training(report_sweep.log_of(writers.logged(directory), axes)),
+        lambda: curves.training(report_sweep.log_of(metrics_log.logged(directory), axes)),
     )
     if record["multi_label"]:
         yield _Wanted(

@@ -5,10 +5,8 @@ far, where there is a validation split), `rest` (what else the training state ha
 (JSON). Networks lie apart so that evaluating them does not read the optimiser's state.
 """
 
-import contextlib
 import logging
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,10 +29,18 @@ class Saved(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of one stage; saving does not wait for the disk."""
+    """The checkpoints of one stage; saving does not wait for the disk.
+
+    Functions that write raise a UserError where the disk is full or nothing can be written there;
+    so does a later call of them for a save that fails meanwhile. Functions that read raise it
+    where a checkpoint is damaged or of another architecture.
+    """
 
     def __init__(self, workdir: Path, stage: str, *, read_only: bool = False):
-        _hush_threads()
+        """With `read_only` the folder may be missing, and then there are no checkpoints."""
+        # Orbax's threads log errors, in many lines, that are raised where the threads are awaited.
+        logging.getLogger("absl").addFilter(_is_not_orbax)
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         self.directory = (workdir / "checkpoints" / stage).absolute()
         options = ocp.CheckpointManagerOptions(
             max_to_keep=1, enable_async_checkpointing=True, create=not read_only
@@ -42,11 +48,7 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self.directory, options=options)
 
     def save(self, step: int, saved: Saved) -> None:
-        """Starts to save at the run's `step`; an earlier save is waited for first.
-
-        Raises:
-            UserError: the disk is full, or nothing can be written there; perhaps the earlier save.
-        """
+        """Starts to save at the run's `step`; an earlier save is waited for first."""
         # Copies: the training step reuses the state's memory while this is being written.
         state, selected = jax.tree.map(jnp.copy, (saved.state, saved.selected))
         items = {
@@ -71,12 +73,21 @@ class Checkpoints:
         """The JSON part of one checkpoint."""
         return self._read(step, "progress", ocp.args.JsonRestore())
 
-    def restore(self, step: int, like: TrainState, selected_like: dict[str, NetState]) -> Saved:
-        """A checkpoint in the layout of `like`.
+    def has_selected(self, step: int) -> bool:
+        """Whether a checkpoint holds networks that validation selected."""
+        return self._where(step, "selected").exists()
 
-        Raises:
-            UserError: it is damaged, or of another architecture.
-        """
+    def require_layout(self, step: int, layout: str) -> None:
+        """Refuses a checkpoint whose state lay on the devices in another way than this run's."""
+        saved = self.progress(step)["layout"]
+        if saved != layout:
+            raise UserError(
+                f"{self.directory / str(step)} was saved under {saved}, and this is {layout}: use "
+                "as many devices as then"
+            )
+
+    def restore(self, step: int, like: TrainState, selected_like: dict[str, NetState]) -> Saved:
+        """A checkpoint in the layout of `like`."""
         progress = self.progress(step)
         networks = self.item(step, "networks", like.networks)
         rest = self.item(step, "rest", like._replace(networks={}))
@@ -84,14 +95,10 @@ class Checkpoints:
         return Saved(rest._replace(networks=networks), selected, progress)
 
     def item(self, step: int, name: str, like: PyTree) -> Any:
-        """The `networks`, `selected` or `rest` of one checkpoint, in the layout of `like`.
-
-        Raises:
-            UserError: it is damaged, or of another architecture.
-        """
+        """The `networks`, `selected` or `rest` of one checkpoint, in the layout of `like`."""
         where = self._where(step, name)
         # Orbax's own words on a difference are many lines.
-        _require_shapes(str(where), self._saved(where), like)
+        _require_shapes(str(where), self._metadata(where), like)
         shapes = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
             like,
@@ -102,17 +109,14 @@ class Checkpoints:
         """One network of a checkpoint's `item`, in the layout of `like`, whatever else is there.
 
         `networks` that pmap trained have a device axis, of which the first copy is taken.
-
-        Raises:
-            UserError: it is damaged, not there, or of another architecture.
         """
         where = self._where(step, item)
-        shapes = self._saved(where)
-        if name not in shapes:
-            raise UserError(f"{where} has no network {name!r}; there are: {', '.join(shapes)}")
+        metadata = self._metadata(where)
+        if name not in metadata:
+            raise UserError(f"{where} has no network {name!r}; there are: {', '.join(metadata)}")
         sharding = jax.tree.leaves(like)[0].sharding
         everything = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), metadata
         )
         try:
             with ocp.StandardCheckpointer() as reader:
@@ -125,44 +129,22 @@ class Checkpoints:
         _require_shapes(f"{name!r} in {where}", state, like)
         return state
 
-    def require_layout(self, step: int, layout: str) -> None:
-        """Refuses a state that lay on the devices in another way than this run's.
-
-        Raises:
-            UserError: it did.
-        """
-        saved = self.progress(step)["layout"]
-        if saved != layout:
-            raise UserError(
-                f"{self.directory / str(step)} was saved under {saved}, and this is {layout}: use "
-                "as many devices as then"
-            )
-
-    def has_selected(self, step: int) -> bool:
-        """Whether a checkpoint holds networks that validation selected."""
-        return (self.directory / str(step) / "selected").exists()
-
     def wait(self) -> None:
-        """Waits until everything is on disk.
-
-        Raises:
-            UserError: the disk is full, or nothing can be written there.
-        """
+        """Waits until everything is on disk."""
         with writing(self.directory):
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits until everything is on disk, and ends.
-
-        Raises:
-            UserError: the disk is full, or nothing can be written there.
-        """
+        """Waits until everything is on disk, and ends."""
+        self.wait()
         with writing(self.directory):
-            self._manager.wait_until_finished()
             self._manager.close()
 
-    def _saved(self, where: Path) -> dict[str, Any]:
-        """The names and shapes of what was saved."""
+    def _where(self, step: int, item: str) -> Path:
+        return self.directory / str(step) / item
+
+    def _metadata(self, where: Path) -> dict[str, Any]:
+        """The names and shapes of an item."""
         try:
             return dict(ocp.StandardCheckpointHandler().metadata(where).tree)
         except Exception as error:
@@ -173,15 +155,6 @@ class Checkpoints:
             return self._manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
         except Exception as error:
             raise _unreadable(self._where(step, item), error) from error
-
-    def _where(self, step: int, item: str) -> Path:
-        return self.directory / str(step) / item
-
-
-def _hush_threads() -> None:
-    """Orbax's threads log errors, in many lines, that are raised where the threads are awaited."""
-    logging.getLogger("absl").addFilter(_is_not_orbax)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 def _is_not_orbax(record: logging.LogRecord) -> bool:
@@ -210,16 +183,3 @@ def _require_shapes(what: str, saved: PyTree, like: PyTree) -> None:
                 f"{what} is of another architecture or number of classes: {key} is "
                 f"{there.get(key, 'absent')} there, {here.get(key, 'absent')} here"
             )
-
-
-@contextlib.contextmanager
-def reading(workdir: Path, stage: str) -> Iterator[Checkpoints | None]:
-    """A stage's checkpoints for reading; None where the stage has not begun."""
-    if not (workdir / "checkpoints" / stage).is_dir():
-        yield None
-        return
-    checkpoints = Checkpoints(workdir, stage, read_only=True)
-    try:
-        yield checkpoints
-    finally:
-        checkpoints.close()

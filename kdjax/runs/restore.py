@@ -1,5 +1,6 @@
 """Networks from checkpoints: those of a run's own stages, and those of other runs."""
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterable
@@ -11,8 +12,8 @@ import numpy as np
 
 from kdjax.config.build import Plan, Stage
 from kdjax.config.build_data import appearance
-from kdjax.runs import workdir
-from kdjax.runs.checkpoint import reading
+from kdjax.runs import saved_config, workdir
+from kdjax.runs.checkpoint import Checkpoints
 from kdjax.step import step
 from kdjax.step.members import initial_networks
 from kdjax.step.types import NetState, Network
@@ -95,13 +96,12 @@ def _stage_networks(
     directory: Path, stage: Stage, layout: Layout, at: int | None
 ) -> list[RestoredNetwork]:
     """A stage's networks; none where it has no such checkpoint."""
-    with reading(directory, stage.name) as checkpoints:
-        steps = checkpoints.steps() if checkpoints else []
-        if checkpoints is None or not steps or (at is not None and at not in steps):
+    with _checkpoints(directory, stage.name) as checkpoints:
+        newest = checkpoints.latest() if at is None else at
+        if newest not in checkpoints.steps():
             return []
         initialise = jax.jit(functools.partial(initial_networks, stage.code))
         fresh = layout.replicate(initialise(stage.hyper))
-        newest = steps[-1] if at is None else at
         if at is None and stage.select == "best" and checkpoints.has_selected(newest):
             records = checkpoints.progress(newest)["selected"]
             states = checkpoints.item(newest, "selected", fresh)
@@ -120,11 +120,15 @@ def _stage_networks(
 
 def _there(directory: Path, stages: Iterable[str]) -> str:
     """The steps of all checkpoints, in words."""
-    found = []
+    steps = []
     for stage in stages:
-        with reading(directory, stage) as checkpoints:
-            found += [f"{step} ({stage})" for step in (checkpoints.steps() if checkpoints else [])]
-    return ", ".join(found) or "none"
+        with _checkpoints(directory, stage) as checkpoints:
+            steps += [f"{step} ({stage})" for step in checkpoints.steps()]
+    return ", ".join(steps) or "none"
+
+
+def _checkpoints(directory: Path, stage: str) -> contextlib.closing[Checkpoints]:
+    return contextlib.closing(Checkpoints(directory, stage, read_only=True))
 
 
 def other_runs_networks(plan: Plan, layout: Layout) -> dict[str, RestoredNetwork]:
@@ -152,10 +156,10 @@ def other_runs_network(plan: Plan, layout: Layout, name: str) -> RestoredNetwork
     if wanted.source not in result["networks"]:
         raise discover.unknown(f"network in {directory}", wanted.source, result["networks"])
     there, here = (
-        workdir.flatten(workdir.jsonable(looks))
+        saved_config.flatten(saved_config.jsonable(looks))
         for looks in (appearance(config.data), dict(plan.appearance))
     )
-    if differing := workdir.differences(there, here):
+    if differing := saved_config.differences(there, here):
         raise UserError(f"{where}, whose images look otherwise: {'; '.join(differing)}")
     seen = workdir.seen(directory, plan.data, ("train",))
     # Validation images have chosen the network, or when to stop.
@@ -168,9 +172,9 @@ def other_runs_network(plan: Plan, layout: Layout, name: str) -> RestoredNetwork
     like = layout.replicate(
         jax.jit(functools.partial(step.init_network, wanted.network))(np.uint32(0))
     )
-    with reading(directory, record["stage"]) as checkpoints:
-        at = checkpoints.latest() if checkpoints else None
-        if checkpoints is None or at is None:
+    with _checkpoints(directory, record["stage"]) as checkpoints:
+        at = checkpoints.latest()
+        if at is None:
             raise UserError(f"{where}, whose checkpoint of stage {record['stage']!r} is gone")
         item = "selected" if record["selected_by"] == "validation" else "networks"
         state = layout.replicate(checkpoints.one_network(at, item, wanted.source, like))

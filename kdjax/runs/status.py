@@ -1,12 +1,13 @@
 """How far a run is, by its checkpoints, and which of its networks are missing."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from kdjax.config.build import Plan
 from kdjax.runs import workdir
-from kdjax.runs.checkpoint import reading
+from kdjax.runs.checkpoint import Checkpoints
 
 _NAMED = 8
 """The largest number of networks that a line names; of more it says their number."""
@@ -23,12 +24,7 @@ class Status(NamedTuple):
 
 
 def read(directory: Path, plan: Plan) -> Status:
-    """Reads a run's checkpoints and its result.
-
-    Args:
-        directory: the workdir.
-        plan: its config's.
-    """
+    """Reads the checkpoints and the result in a run's workdir."""
     result = workdir.load_result(directory) or {"finished": False, "stages": {}}
     said: list[str] = []
     there: dict[str, None] = {}
@@ -36,9 +32,10 @@ def read(directory: Path, plan: Plan) -> Status:
     # Only the last stage that trains a network leaves it under its own name.
     last = {name: stage.name for stage in plan.stages for name in stage.code.trained}
     for stage in plan.stages:
-        with reading(directory, stage.name) as checkpoints:
-            newest = checkpoints.latest() if checkpoints else None
-            progress = checkpoints.progress(newest) if checkpoints and newest is not None else None
+        checkpoints = Checkpoints(directory, stage.name, read_only=True)
+        with contextlib.closing(checkpoints):
+            newest = checkpoints.latest()
+            progress = None if newest is None else checkpoints.progress(newest)
         names, finished = stage.code.trained, stage.name in result["stages"]
         if progress is None and finished:
             reason = f"the checkpoint of stage {stage.name!r} is gone"

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdjax.config.build import Plan, Stage
 from kdjax.runs.checkpoint import Checkpoints, Saved
-from kdjax.runs.writers import Metrics
+from kdjax.runs.metrics_log import Metrics
 from kdjax.step import members, step
 from kdjax.step.types import NetState, TrainState
 from kdjax.system.progress import Bar, console, duration

@@ -13,7 +13,8 @@ from kdjax.config import build, effects
 from kdjax.models import linen
 from kdjax.runs import restore, workdir
 from kdjax.runs.checkpoint import Checkpoints
-from kdjax.runs.writers import Metrics, write_json
+from kdjax.runs.metrics_log import Metrics
+from kdjax.runs.writers import write_json
 from kdjax.step.types import NetState
 from kdjax.system import progress, runtime
 from kdjax.system.errors import UserError

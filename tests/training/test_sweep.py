@@ -11,7 +11,7 @@ from kdjax import sweep
 from kdjax.config import build
 from kdjax.evaluation import statistics, sweep_settings
 from kdjax.plots import sweep_pictures
-from kdjax.runs import workdir
+from kdjax.runs import saved_config, workdir
 from kdjax.system.errors import UserError
 from kdjax.training import train
 from kdjax.training.fit import Interrupted
@@ -42,10 +42,10 @@ def test_the_teacher_is_shared_and_a_baseline_is_one_for_each_seed():
 def test_members_have_the_values_of_their_labels_also_the_configs_own(order):
     """The config's own temperature is 4, wherever it stands; grids do not touch the config."""
     config = small(kd, "digits,baseline=0")
-    before = workdir.plain(config)
+    before = saved_config.plain(config)
     axes = [("alpha", [0.5, 0.9]), ("temperature", list(order))]
     found = build.plan(sweep.grid(config, axes, 2), devices=1).stages[1]
-    assert workdir.plain(config) == before
+    assert saved_config.plain(config) == before
     assert len(found.hyper) == 12
     for label, hyper in found.hyper.items():
         axes = sweep_settings.parse(f"student@{label}")[1]
