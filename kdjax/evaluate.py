@@ -37,9 +37,15 @@ def define_options() -> None:
     flags.DEFINE_string("split", "test", "train, validation or test.")
     flags.DEFINE_list("networks", [], "Names of networks. Default: all.")
     flags.DEFINE_string("stage", None, "A stage. Default: all of them.")
-    flags.DEFINE_list("ensemble", [], "Networks whose mean prediction is evaluated beside them.")
-    flags.DEFINE_string("teacher", "", "What the others are compared with. Default: 'teacher'.")
-    flags.DEFINE_string("layer", "", "The activation that is compared. Default: 'pooled'.")
+    flags.DEFINE_list("ensemble", [], "Networks whose mean prediction is evaluated too.")
+    flags.DEFINE_string(
+        "teacher", "", "The network that others are compared with. Default: 'teacher'."
+    )
+    flags.DEFINE_string(
+        "layer",
+        "",
+        "The activation that is compared. Default: 'pooled', which the last dense layer reads.",
+    )
     flags.DEFINE_bool("timing", True, "Measure latency and throughput.")
     flags.DEFINE_integer("throughput_batch", 256, "Images in a batch for throughput.", 1)
     cli.define_path("data_dir", None, "Where data is, if not where the run found it.")
@@ -50,7 +56,7 @@ def define_options() -> None:
 def main() -> None:
     """Evaluates, writes and prints."""
     directories = workdirs()
-    from kdjax.evaluation import predictions, run_evaluation, tables
+    from kdjax.evaluation import run_evaluation, tables
     from kdjax.runs import writers
     from kdjax.system import runtime
 
@@ -61,7 +67,7 @@ def main() -> None:
     records = [evaluation.record for evaluation in evaluations]
     tables.show(records)
     writers.make_folder(output)
-    predictions.write(output, run_evaluation.logits(evaluations))
+    run_evaluation.write_predictions(output, evaluations)
     written = records[0] if len(records) == 1 else {"runs": records}
     writers.write_json(output / "evaluation.json", written)
     writers.write_csv(output / "evaluation.csv", tables.lines(records))

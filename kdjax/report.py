@@ -49,7 +49,7 @@ def main() -> None:
     records = [one.record for one in examined]
     writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
-    predictions.write(output, run_evaluation.logits(examined))
+    run_evaluation.write_predictions(output, examined)
     writers.write_csv(output / "evaluation-classes.csv", evaluation_tables.class_lines(records))
     # Networks that were named are shown themselves.
     tabled = records if options.networks else [sweep_settings.by_setting(one) for one in records]

@@ -61,7 +61,7 @@ def costs(
 
     Args:
         networks: by name.
-        image_shape: `(h, w, c)`.
+        image_shape: the images'.
         teacher: `of_teacher` is the share of its size.
         batch_size: images in a batch for throughput; 0 measures no times.
         known: times of an earlier evaluation by name; they count where they are there for all,
@@ -90,11 +90,7 @@ def timing(
 ) -> dict[str, dict[str, Any]]:
     """Time of compiled predictions of images that are on one device, each waited for.
 
-    Args:
-        networks: without dropout and with running statistics.
-        image_shape: `(h, w, c)`.
-        batch_size: for throughput.
-        seconds: how long each network runs at batch 1, and again at `batch_size`.
+    Each network runs for so many seconds at batch 1, and again at `batch_size`.
 
     Returns:
         By name `latency_median` and `latency_p90`, milliseconds at batch 1; `throughput`, images a
@@ -129,12 +125,8 @@ def in_turns(
 ) -> dict[str, list[float]]:
     """Seconds of each call, by name; the first call of every turn warms up and does not count.
 
-    Names take turns, so that what else the machine does falls on all of them.
-
-    Args:
-        calls: what is timed.
-        seconds: how long each is timed, over all its `ROUNDS` turns.
-        after_turn: called after each turn.
+    Names take `ROUNDS` turns, together of so many seconds for each name, so that the machine's
+    other work falls on all of them.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for name in list(calls) * ROUNDS:

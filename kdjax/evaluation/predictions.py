@@ -17,7 +17,7 @@ import numpy as np
 from kdjax.config.build import Plan
 from kdjax.data.types import Split
 from kdjax.evaluation import cost, measures
-from kdjax.runs import restore, writers
+from kdjax.runs import restore
 from kdjax.runs.restore import RestoredNetwork
 from kdjax.step.types import NetState, Network, Outputs
 from kdjax.system import runtime
@@ -158,11 +158,6 @@ def _predict(networks: Networks, plan: Plan, split: Split, layer: str) -> dict[s
         return scores.predictions(step, layout, size, states, feed, features=FEATURES, each=bar.to)
 
 
-def write(folder: Path, logits: Mapping[str, np.ndarray]) -> None:
-    """Writes logits by their digests, in place of what was there."""
-    writers.write_arrays(folder / FILE, logits)
-
-
 def read(folders: Iterable[Path]) -> Kept:
     """What evaluations wrote to these folders; prints which files cannot be read."""
     kept = Kept({}, {}, {})
@@ -176,8 +171,7 @@ def read(folders: Iterable[Path]) -> Kept:
             path = folder / "evaluation.json"
             written = json.loads(path.read_text())
             for record in written.get("runs", [written]):
-                kept.similarity.update(_similarity(record))
-                kept.times.update(_times(record))
+                _keep(record, kept)
             kept.logits.update(logits)
         except (OSError, ValueError, LookupError, AttributeError, TypeError, BadZipFile) as error:
             reason = " ".join(str(error).split())[:80]
@@ -185,24 +179,17 @@ def read(folders: Iterable[Path]) -> Kept:
     return kept
 
 
-def _similarity(record: dict[str, Any]) -> dict[tuple[str, str, str], measures.Values]:
+def _keep(record: dict[str, Any], kept: Kept) -> None:
+    """Adds the similarities and the times of a record."""
     teacher, layer = record["teacher_predictions"], record["layer"]
-    return {
-        (network["digests"]["predictions"], teacher, layer): network["teacher"]
-        for network in record["networks"].values()
-        if network["teacher"]
-    }
-
-
-def _times(record: dict[str, Any]) -> dict[tuple[str, str, int], dict[str, Any]]:
-    found = {}
     for network in record["networks"].values():
+        digests = network["digests"]
+        if network["teacher"]:
+            kept.similarity[digests["predictions"], teacher, layer] = network["teacher"]
         times = {name: network["cost"][name] for name in cost.UNTIMED}
         if times["throughput"] is not None:
-            for kind in ("network", "program"):
-                key = (network["digests"][kind], record["device"], times["throughput_batch"])
-                found[key] = times
-    return found
+            for digest in (digests["network"], digests["program"]):
+                kept.times[digest, record["device"], times["throughput_batch"]] = times
 
 
 def kept_times(

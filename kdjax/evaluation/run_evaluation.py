@@ -14,7 +14,7 @@ from kdjax.evaluation import cost, measures, predictions
 from kdjax.evaluation.measures import agreement, precision_at
 from kdjax.evaluation.predictions import Kept
 from kdjax.models import ensembles
-from kdjax.runs import restore, status, workdir
+from kdjax.runs import restore, status, workdir, writers
 from kdjax.runs.restore import RestoredNetwork
 from kdjax.system import discover, runtime
 from kdjax.system.errors import UserError
@@ -24,30 +24,21 @@ from kdjax.training.scores import Predictions
 
 
 class Options(NamedTuple):
-    """What to evaluate."""
+    """What to evaluate: the flags of `kdjax.evaluate`, which say what each means."""
 
     split: str = "test"
     step: int | None = None
-    """Of a checkpoint; None for the networks that the run chose."""
     networks: tuple[str, ...] = ()
-    """Their names in the record; none for all."""
+    """Names in the record; none for all."""
     stage: str | None = None
-    """None for all stages."""
     ensemble: tuple[str, ...] = ()
-    """Networks whose mean prediction is evaluated too."""
     teacher: str = ""
-    """The network that the others are compared with; by default the network of that name."""
     layer: str = ""
-    """The activation that is compared with the teacher's; by default `pooled`, which is what the
-    last dense layer reads, where there is one."""
     timing: bool = True
     throughput_batch: int = 256
     data_dir: str | None = None
-    """Where prepared data is, if not where the run found it."""
     path: str | None = None
-    """Where the user's own images are, if not where the run found them."""
     on: str | None = None
-    """Another labelled set, all of which is evaluated in place of a split."""
 
 
 class Evaluation(NamedTuple):
@@ -169,17 +160,18 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         record["attribute_shares"] = dict(zip(names, shares, strict=True))
         prevalence = plan.data.splits["train"].label.mean(axis=0)
         record["precision_at"] = precision_at.references(split.label, prevalence)
-    by_name = {row: digest.predictions for row, digest in digests.items()}
-    return Evaluation(record, plan, networks, outputs, by_name, split)
+    by_row = {row: digest.predictions for row, digest in digests.items()}
+    return Evaluation(record, plan, networks, outputs, by_row, split)
 
 
-def logits(evaluations: Sequence[Evaluation]) -> dict[str, np.ndarray]:
-    """The logits of all networks, by their digests."""
-    return {
+def write_predictions(folder: Path, evaluations: Sequence[Evaluation]) -> None:
+    """Writes the logits of all networks, in place of an earlier file."""
+    logits = {
         one.digests[name]: outputs.logits
         for one in evaluations
         for name, outputs in one.predictions.items()
     }
+    writers.write_arrays(folder / predictions.FILE, logits)
 
 
 class _Chosen(NamedTuple):

@@ -198,13 +198,12 @@ def by_setting(record: Record) -> Record:
     place = {name: index for index, name in enumerate(record["agreement"]["networks"])}
     matrix = np.asarray(record["agreement"]["matrix"])
 
-    def agreement(members: list[str], others: list[str]) -> float:
+    def agreement(members: Sequence[str], others: Sequence[str]) -> float:
         pairs = [(place[a], place[b]) for a, b in _same_seed(members, others)]
-        return float(matrix[tuple(np.transpose(pairs))].mean())
+        return float(np.mean([matrix[pair] for pair in pairs]))
 
     shares = [[agreement(a, b) for b in groups.values()] for a in groups.values()]
-    return {
-        **record,
+    return record | {
         "networks": networks,
         "agreement": {"networks": list(groups), "matrix": shares},
     }

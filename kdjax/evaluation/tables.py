@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kdjax.evaluation import measures, records
+from kdjax.evaluation.measures import Column
 from kdjax.evaluation.records import Record
 from kdjax.system import progress
 
@@ -96,38 +97,27 @@ def _without_images(record: Record) -> list[str]:
 
 def tables(runs: Sequence[Record]) -> list[Table]:
     """Measures against the labels and the teacher, cost, and for one run those of each class."""
-    found = [_against_labels(runs, False), _against_labels(runs, True), _against_teacher(runs)]
-    found.append(_cost(runs))
+    found = [_against_labels(runs, False), _against_labels(runs, True)]
+    found += [_against_teacher(runs), _cost(runs)]
     if len(runs) == 1:
         found.append(_attributes(runs[0]) if runs[0]["multi_label"] else _classes(runs[0]))
-    return [_filled(table) for table in found if table.rows]
-
-
-def _filled(table: Table) -> Table:
-    """The table without the columns that are empty in every row."""
-    there = [
-        place
-        for place in range(len(table.columns))
-        if place == 0 or any(row[place] not in ("", "-") for row in table.rows)
-    ]
-    columns, *rows = ([row[place] for place in there] for row in (table.columns, *table.rows))
-    return table._replace(columns=columns, rows=rows)
+    return [table for table in found if table.rows]
 
 
 def _measured(
-    title: str, names: list[str], rows: Sequence[tuple[list[str], Line]], note: str = ""
+    title: str,
+    names: list[str],
+    rows: Sequence[tuple[list[str], Mapping[str, Any]]],
+    columns: Mapping[str, Column],
+    note: str = "",
 ) -> Table:
-    """A table of the measures that at least one row has.
+    """A table with the columns that at least one row has a value for.
 
-    Args:
-        title: the table's.
-        names: headings of the columns before the measures.
-        rows: for each row its first cells, and its measures by key.
-        note: a sentence that ends the caption.
+    Each row is its first cells, below the headings `names`, and its values by key.
     """
     shown = {
         key: column
-        for key, column in measures.columns().items()
+        for key, column in columns.items()
         if any(values.get(key) is not None for _, values in rows)
     }
     return Table(
@@ -147,7 +137,7 @@ def _text(value: float | None, form: str = ".2%") -> str:
 
 def _against_labels(runs: Sequence[Record], multi_label: bool) -> Table:
     rows = [
-        ([row.label, row.figures["stage"] or "-", _steps(row.figures)], dict(row.figures))
+        ([row.label, row.figures["stage"] or "-", _steps(row.figures)], row.figures)
         for row in records.rows(runs)
         if row.record["multi_label"] == multi_label
     ]
@@ -161,7 +151,8 @@ def _against_labels(runs: Sequence[Record], multi_label: bool) -> Table:
     where = runs[0]["workdir"] if len(runs) == 1 else f"{len(runs)} runs"
     parts = {(records.evaluated_images(record), record["examples"]) for record in runs}
     evaluated = "; ".join(f"{name}, {count:,} images" for name, count in sorted(parts))
-    return _measured(f"{where}: {evaluated}", ["network", "stage", "step"], rows)
+    names = ["network", "stage", "step"]
+    return _measured(f"{where}: {evaluated}", names, rows, measures.columns())
 
 
 def _steps(network: Mapping[str, Any]) -> str:
@@ -176,34 +167,34 @@ def _against_teacher(runs: Sequence[Record]) -> Table:
     ]
     layers = ", ".join(sorted({record["layer"] for record in runs}))
     note = f"Features: {layers}, of a map its mean over positions."
-    return _measured("Against the teacher", ["network"], rows, note)
+    return _measured("Against the teacher", ["network"], rows, measures.columns(), note)
+
+
+_COST = {
+    "parameters": Column("parameters", ",d"),
+    "parameters_with_statistics": Column("with statistics", ",d"),
+    "megabytes": Column("MB", ".2f", "MB: 10^6 bytes."),
+    "of_teacher": Column("of teacher"),
+    "megaflops": Column(
+        "MFLOP", ",.1f", "MFLOP of one image; a multiplication and an addition are two."
+    ),
+    "latency_median": Column("latency, ms", ".3g"),
+    "latency_p90": Column("p90", ".3g"),
+    "throughput": Column("images/s", ",.0f"),
+}
 
 
 def _cost(runs: Sequence[Record]) -> Table:
-    networks = {row.label: row.figures["cost"] for row in records.headline(runs)}
+    costs = {row.label: row.figures["cost"] for row in records.headline(runs)}
     rows = [
-        [
-            label,
-            f"{cost['parameters']:,}",
-            f"{cost['parameters_with_statistics']:,}",
-            f"{cost['megabytes']:.2f}",
-            _text(cost["of_teacher"]),
-            "-" if cost["flops"] is None else f"{cost['flops'] / 1e6:,.1f}",
-            _text(cost["latency_median"], ".3g"),
-            _text(cost["latency_p90"], ".3g"),
-            _text(cost["throughput"], ",.0f"),
-        ]
-        for label, cost in networks.items()
+        ([name], cost | {"megaflops": cost["flops"] and cost["flops"] / 1e6})
+        for name, cost in costs.items()
     ]
-    caption = "MB: 10^6 bytes. MFLOP of one image; a multiplication and an addition are two."
-    batches = [cost["throughput_batch"] for cost in networks.values() if cost["throughput"]]
-    if batches:
-        caption += (
-            f" Latency at batch 1, images/s at batch {batches[0]}, on one device "
-            f"({runs[0]['device']})."
-        )
-    columns = ["network", "parameters", "with statistics", "MB", "of teacher", "MFLOP"]
-    return Table("Cost", [*columns, "latency, ms", "p90", "images/s"], rows, caption)
+    batches = [cost["throughput_batch"] for cost in costs.values() if cost["throughput"]]
+    note = batches and (
+        f"Latency at batch 1, images/s at batch {batches[0]}, on one device ({runs[0]['device']})."
+    )
+    return _measured("Cost", ["network"], rows, _COST, note or "")
 
 
 def _attributes(record: Record) -> Table:

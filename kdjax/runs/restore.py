@@ -131,15 +131,6 @@ def _checkpoints(directory: Path, stage: str) -> contextlib.closing[Checkpoints]
     return contextlib.closing(Checkpoints(directory, stage, read_only=True))
 
 
-def other_runs_networks(plan: Plan, layout: Layout) -> dict[str, RestoredNetwork]:
-    """The networks that a plan takes from other runs, as those chose them.
-
-    Raises:
-        UserError: as for `other_runs_network`.
-    """
-    return {name: other_runs_network(plan, layout, name) for name in plan.restored}
-
-
 def other_runs_network(plan: Plan, layout: Layout, name: str) -> RestoredNetwork:
     """The network `name` of `plan.restored`, as its run chose it.
 

@@ -60,7 +60,7 @@ def run(
     execution.check(plan)
     result = before or _empty(config, plan)
     layout = layouts.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
-    others = restore.other_runs_networks(plan, layout)
+    others = {n: restore.other_runs_network(plan, layout, n) for n in plan.restored}
     result["restored"] = {name: other.origin for name, other in others.items()}
     workdir.open_for(config, directory)
     workdir.record_split(directory, plan.data)

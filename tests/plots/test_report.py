@@ -269,7 +269,7 @@ def test_a_report_computes_nothing_that_an_evaluation_left(
     monkeypatch.setattr(cost, "timing", times)
     once = run_evaluation.evaluate(two_phases[0], choice)
     writers.write_json(tmp_path / "evaluation.json", once.record)
-    predictions.write(tmp_path, run_evaluation.logits([once]))
+    run_evaluation.write_predictions(tmp_path, [once])
     before = predictions.read([tmp_path, tmp_path / "none"])
     latencies = {row: one["cost"]["latency_median"] for row, one in once.record["networks"].items()}
     assert latencies["peer_0"] != latencies["peer_1"]
@@ -341,7 +341,7 @@ def test_predictions_of_other_variables_or_another_program_are_not_taken(examine
 
 @pytest.mark.parametrize("record", ["{", "[]", "{}", '{"networks": {"a": {}}}', None])
 def test_damaged_evaluations_are_not_read_back_and_that_is_said(record, tmp_path, capsys):
-    predictions.write(tmp_path, {"digest": np.zeros((2, 3))})
+    writers.write_arrays(tmp_path / predictions.FILE, {"digest": np.zeros((2, 3))})
     if record is None:
         (tmp_path / predictions.FILE).write_bytes(b"no archive")
     else:
