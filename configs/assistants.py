@@ -10,18 +10,20 @@ the numbers of convolutions of `kdjax/models/plain.py`; `direct`, taught by the 
 
 import itertools
 
+from ml_collections import ConfigDict
+
 from configs import base, parts
 from kdjax.system.errors import UserError
 
 SIZES = (2, 4, 6, 8, 10)
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `teacher=N`, `student=N` convolutions; `assistants=K` between, as
     evenly as the sizes 2, 4, 6, 8 and 10 allow; `train=0` takes the teacher from another run;
     `baseline=0` leaves both comparisons out."""
-    dataset, options = base.arguments(
-        argument, teacher=10, student=2, assistants=1, train=True, baseline=True
+    config, options = base.start(
+        "assistants", argument, teacher=10, student=2, assistants=1, train=True, baseline=True
     )
     for role in ("teacher", "student"):
         if options[role] not in SIZES:
@@ -34,7 +36,6 @@ def get_config(argument: str = ""):
             f"convolutions there are {len(between)} sizes"
         )
     chosen = [between[(2 * i + 1) * len(between) // (2 * count)] for i in range(count)]
-    config = base.get_config(method="assistants", dataset=dataset)
     chain = ["teacher", *(f"assistant_{i}" for i in range(count)), "student"]
     for name, size in zip(chain, (options["teacher"], *chosen, options["student"]), strict=True):
         config.networks[name] = parts.network(model=f"plain.plain{size}")

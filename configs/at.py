@@ -11,24 +11,25 @@ variant: the authors' code has 1000.
         --config.beta=1000 --config.alpha=0
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
-    dataset, options = base.arguments(argument, train=True, baseline=True)
-    config = base.get_config(method="at", dataset=dataset)
-    config.beta = 0.1
+    config, options = base.start("at", argument, train=True, baseline=True)
+    config.beta = parts.formula(0.1)
     config.attention_variant = "cosine"
-    terms = parts.taught_student(config, dataset, train=options["train"])
+    terms = parts.taught_student(config, train=options["train"])
     terms["attention"] = parts.term(
         "attention",
         student="student",
         teacher="teacher",
-        layers=datasets.settings(dataset)["attention_layers"],
+        layers=datasets.settings(config.data.name)["attention_layers"],
         variant=config.get_oneway_ref("attention_variant"),
-        weight=config.get_oneway_ref("beta"),
+        weight="beta",
     )
     parts.add_student(config, terms, baseline=options["baseline"])
     return config.lock()

@@ -9,20 +9,21 @@ same architecture, with an initialisation of its own.
 
 import itertools
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 from kdjax.system.errors import UserError
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set, then `generations=N` after the first; `baseline=0` leaves out the
     last one's baseline."""
-    dataset, options = base.arguments(argument, generations=2, baseline=True)
+    config, options = base.start("born_again", argument, generations=2, baseline=True)
     if options["generations"] < 1:
         raise UserError("born-again networks need one generation or more, not generations=0")
-    config = base.get_config(method="born_again", dataset=dataset)
     names = [f"generation_{index}" for index in range(options["generations"] + 1)]
     for name in names:
-        config.networks[name] = parts.network(model=datasets.settings(dataset)["student"])
+        config.networks[name] = parts.network(model=datasets.settings(config.data.name)["student"])
     parts.add_hard_stage(config, names[0])
     for teacher, student in itertools.pairwise(names):
         terms = parts.hard_and_soft(config, student=student, teacher=teacher)

@@ -15,51 +15,41 @@ constant gamma.
     python -m kdjax.main --config=configs/dml.py --config.networks.peer_1.model=mnist.teacher
 """
 
+import itertools
+
 from ml_collections import ConfigDict
 
 from configs import base, datasets, parts
 from kdjax.system.errors import UserError
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set, then `peers=K`, and `baseline=0` to leave the baseline out."""
-    dataset, options = base.arguments(argument, peers=2, baseline=True)
+    config, options = base.start("dml", argument, peers=2, baseline=True)
     count = options["peers"]
     if count < 2:
         raise UserError(f"mutual learning needs two peers or more, not peers={count}")
-    config = base.get_config(method="dml", dataset=dataset)
     config.temperature = 1.0
-    config.gamma = 1.0
+    config.gamma = parts.formula(1.0)
+    config.ramp_begin = parts.formula("min(1, epochs / 2)")
+    config.ramp_finish = parts.formula("min(2, epochs)")
     # False: gradients flow through both sides of every divergence.
     config.detach_peers = True
 
     peers = tuple(f"peer_{index}" for index in range(count))
+    terms = {}
     for peer in peers:
-        config.networks[peer] = parts.network(model=datasets.settings(dataset)["student"])
-    alpha = config.get_oneway_ref("alpha")
-    terms = ConfigDict()
+        config.networks[peer] = parts.network(model=datasets.settings(config.data.name)["student"])
+        terms[f"ce_{peer}"] = parts.ce(config, network=peer, weight="1 - alpha")
+    mutual = f"linear(0, alpha * gamma / {count - 1}, begin=ramp_begin, finish=ramp_finish)"
+    for student, teacher in itertools.permutations(peers, 2):
+        terms[f"soft_{student}_from_{teacher}"] = parts.soft(
+            student=student,
+            teacher=teacher,
+            detach_teacher=config.get_oneway_ref("detach_peers"),
+            weight=mutual,
+        )
     stage = parts.stage(config, train=peers, terms=terms)
-    epochs = stage.get_oneway_ref("epochs").to_float()
-    config.ramp_begin = parts.at_most(1.0, epochs / 2.0)
-    config.ramp_finish = parts.at_most(2.0, epochs)
-    for peer in peers:
-        terms[f"ce_{peer}"] = parts.ce(config, network=peer, weight=1.0 - alpha)
-    for student in peers:
-        for teacher in peers:
-            if student != teacher:
-                terms[f"soft_{student}_from_{teacher}"] = parts.soft(
-                    config,
-                    student=student,
-                    teacher=teacher,
-                    detach_teacher=config.get_oneway_ref("detach_peers"),
-                    weight=parts.schedule(
-                        0.0,
-                        kind="linear",
-                        end=alpha * config.get_ref("gamma") / (count - 1),
-                        begin=config.get_oneway_ref("ramp_begin"),
-                        finish=config.get_oneway_ref("ramp_finish"),
-                    ),
-                )
     parts.add_stage(config, "peers", stage)
     if options["baseline"]:
         parts.add_baseline(config, pair="peer_0")

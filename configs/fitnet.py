@@ -8,16 +8,17 @@ hint layer (equation 3); nothing beyond moves. Stage `student` goes on with soft
     python -m kdjax.main --config=configs/fitnet.py:cifar10
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
-    dataset, options = base.arguments(argument, train=True, baseline=True)
-    config = base.get_config(method="fitnet", dataset=dataset)
-    settings = datasets.settings(dataset)
-    parts.add_teacher(config, dataset, train=options["train"])
+    config, options = base.start("fitnet", argument, train=True, baseline=True)
+    settings = datasets.settings(config.data.name)
+    parts.add_teacher(config, train=options["train"])
     config.networks.student = parts.network(model=settings["student"])
     hint = parts.term(
         "hint",

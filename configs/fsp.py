@@ -11,20 +11,21 @@ stages 1 and 2.
     python -m kdjax.main --config=configs/fsp.py:cifar10,added=1 --config.fsp_weight=0.1
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `added=1` for one stage; `train=0` takes the teacher from another
     run; `baseline=0` leaves the baseline out."""
-    dataset, options = base.arguments(argument, added=False, train=True, baseline=True)
-    config = base.get_config(method="fsp", dataset=dataset)
+    config, options = base.start("fsp", argument, added=False, train=True, baseline=True)
     config.networks.teacher = parts.network(model="plain.plain6")
     config.networks.student = parts.network(model="plain.plain4")
     if options["train"]:
         parts.add_hard_stage(config, "teacher")
-    config.fsp_weight = 1.0
-    weight = config.get_oneway_ref("fsp_weight")
+    config.fsp_weight = parts.formula(1.0)
+    weight = "fsp_weight"
     flow = parts.term("fsp", student="student", teacher="teacher", stages=(1, 2), weight=weight)
     terms, starts = {"ce": parts.ce(config, network="student")}, {}
     if options["added"]:

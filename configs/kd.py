@@ -12,18 +12,19 @@ probabilities), or with `each=1` have one term each, of weight alpha / N.
     python -m kdjax.main --config=configs/kd.py:mnist,train=0 --config.networks.teacher.workdir=DIR
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 from kdjax.system.errors import UserError
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; then `teachers=N` and `each=1`; `train=0` to take them from other
     runs; `baseline=0` to leave the baseline out."""
-    dataset, options = base.arguments(argument, teachers=1, each=False, train=True, baseline=True)
+    config, options = base.start("kd", argument, teachers=1, each=False, train=True, baseline=True)
     if options["teachers"] < 1:
         raise UserError("soft targets need one teacher or more, not teachers=0")
-    config = base.get_config(method="kd", dataset=dataset)
-    models = datasets.settings(dataset)
+    models = datasets.settings(config.data.name)
     count = options["teachers"]
     teachers = tuple(f"teacher_{index}" for index in range(count)) if count > 1 else ("teacher",)
     for teacher in teachers:
@@ -38,10 +39,9 @@ def get_config(argument: str = ""):
         del terms["soft"]
         for teacher in teachers:
             terms[f"soft_from_{teacher}"] = parts.soft(
-                config,
                 student="student",
                 teacher=teacher,
-                weight=parts.alpha(config, factor=1.0 / count),
+                weight=f"alpha / {count}",
             )
     parts.add_student(config, terms, baseline=options["baseline"])
     return config.lock()

@@ -9,22 +9,23 @@ up to the teacher's entropy. Without the norm: `--config.nuclear_scale=0`.
         --config.data.size=32 --config.data.normalisation=unit
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `train=0` takes the teacher from another run; `baseline=0` leaves
     the baseline out."""
-    dataset, options = base.arguments(argument, train=True, baseline=True)
-    config = base.get_config(method="nuclear", dataset=dataset)
-    config.nuclear_scale = 1.0
-    terms = parts.taught_student(config, dataset, train=options["train"])
+    config, options = base.start("nuclear", argument, train=True, baseline=True)
+    config.nuclear_scale = parts.formula(1.0)
+    terms = parts.taught_student(config, train=options["train"])
     terms["soft"].form = "cross_entropy"
     terms["nuclear"] = parts.term(
         "nuclear",
         network="student",
         kernel="Conv_0/kernel",
-        weight=parts.alpha(config, factor=config.get_oneway_ref("nuclear_scale")),
+        weight="nuclear_scale * alpha",
     )
     parts.add_student(config, terms, baseline=options["baseline"])
     return config.lock()

@@ -6,15 +6,16 @@ python -m kdjax.main --config=configs/online.py            # digits: under a min
 python -m kdjax.main --config=configs/online.py:mnist      # a few minutes on 2 cores
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set, then `baseline=0` to leave the baseline out."""
-    dataset, options = base.arguments(argument, baseline=True)
-    config = base.get_config(method="online", dataset=dataset)
-    parts.add_teacher(config, dataset, train=0)
-    config.networks.student = parts.network(model=datasets.settings(dataset)["student"])
+    config, options = base.start("online", argument, baseline=True)
+    parts.add_teacher(config, train=0)
+    config.networks.student = parts.network(model=datasets.settings(config.data.name)["student"])
     terms = parts.hard_and_soft(config, student="student", teacher="teacher")
     terms["ce_teacher"] = parts.ce(config, network="teacher")
     both = ("student", "teacher")

@@ -9,21 +9,24 @@ Study A. `peer_0` learns from soft targets, `peer_1` from soft targets and atten
     python -m kdjax.main --config=configs/two_phase.py:mnist,keep_teacher=1
 """
 
+from ml_collections import ConfigDict
+
 from configs import base, datasets, parts
 
 
-def get_config(argument: str = ""):
+def get_config(argument: str = "") -> ConfigDict:
     """`argument`: the data set; `keep_teacher=1`; `train=0` takes the teacher from another run;
     `baseline=0` leaves the baseline out."""
-    dataset, options = base.arguments(argument, keep_teacher=False, train=True, baseline=True)
-    config = base.get_config(method="two_phase", dataset=dataset)
-    config.beta = 0.1
-    config.gamma = 0.5
-    settings = datasets.settings(dataset)
-    parts.add_teacher(config, dataset, train=options["train"])
+    config, options = base.start(
+        "two_phase", argument, keep_teacher=False, train=True, baseline=True
+    )
+    config.beta = parts.formula(0.1)
+    config.gamma = parts.formula(0.5)
+    settings = datasets.settings(config.data.name)
+    parts.add_teacher(config, train=options["train"])
     peers = ("peer_0", "peer_1")
 
-    def taught(peer: str):
+    def taught(peer: str) -> dict[str, ConfigDict]:
         """The terms of phase one; new ones each time, so that stages have their own."""
         terms = parts.hard_and_soft(config, student=peer, teacher="teacher", suffix=f"_{peer}")
         if peer == "peer_1":
@@ -33,7 +36,7 @@ def get_config(argument: str = ""):
                 teacher="teacher",
                 layers=settings["attention_layers"],
                 variant="cosine",
-                weight=config.get_oneway_ref("beta"),
+                weight="beta",
             )
         return terms
 
@@ -42,9 +45,7 @@ def get_config(argument: str = ""):
         parts.add_stage(config, peer, parts.stage(config, train=(peer,), terms=taught(peer)))
 
     mutual = {
-        f"mutual_{student}": parts.soft(
-            config, student=student, teacher=other, weight=config.get_oneway_ref("gamma")
-        )
+        f"mutual_{student}": parts.soft(student=student, teacher=other, weight="gamma")
         for student, other in (peers, peers[::-1])
     }
     for peer in peers:

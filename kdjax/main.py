@@ -37,10 +37,6 @@ def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
     Raises:
         SystemExit: it was interrupted; says how to go on.
     """
-    from kdjax.config import ranges
-
-    # Ahead of what takes a second to import.
-    ranges.check(config)
     from kdjax.config import effects
     from kdjax.runs import workdir
     from kdjax.system import runtime

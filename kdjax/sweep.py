@@ -12,6 +12,7 @@ draws accuracy over one axis or two, and the heat map of a grid over alpha and t
 import copy
 import itertools
 import math
+import re
 from typing import Any
 
 from absl import flags
@@ -50,28 +51,34 @@ def main() -> None:
     sweep_pictures.draw(sweep_settings.write(result, directory), directory)
 
 
-def parse_axis(text: str) -> tuple[str, list[Any]]:
-    """`alpha=0.1,0.5` as a key and its values.
+def parse_axis(text: str) -> tuple[str, list[float | str]]:
+    """`alpha=0.1,0.5` as a key and its values: numbers, or formulas such as `cosine(4, 1)`.
 
     Raises:
-        UserError: it is not of this form, or not of different numbers.
+        UserError: it is not of this form, or its values are not different.
     """
-    key, _, values = text.partition("=")
-    try:
-        numbers = [float(value) for value in values.split(",")]
-    except ValueError:
-        numbers = []
-    finite = all(map(math.isfinite, numbers))
-    if not key or not numbers or not finite or len(set(numbers)) < len(numbers):
+    key, _, rest = text.partition("=")
+    # Commas between brackets belong to a formula.
+    parts = [part.strip() for part in re.split(r",(?![^(]*\))", rest)]
+    values = [_number(part) for part in parts]
+    finite = all(isinstance(value, str) or math.isfinite(value) for value in values)
+    if not key or not all(parts) or not finite or len(set(values)) < len(values):
         raise UserError(f"--axis={text}: it takes KEY=VALUE,VALUE,... of different numbers")
     if key == "seed":
         raise UserError("--axis=seed=...: seeds are what --seeds is for")
-    return key, numbers
+    return key, values
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def grid(
     config: ConfigDict,
-    axes: list[tuple[str, list[Any]]],
+    axes: list[tuple[str, list[float | str]]],
     seeds: int,
     *,
     mode: str = "auto",
@@ -90,7 +97,7 @@ def grid(
     Raises:
         UserError: the config has no such key, or takes no such value.
     """
-    from kdjax.config import build_sweep, ranges
+    from kdjax.config import build_sweep, effects, ranges
     from kdjax.runs import saved_config
 
     plain = saved_config.flatten(saved_config.plain(config))
@@ -107,13 +114,10 @@ def grid(
     keys = [key for key, _ in axes]
     if len(set(keys)) < len(keys):
         raise UserError(f"--axis: {', '.join(keys)}: every key once, with all its values")
-    for key, values in axes:
-        for value in values:
-            changed = changes([(key, value)])
-            if changed and not any(name.startswith("stages.") for name, _ in changed):
-                raise UserError(
-                    f"--axis={key}=...: it reaches no weight, temperature or learning rate"
-                )
+    idle = effects.unread(config, keys)
+    for key in keys:
+        if key in idle or key in effects.READ_BY_NAME:
+            raise UserError(f"--axis={key}=...: it reaches no hyper-parameter of a stage")
     members = []
     for point in itertools.product(*(values for _, values in axes)):
         for seed in range(config.seed, config.seed + seeds):
@@ -129,12 +133,14 @@ def grid(
     return swept
 
 
-def _short(value: float) -> str:
-    """A number that reads back as itself, without a fraction where it has none."""
+def _short(value: float | str) -> str:
+    """A value that reads back as itself; a number without a fraction where it has none."""
+    if isinstance(value, str):
+        return value.replace(" ", "")
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
-def set_value(config: ConfigDict, key: str, value: float) -> None:
+def set_value(config: ConfigDict, key: str, value: float | str) -> None:
     """Sets a dotted key, as `--config.KEY=VALUE` does.
 
     Raises:
@@ -149,9 +155,14 @@ def set_value(config: ConfigDict, key: str, value: float) -> None:
     for part in path:
         holder = holder[part]
     present = holder[last]
+    if holder.get_type(last) is config_file.Formula:
+        holder[last] = value
+        return
     if not isinstance(present, int | float) or isinstance(present, bool):
         kind = type(present).__name__
         raise UserError(f"--axis={key}=...: config.{key} is of type {kind}, which is no number")
+    if isinstance(value, str):
+        raise UserError(f"--axis={key}=...: config.{key} takes numbers, not {value!r}")
     if isinstance(present, int) and value != int(value):
         raise UserError(f"--axis={key}=...: config.{key} takes whole numbers, not {value:g}")
     holder[last] = type(present)(value)

@@ -20,17 +20,7 @@ from kdjax.terms import ce, soft
 
 IMAGE_SHAPE = (8, 8, 1)
 CLASSES = 4
-SGD = dict(
-    kind="sgd",
-    momentum=0.9,
-    nesterov=False,
-    b1=0.9,
-    b2=0.999,
-    eps=1e-8,
-    weight_decay=0.0,
-    decay_all=False,
-    clip_norm=0.0,
-)
+SGD = dict(text="sgd(momentum=0.9)", weight_decay=0.0, decay_all=False, clip_norm=0.0)
 
 
 class Tiny(nn.Module):

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 
 from tests import helpers
 
+OPTIMISERS = {"sgd": "sgd(momentum=0.9)", "adamw": "adamw"}
+
 
 def swapped(kind):
     """States after five updates of two networks, and of the same two under each other's names.
@@ -22,7 +24,7 @@ def swapped(kind):
     # Optax's bias correction raises a float to an integer power.
     with jax.numpy_dtype_promotion("standard"):
         for peers in ({"a": narrow, "b": wide}, {"a": wide, "b": narrow}):
-            code, weights = helpers.mutual(peers, pad=1, kind=kind)
+            code, weights = helpers.mutual(peers, pad=1, text=OPTIMISERS[kind])
             values = helpers.hyper(weights, learning_rate=1e-2)
             states.append(helpers.run(code, values, updates=5)[0])
     return states

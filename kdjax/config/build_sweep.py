@@ -1,22 +1,17 @@
-"""The members of a sweep: which stages they differ in, and what each of them is."""
+"""The members of a sweep: the stages that they differ in, and the hyper-parameters of each."""
 
-import re
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax.step import members
+from kdjax.config.effects import READ_BY_NAME
+from kdjax.config.plan import Stage
+from kdjax.step.members import named, swept_code
 from kdjax.system.errors import UserError
 
-_VALUES = re.compile(
-    r"stages\.\w+\.(terms\.\w+\.(weight|temperature)|optimiser\.learning_rate)"
-    r"\.(start|end|begin|finish|rate|every|offset|factor)"
-)
-"""Keys of a stage whose values are traced, so that members can differ in them."""
-_SHARED = ("data.", "networks.", "stage_order", "sweep.", "method", "parallel", "select")
 MODES = ("auto", "separate", "vmap")
 
 
@@ -26,62 +21,74 @@ class Member(NamedTuple):
     axes: tuple[str, ...]
     """Such as `alpha=0.1` and `seed=0`."""
     config: ConfigDict
+    changes: tuple[str, ...]
+    """The keys in which its config differs from the sweep's."""
 
 
 def read(config: ConfigDict) -> list[Member]:
-    """The members of a config's sweep; none where it has no `sweep`, which `kdjax.sweep` adds.
+    """The members of a config's sweep; none where it has no `sweep`, which `kdjax.sweep` adds."""
+    members: list[Member] = []
+    if "sweep" not in config:
+        return members
+    for axes, changes in config.sweep.members:
+        own = config.copy_and_resolve_references()
+        # A formula may take a number's place.
+        with own.unlocked(), own.ignore_type():
+            own.update_from_flattened_dict(dict(changes))
+        members.append(Member(tuple(axes), own, tuple(key for key, _ in changes)))
+    return members
+
+
+def _require_values(member: Member, stages: Sequence[Stage]) -> None:
+    """Makes sure that a member differs in its seed and in hyper-parameters alone.
 
     Raises:
-        UserError: they differ in more than values that are traced, or not at all.
+        UserError: it differs in another key.
     """
-    found: list[Member] = []
-    if "sweep" not in config:
-        return found
-    for axes, changes in config.sweep.members:
-        for key, _ in changes:
-            shared = key.startswith(_SHARED) or key.startswith("stages.")
-            if shared and not _VALUES.fullmatch(key):
-                raise UserError(
-                    f"the sweep changes config.{key}; members can differ in seed and in values of "
-                    "weights, temperatures and learning rates, and share all else"
-                )
-        mine = config.copy_and_resolve_references()
-        with mine.unlocked():
-            mine.update_from_flattened_dict(dict(changes))
-        found.append(Member(tuple(axes), mine))
-    return found
+    hypers = {"seed"}
+    for stage in stages:
+        key = f"stages.{stage.name}"
+        hypers |= {f"{key}.learning_rate", f"{key}.learning_rate_schedule"}
+        for name, values in stage.hyper.terms.items():
+            hypers |= {f"{key}.terms.{name}.{value}" for value in values}
+    for key in member.changes:
+        if key not in hypers and ("." in key or key in READ_BY_NAME):
+            raise UserError(
+                f"the sweep changes config.{key}; members can differ in seed, learning rates, "
+                "weights, temperatures and other hyper-parameters of terms, and share all else"
+            )
 
 
 def expand(
-    stages: Sequence[Any],
-    found: Sequence[Member],
-    build: Callable[[ConfigDict, str], Any],
+    stages: Sequence[Stage],
+    members: Sequence[Member],
+    of_members: Mapping[str, Sequence[Stage]],
     config: ConfigDict,
-) -> tuple[Any, ...]:
+) -> tuple[Stage, ...]:
     """The stages, each with all its members where they differ.
 
     A stage that later ones read is the same for all members, and learns with the config's own seed,
     unless an axis reaches it.
 
     Args:
-        stages: of the config itself.
-        found: the members.
-        build: `build(config, stage)` gives a member's stage.
-        config: for how members are trained.
+        stages: the stages of the sweep's own config.
+        members: the sweep's members.
+        of_members: by stage, the stage of every member.
+        config: for the way in which members are trained.
 
     Raises:
         UserError: an axis reaches no stage, or a stage reads networks that members differ in.
     """
-    if not found:
-        return tuple(stages)
-    if len({axes for axes, _ in found}) < len(found):
+    if len({member.axes for member in members}) < len(members):
         raise UserError("the sweep has the same member twice")
     if config.parallel != "jit":
         raise UserError("a sweep needs config.parallel='jit'")
-    vmap, together = _way(config)
-    each = {stage.name: [build(one.config, stage.name) for one in found] for stage in stages}
-    reached = {name: _differ(made, seed=False) for name, made in each.items()}
-    if not any(reached.values()) and len({one.config.seed for one in found}) < len(found):
+    for member in members:
+        _require_values(member, stages)
+    vmap, together = _execution(config)
+    reached = {name: _differ(variants) for name, variants in of_members.items()}
+    seeds = {member.config.seed for member in members}
+    if not any(reached.values()) and len(seeds) < len(members):
         raise UserError("the sweep's axes reach no stage: they change nothing that is trained")
     read_later: set[str] = set()
     swept: dict[str, bool] = {}
@@ -89,40 +96,42 @@ def expand(
         needed = bool(read_later & set(stage.code.trained))
         swept[stage.name] = reached[stage.name] or not needed
         read_later |= {*stage.code.frozen, *stage.init_from.values()}
-    made: list[Any] = []
-    # For a network that members have their own of, each member's label.
-    names: dict[str, list[str]] = {}
+    expanded: list[Stage] = []
+    # For a network that differs between members, every member's label.
+    labels_of: dict[str, list[str]] = {}
     for stage in stages:
-        varied = {start for start in stage.init_from.values() if start in names}
+        varied = {start for start in stage.init_from.values() if start in labels_of}
         if not (swept[stage.name] or varied):
-            made.append(stage)
+            expanded.append(stage)
             continue
         for name in stage.code.frozen:
-            if name in names:
+            if name in labels_of:
                 raise UserError(
                     f"stage {stage.name!r} reads {name!r}, which the sweep's members differ in: "
-                    "sweep what trains it on its own, and take it with networks."
-                    f"{name}.workdir"
+                    f"sweep the stage that trains {name!r} on its own, and take the network with "
+                    f"networks.{name}.workdir"
                 )
-        of = _groups(each[stage.name], [names[start] for start in sorted(varied)])
-        labels = _labels(found, of)
+        variants = of_members[stage.name]
+        groups = _groups(variants, [labels_of[start] for start in sorted(varied)])
+        labels = _labels(members, groups)
         distinct = list(dict.fromkeys(labels))
-        hypers = {label: each[stage.name][labels.index(label)].hyper for label in distinct}
-        starts = {}
-        for name, start in stage.init_from.items():
-            for label in distinct:
-                theirs = names[start][labels.index(label)] if start in names else None
-                starts[members.named(name, label)] = (
-                    members.named(start, theirs) if theirs else start
-                )
-        code = members.swept_code(stage.code, distinct, vmap=vmap, together=together)
-        made.append(stage._replace(code=code, hyper=hypers, init_from=starts))
-        names |= dict.fromkeys(stage.code.trained, labels)
-    return tuple(made)
+        first = {label: labels.index(label) for label in distinct}
+        hypers = {label: variants[index].hyper for label, index in first.items()}
+        starts = {
+            named(name, label): named(start, labels_of[start][index])
+            if start in labels_of
+            else start
+            for name, start in stage.init_from.items()
+            for label, index in first.items()
+        }
+        code = swept_code(stage.code, distinct, vmap=vmap, together=together)
+        expanded.append(stage._replace(code=code, hyper=hypers, init_from=starts))
+        labels_of |= dict.fromkeys(stage.code.trained, labels)
+    return tuple(expanded)
 
 
-def _way(config: ConfigDict) -> tuple[bool, int]:
-    """Whether members are one computation, and how many one call trains (0: all).
+def _execution(config: ConfigDict) -> tuple[bool, int]:
+    """Whether members are one computation, and the number that one call trains (0: all).
 
     On a CPU XLA runs convolutions over a further axis several times slower than one after another,
     and one call for each member compiles one program however many they are.
@@ -135,29 +144,41 @@ def _way(config: ConfigDict) -> tuple[bool, int]:
     return mode == "vmap", 1 if mode == "separate" else together
 
 
-def _leaves(stage: Any, seed: bool) -> tuple[Any, ...]:
-    hyper = stage.hyper if seed else stage.hyper._replace(seed=0)
-    return tuple(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(hyper))
+def _leaves(stage: Stage) -> tuple[object, ...]:
+    """The stage's hyper-parameters with their structure, to be compared."""
+    leaves, structure = jax.tree.flatten(stage.hyper)
+    return structure, *(np.asarray(leaf).tobytes() for leaf in leaves)
 
 
-def _differ(stages: Sequence[Any], *, seed: bool) -> bool:
-    return len({_leaves(stage, seed) for stage in stages}) > 1
+def _differ(variants: Sequence[Stage]) -> bool:
+    """Whether hyper-parameters differ, leaving the seed aside.
+
+    Raises:
+        UserError: a member has another kind of schedule, which needs a program of its own.
+    """
+    without_seed = [stage._replace(hyper=stage.hyper._replace(seed=0)) for stage in variants]
+    if len({jax.tree.structure(stage.hyper) for stage in without_seed}) > 1:
+        raise UserError(
+            f"stage {variants[0].name!r}: the sweep's members have schedules of different kinds; "
+            "sweep the numbers in a schedule, or each kind on its own"
+        )
+    return len({_leaves(stage) for stage in without_seed}) > 1
 
 
-def _groups(stages: Sequence[Any], upstream: Sequence[list[str]]) -> list[int]:
-    """For each member the number of its group, in which all is alike."""
+def _groups(variants: Sequence[Stage], upstream: Sequence[list[str]]) -> list[int]:
+    """For each member the number of its group: the members of a group are equal in this stage."""
     keys = [
-        (_leaves(stage, True), *(labels[index] for labels in upstream))
-        for index, stage in enumerate(stages)
+        (_leaves(stage), *(labels[index] for labels in upstream))
+        for index, stage in enumerate(variants)
     ]
     order = list(dict.fromkeys(keys))
     return [order.index(key) for key in keys]
 
 
-def _labels(found: Sequence[Member], of: Sequence[int]) -> list[str]:
-    """For each member its group's label: what the axes of all that are in it have in common."""
+def _labels(members: Sequence[Member], groups: Sequence[int]) -> list[str]:
+    """For each member its group's label: the axes that all members of the group have in common."""
     common: dict[int, list[str]] = {}
-    for member, group in zip(found, of, strict=True):
+    for member, group in zip(members, groups, strict=True):
         axes = common.setdefault(group, list(member.axes))
         common[group] = [axis for axis in axes if axis in member.axes]
-    return ["@".join(common[group]) or "all" for group in of]
+    return ["@".join(common[group]) or "all" for group in groups]

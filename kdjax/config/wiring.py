@@ -1,18 +1,19 @@
-"""Whether stages, networks and terms fit together: found out by shapes, before any training."""
+"""Whether stages, networks and terms fit together: checked on shapes, before any training."""
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from kdjax.config.plan import Stage
+from kdjax.data.types import DataSet
 from kdjax.step.step import check_loss
 from kdjax.step.types import (
     Array,
     Batch,
     Context,
-    Hyper,
     NetState,
     Network,
     Outputs,
@@ -26,57 +27,39 @@ from kdjax.system.discover import unknown
 from kdjax.system.errors import UserError
 
 
-class Wired(Protocol):
-    """What is looked at of a stage."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def code(self) -> StageCode: ...
-    @property
-    def init_from(self) -> Mapping[str, str]: ...
-    @property
-    def hyper(self) -> Hyper: ...
-
-
 def check(
-    stages: Sequence[Wired],
-    restored: Sequence[str],
-    models: Mapping[str, str],
-    image_shape: tuple[int, int, int],
-    label: jax.ShapeDtypeStruct,
-    classes: int,
+    stages: Sequence[Stage], restored: Sequence[str], models: Mapping[str, str], data: DataSet
 ) -> None:
-    """Every stage, in order.
+    """Makes sure that stages, networks and terms fit together; in the order of the stages.
 
     Args:
-        stages: those of the run.
+        stages: the run's stages, for one member.
         restored: names of networks that come from other runs.
-        models: of every network, for messages.
-        image_shape: `(h, w, c)`.
-        label: of a batch of two examples.
-        classes: how many there are, or attributes.
+        models: the model's name of every network, for messages.
+        data: the run's data set.
 
     Raises:
         UserError: the first thing that does not fit.
     """
+    label = data.splits["train"].label
+    two_labels = jax.ShapeDtypeStruct((2, *label.shape[1:]), label.dtype)
     _check_order(stages, restored)
     for stage in stages:
         shapes = {
-            name: _trace(name, network, models[name], image_shape, classes)
+            name: _trace(name, network, models[name], data.image_shape, len(data.class_names))
             for name, network in stage.code.networks.items()
         }
         _check_starts(stage, models)
         _check_only(stage.code, shapes)
-        _check_terms(stage, shapes, image_shape, label)
+        _check_terms(stage, shapes, data.image_shape, two_labels)
 
 
 Shapes = Mapping[str, tuple[NetState, Outputs]]
-"""Of each network's variables, and of its outputs on two images."""
+"""The shapes of each network's variables, and of its outputs on two images."""
 
 
-def _check_order(stages: Sequence[Wired], restored: Sequence[str]) -> None:
-    """That what a stage reads or starts from is there by then."""
+def _check_order(stages: Sequence[Stage], restored: Sequence[str]) -> None:
+    """Makes sure that networks that a stage reads or starts from are trained before it."""
     there = dict.fromkeys(restored, "")
     for stage in stages:
         names = f"there by then: {', '.join(sorted(there)) or 'none'}"
@@ -129,7 +112,7 @@ def _trace(
     return state, outputs
 
 
-def _check_starts(stage: Wired, models: Mapping[str, str]) -> None:
+def _check_starts(stage: Stage, models: Mapping[str, str]) -> None:
     for name, start in stage.init_from.items():
         if models[name] != models[start]:
             raise UserError(
@@ -148,7 +131,7 @@ def _check_only(code: StageCode, shapes: Shapes) -> None:
 
 
 def _check_terms(
-    stage: Wired,
+    stage: Stage,
     shapes: Shapes,
     image_shape: tuple[int, int, int],
     label: jax.ShapeDtypeStruct,

@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from kdjax.config.build import Plan
+from kdjax.config.plan import Plan
 from kdjax.data.types import Split
 from kdjax.evaluation import cost, measures
 from kdjax.runs import restore

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from kdjax.config import build, build_data
-from kdjax.config.build import Plan
+from kdjax.config.plan import Plan
 from kdjax.data.types import Split
 from kdjax.evaluation import cost, measures, predictions
 from kdjax.evaluation.measures import agreement, precision_at

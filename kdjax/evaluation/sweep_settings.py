@@ -19,18 +19,30 @@ Setting = dict[str, Any]
 """As `settings` returns them and `sweep.json` holds them."""
 
 
-def parse(member: str) -> tuple[str, dict[str, float]]:
-    """`student@alpha=0.1@seed=0` as its name and its values; ` after <stage>` is left out."""
+def parse(member: str) -> tuple[str, dict[str, Any]]:
+    """`student@alpha=0.1@seed=0` as its name and its values; ` after <stage>` is left out.
+
+    A value is a number, or the text of a formula.
+    """
     name, *axes = member.partition(" after ")[0].split("@")
-    pairs = (axis.partition("=") for axis in axes if "=" in axis)
-    return name, {axis: int(value) if axis == "seed" else float(value) for axis, _, value in pairs}
+    values: dict[str, Any] = {}
+    for axis, _, text in (axis.partition("=") for axis in axes if "=" in axis):
+        try:
+            values[axis] = int(text) if axis == "seed" else float(text)
+        except ValueError:
+            values[axis] = text
+    return name, values
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def label(member: str) -> str:
     """A member's setting in words, without its seed: `student alpha=0.1`."""
     name, axes = parse(member)
     _, after, stage = member.partition(" after ")
-    values = [f"{axis}={value:g}" for axis, value in axes.items() if axis != "seed"]
+    values = [f"{axis}={_text(value)}" for axis, value in axes.items() if axis != "seed"]
     return " ".join([name, *values]) + after + stage
 
 
@@ -127,7 +139,7 @@ def table(found: Sequence[Setting], chosen: Setting | None, where: str) -> Table
         rows.append(
             [
                 setting["network"] + (" *" if setting is chosen else ""),
-                *(f"{values[axis]:g}" if axis in values else "" for axis in axes),
+                *(_text(values[axis]) if axis in values else "" for axis in axes),
                 held,
                 f"{setting['mean']:.2f}{spread} %",
                 statistics.difference_text(difference),
@@ -161,10 +173,10 @@ def split_of(found: Sequence[Setting]) -> str:
 
 
 def by_network(found: Sequence[Setting]) -> dict[str, list[Setting]]:
-    """The settings of each network that axes reach."""
+    """The settings of each network that axes of numbers reach: those that can be drawn."""
     networks: dict[str, list[Setting]] = {}
     for setting in found:
-        if setting["axes"]:
+        if setting["axes"] and not any(isinstance(x, str) for x in setting["axes"].values()):
             networks.setdefault(setting["network"], []).append(setting)
     return networks
 

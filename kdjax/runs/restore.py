@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from kdjax.config.build import Plan, Stage
 from kdjax.config.build_data import appearance
+from kdjax.config.plan import Plan, Stage
 from kdjax.runs import saved_config, workdir
 from kdjax.runs.checkpoint import Checkpoints
 from kdjax.step import step

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kdjax.config.build import Plan
+from kdjax.config.plan import Plan
 from kdjax.runs import workdir
 from kdjax.runs.checkpoint import Checkpoints
 

@@ -1,15 +1,24 @@
-"""Optimisers as directions: the learning rate multiplies what they return, in the step.
+"""Optimisers of optax by name, as directions: the step multiplies them by the learning rate.
 
-Keeping the rate outside makes it a traced value with a schedule of its own and, for SGD, gives
-the usual semantics: momentum accumulates gradients, not steps.
+Keeping the learning rate outside makes it a traced value with a schedule of its own and, for SGD,
+gives the usual semantics: momentum accumulates gradients, not steps.
 """
 
+import ast
+import difflib
+import functools
+import inspect
+import types
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from kdjax.step.types import PyTree
+
+_MASKS = ("mask", "weight_decay_mask")
+"""What optax's optimisers call the parameter that says which weights decay."""
 
 
 def _kernels(params: PyTree) -> PyTree:
@@ -18,38 +27,72 @@ def _kernels(params: PyTree) -> PyTree:
 
 
 def make(
-    *,
-    kind: str,
-    momentum: float,
-    nesterov: bool,
-    b1: float,
-    b2: float,
-    eps: float,
-    weight_decay: float,
-    decay_all: bool,
-    clip_norm: float,
+    text: str, *, weight_decay: float, decay_all: bool, clip_norm: float
 ) -> optax.GradientTransformation:
-    """The direction of one network's update: the parameters move by minus rate times it.
+    """The direction of one network's update: the parameters move by minus the rate times it.
 
     Args:
-        kind: "sgd" (weight decay coupled, ahead of the momentum) or "adamw" (decoupled).
-        momentum: SGD's; 0 keeps no trace.
-        nesterov: SGD's look-ahead form.
-        b1, b2, eps: AdamW's.
-        weight_decay: coefficient; 0 adds nothing.
-        decay_all: decay biases and BatchNorm too, not only kernels.
+        text: a function of optax that takes a `learning_rate`, with settings of its own, as
+            `adamw` or `sgd(momentum=0.9, nesterov=True)`.
+        weight_decay: coefficient; 0 decays nothing. It is the optimiser's own where it has that
+            setting (decoupled, as in AdamW), else the decayed weights are added to the gradient
+            (coupled, as in SGD).
+        decay_all: whether biases and BatchNorm decay too, not only kernels.
         clip_norm: largest global norm of one network's gradient; 0 does not clip.
 
     Raises:
-        ValueError: for an unknown `kind`.
+        ValueError: there is no such optimiser, it has no such setting, or it needs more than
+            gradients.
     """
-    decay: list[Any] = []
-    if weight_decay:
-        decay = [optax.add_decayed_weights(weight_decay, mask=None if decay_all else _kernels)]
+    name, settings = _parse(text)
+    known = _optimisers()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+        raise ValueError(f"unknown optimiser {name!r}{hint}")
+    parameters = inspect.signature(known[name]).parameters
+    if reserved := {"learning_rate", "weight_decay", *_MASKS} & settings.keys():
+        raise ValueError(f"{', '.join(sorted(reserved))} has a key of its own in the config")
+    mask = None if decay_all else _kernels
+    coupled = []
+    if "weight_decay" in parameters:
+        settings["weight_decay"] = weight_decay
+        settings |= {key: mask for key in _MASKS if key in parameters}
+    elif weight_decay:
+        coupled = [optax.add_decayed_weights(weight_decay, mask=mask)]
     clip = [optax.clip_by_global_norm(clip_norm)] if clip_norm else []
-    if kind == "sgd":
-        trace = [optax.trace(momentum, nesterov=nesterov)] if momentum else []
-        return optax.chain(optax.identity(), *clip, *decay, *trace)
-    if kind == "adamw":
-        return optax.chain(*clip, optax.scale_by_adam(b1=b1, b2=b2, eps=eps), *decay)
-    raise ValueError(f"unknown optimiser {kind!r}; there are sgd and adamw")
+    try:
+        # A rate of 1 gives minus the direction.
+        core = known[name](1.0, **settings)
+        optimiser = optax.chain(*clip, *coupled, core, optax.scale(-1.0))
+        params = {"kernel": jnp.zeros((2, 2))}
+        jax.eval_shape(lambda p: optimiser.update(p, optimiser.init(p), p), params)
+    except TypeError as error:
+        raise ValueError(f"{name} of optax does not fit: {error}") from error
+    return optimiser
+
+
+def _optimisers() -> dict[str, Any]:
+    """The functions of optax that make an optimiser from a learning rate, by name."""
+    return {
+        name: function
+        for name, function in sorted(vars(optax).items())
+        if isinstance(function, types.FunctionType | functools.partial)
+        and not name.startswith(("_", "scale_by"))
+        and next(iter(inspect.signature(function).parameters), "") == "learning_rate"
+    }
+
+
+def _parse(text: str) -> tuple[str, dict[str, Any]]:
+    """The name and the settings in `sgd(momentum=0.9)`."""
+    form = f"{text!r} is no optimiser: the form is sgd(momentum=0.9), with numbers or True or False"
+    try:
+        node = ast.parse(text, mode="eval").body
+        if isinstance(node, ast.Name):
+            return node.id, {}
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+            settings = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
+            return node.func.id, settings
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(form) from error
+    raise ValueError(form)

@@ -96,24 +96,35 @@ class WarmUp(NamedTuple):
         return scale * self.after.at(jnp.maximum(step, self.steps))
 
 
-class Affine(NamedTuple):
-    """`offset + factor * of`: one minus another weight, or a multiple of it."""
+class Sum(NamedTuple):
+    """`left + right`."""
 
-    offset: Array
-    factor: Array
-    of: "Schedule"
+    left: "Schedule"
+    right: "Schedule"
 
     def at(self, step: Array) -> Array:
-        return self.offset + self.factor * self.of.at(step)
+        return self.left.at(step) + self.right.at(step)
 
 
-Schedule = Constant | Linear | Cosine | Exponential | Steps | WarmUp | Affine
-KINDS = (Constant, Linear, Cosine, Exponential, Steps, WarmUp, Affine)
+class Product(NamedTuple):
+    """`left * right`."""
+
+    left: "Schedule"
+    right: "Schedule"
+
+    def at(self, step: Array) -> Array:
+        return self.left.at(step) * self.right.at(step)
+
+
+Schedule = Constant | Linear | Cosine | Exponential | Steps | WarmUp | Sum | Product
+KINDS = (Constant, Linear, Cosine, Exponential, Steps, WarmUp, Sum, Product)
 
 
 def moves(schedule: Schedule) -> bool:
-    """Whether it has another value at another step; asks for its kind alone, so also inside jit."""
-    return not isinstance(schedule.of if isinstance(schedule, Affine) else schedule, Constant)
+    """Whether its value changes with the step; decided by its kind alone, so also inside jit."""
+    if isinstance(schedule, Sum | Product):
+        return moves(schedule.left) or moves(schedule.right)
+    return not isinstance(schedule, Constant)
 
 
 def evaluate(tree: PyTree, step: Array) -> PyTree:

@@ -39,6 +39,7 @@ def define_config() -> None:
         "data set: dml:mnist, configs/dml.py:mnist.",
     )
     flags.FLAGS["config"].parser = _ConfigParser()
+    config_flags.register_flag_parser_for_type(config_file.Formula, _FormulaParser())
 
 
 def define_path(name: str, default: str | None, help: str, *, several: bool = False) -> None:
@@ -72,6 +73,14 @@ class _ConfigParser(flags.ArgumentParser):
         arguments = flags.FLAGS.read_flags_from_files(sys.argv, force_gnu=False)
         config_file.check_overrides(config, arguments)
         return config
+
+
+class _FormulaParser(flags.ArgumentParser):
+    def parse(self, argument: str) -> float | str:
+        try:
+            return float(argument)
+        except ValueError:
+            return argument
 
 
 class _PathParser(flags.ArgumentParser):

@@ -31,6 +31,18 @@ _KINDS: dict[type, str] = {
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)(?:=|$)")
 
 
+class _NumberOrText(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, int | float | str)
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, int | float | str) or super().__subclasscheck__(kind)
+
+
+class Formula(metaclass=_NumberOrText):
+    """The type of a key that holds a number or a formula's text (`kdjax.config.formulas`)."""
+
+
 def use_packaged_configs() -> None:
     """Makes `configs` the package beside `kdjax`: a user's own folder may have the same name."""
     present = getattr(sys.modules.get("configs"), "__file__", None)
@@ -130,8 +142,7 @@ def _missing(config: ConfigDict) -> list[str]:
     if missing:
         return missing
     network, stage = parts.network(model=""), parts.stage(whole, train=(), terms={})
-    term = ConfigDict(dict(kind="", weight=parts.schedule(0.0)))
-    with_temperature = ConfigDict(dict(**term, temperature=parts.schedule(0.0)))
+    term = ConfigDict(dict(kind="", weight=0.0))
     for name, there in config.networks.items():
         missing += _lacking(network, there, f"config.networks.{name}")
     for name, there in config.stages.items():
@@ -140,8 +151,7 @@ def _missing(config: ConfigDict) -> list[str]:
         return missing
     for name, holder in config.stages.items():
         for key, there in holder.terms.items():
-            like = with_temperature if "temperature" in there else term
-            missing += _lacking(like, there, f"config.stages.{name}.terms.{key}")
+            missing += _lacking(term, there, f"config.stages.{name}.terms.{key}")
     return missing
 
 

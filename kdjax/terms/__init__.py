@@ -1,8 +1,9 @@
 """One file for each term: it wires a loss to the networks that it reads.
 
-`kdjax.terms.<kind>.make(task=..., **wiring)` returns a `Term`. `wiring` is what a config's term
-names besides `kind`, `weight` and `temperature`. A term that reads named activations makes sure in
-its `init`, from their shapes alone, that they are there and fit: before anything is trained.
+`kdjax.terms.<kind>.make(task=..., **wiring)` returns a `Term`. A config's term has `kind`,
+`weight`, the arguments of `make`, and the hyper-parameters that the term names in `Term.hyper`. A
+term that reads named activations checks in its `init`, from their shapes alone, that they exist and
+fit: before anything is trained.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ def activation(outputs: Mapping[str, Outputs], network: str, layer: str) -> Arra
     """A network's named activation.
 
     Raises:
-        UserError: it has none of that name; lists those that it has.
+        UserError: it has no activation of that name; the message lists its activations.
     """
     features = outputs[network].features
     if layer not in features:
@@ -31,12 +32,12 @@ def activation(outputs: Mapping[str, Outputs], network: str, layer: str) -> Arra
 
 
 def layer_pairs(layers: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """The student's and the teacher's layer of each entry: `name` for both, or `mine:theirs`.
+    """The student's and the teacher's layer of each entry, from `name` or `student's:teacher's`.
 
     Raises:
-        UserError: there are none.
+        UserError: there is no entry.
     """
     if not layers:
         raise UserError("name one layer or more")
-    split = (layer.partition(":") for layer in layers)
-    return tuple((mine, theirs or mine) for mine, _, theirs in split)
+    pairs = (layer.partition(":") for layer in layers)
+    return tuple((student, teacher or student) for student, _, teacher in pairs)

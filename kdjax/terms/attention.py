@@ -34,15 +34,15 @@ def make(
     """The attention loss of `student` against `teacher`, whose gradient stops.
 
     Args:
-        task: not asked.
+        task: not used.
         student: the network that learns.
         teacher: the network whose maps are the targets.
-        layers: named maps of both, or `student's:teacher's` where names differ.
+        layers: names of maps of both, or `student's:teacher's` where names differ.
         variant: one of `VARIANTS`.
 
     Raises:
-        UserError: an unknown variant, no layers; in `init`, a layer that is not there or has no
-            more than one position, whose attention would be constant.
+        UserError: an unknown variant, no layers; in `init`, a layer that does not exist or has a
+            single position, whose attention would be constant.
     """
     del task
     if variant not in VARIANTS:
@@ -60,10 +60,10 @@ def make(
     def loss(state: TermState, context: Context) -> Loss:
         total = sum(
             distance(
-                activation(context.outputs, student, mine),
-                jax.lax.stop_gradient(activation(context.outputs, teacher, theirs)),
+                activation(context.outputs, student, student_layer),
+                jax.lax.stop_gradient(activation(context.outputs, teacher, teacher_layer)),
             )
-            for mine, theirs in pairs
+            for student_layer, teacher_layer in pairs
         )
         return Loss(jnp.asarray(total), over="examples")
 

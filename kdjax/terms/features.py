@@ -1,6 +1,6 @@
 """Feature regression: a student's activations, projected, follow a teacher's.
 
-The mean squared error at each layer through a trained 1x1 convolution (a dense layer for vectors),
+The mean squared error at each layer, through a trained 1x1 convolution (a dense layer for vectors),
 summed over the layers: the feature side of study B's hybrid distillation.
 """
 
@@ -39,7 +39,7 @@ def make(
     """The projected regression loss of `student` on `teacher`, whose gradient stops.
 
     Args:
-        task: not asked.
+        task: not used.
         student: the network that learns.
         teacher: the network whose activations are the targets.
         layers: named activations of both, or `student's:teacher's` where names differ.
@@ -47,8 +47,8 @@ def make(
             it cannot collapse; `teacher_to_student` is what the study's text says.
 
     Raises:
-        UserError: an unknown direction, no layers; in `init`, a layer that is not there, or maps of
-            different size.
+        UserError: an unknown direction, no layers; in `init`, a layer that does not exist, or maps
+            of different size.
     """
     del task
     if direction not in DIRECTIONS:
@@ -57,10 +57,10 @@ def make(
     pairs = layer_pairs(layers)
 
     def sides(outputs: Mapping[str, Outputs], pair: tuple[str, str]) -> tuple[Array, Array]:
-        """What is projected, and what it is compared with."""
-        mine = activation(outputs, student, pair[0])
-        theirs = activation(outputs, teacher, pair[1])
-        return (mine, theirs) if forward else (theirs, mine)
+        """The activation that is projected, and the activation that it is compared with."""
+        of_student = activation(outputs, student, pair[0])
+        of_teacher = activation(outputs, teacher, pair[1])
+        return (of_student, of_teacher) if forward else (of_teacher, of_student)
 
     def init(key: Array, outputs: Mapping[str, Outputs], training_set: TrainingSet) -> TermState:
         del training_set
@@ -80,10 +80,10 @@ def make(
         return TermState(params, memory={})
 
     def loss(state: TermState, context: Context) -> Loss:
-        frozen = {**context.outputs, teacher: jax.lax.stop_gradient(context.outputs[teacher])}
+        outputs = {**context.outputs, teacher: jax.lax.stop_gradient(context.outputs[teacher])}
         values = []
         for pair in pairs:
-            source, target = sides(frozen, pair)
+            source, target = sides(outputs, pair)
             values.append(features.mse(project(state.params[name(pair)], source), target))
         return Loss(jnp.asarray(sum(values)), over="examples")
 
@@ -91,7 +91,7 @@ def make(
 
 
 def name(pair: tuple[str, str]) -> str:
-    """Of a pair's projector."""
+    """The name of a pair's projector."""
     return "-".join(pair)
 
 
@@ -103,4 +103,4 @@ def project(params: PyTree, x: Array) -> Array:
 
 def sides_text(source: Array, target: Array) -> str:
     """Both shapes, without the batch."""
-    return " and ".join(" x ".join(map(str, one.shape[1:])) for one in (source, target))
+    return " and ".join(" x ".join(map(str, side.shape[1:])) for side in (source, target))

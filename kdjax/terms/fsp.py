@@ -19,13 +19,13 @@ def make(*, task: Task, student: str, teacher: str, stages: tuple[int, ...]) -> 
     """The FSP loss of `student` against `teacher`, whose gradient stops.
 
     Args:
-        task: not asked.
+        task: not used.
         student: the network that learns.
         teacher: the network whose matrices are the targets.
         stages: numbers of the stages, as in `stage1_first` and `stage1_last`.
 
     Raises:
-        UserError: no stages; in `init`, a map that is not there, or channels that differ.
+        UserError: no stages; in `init`, a map that does not exist, or channels that differ.
     """
     del task
     if not stages:
@@ -38,14 +38,14 @@ def make(*, task: Task, student: str, teacher: str, stages: tuple[int, ...]) -> 
     def init(key: Array, outputs: Mapping[str, Outputs], training_set: TrainingSet) -> TermState:
         del key, training_set
         for stage in stages:
-            mine, theirs = (
-                tuple(one.shape[-1] for one in maps(outputs, network, stage))
+            channels = {
+                network: " and ".join(str(x.shape[-1]) for x in maps(outputs, network, stage))
                 for network in (student, teacher)
-            )
-            if mine != theirs:
+            }
+            if channels[student] != channels[teacher]:
                 raise UserError(
-                    f"fsp at stage {stage} needs equal channels: {student!r} has {mine[0]} and "
-                    f"{mine[1]}, {teacher!r} has {theirs[0]} and {theirs[1]}"
+                    f"fsp at stage {stage} needs equal channels: {student!r} has "
+                    f"{channels[student]}, {teacher!r} has {channels[teacher]}"
                 )
         return TermState(params={}, memory={})
 

@@ -21,29 +21,31 @@ def make(*, task: Task, student: str, teacher: str, guided: str, hint: str) -> T
     """The hint loss of `student` on `teacher`, whose gradient stops.
 
     Args:
-        task: not asked.
+        task: not used.
         student: the network that learns.
         teacher: the network whose activations are the targets.
         guided: the student's layer, a map.
         hint: the teacher's layer, a map that is no larger.
 
     Raises:
-        UserError: in `init`, a layer that is not there, is no map, or is too small.
+        UserError: in `init`, a layer that does not exist, is no map, or is too small.
     """
     del task
 
     def init(key: Array, outputs: Mapping[str, Outputs], training_set: TrainingSet) -> TermState:
         del training_set
-        mine = activation(outputs, student, guided).shape[1:]
-        theirs = activation(outputs, teacher, hint).shape[1:]
-        if len(mine) != 3 or len(theirs) != 3 or mine[0] < theirs[0] or mine[1] < theirs[1]:
+        source = activation(outputs, student, guided).shape[1:]
+        target = activation(outputs, teacher, hint).shape[1:]
+        maps = len(source) == len(target) == 3
+        if not maps or source[0] < target[0] or source[1] < target[1]:
             raise UserError(
                 f"the hint needs a map at {guided!r} of {student!r} that is no smaller than "
-                f"that at {hint!r} of {teacher!r}; they are {mine} and {theirs}"
+                f"that at {hint!r} of {teacher!r}; they are {source} and {target}"
             )
-        shape = (mine[0] - theirs[0] + 1, mine[1] - theirs[1] + 1, mine[2], theirs[2])
+        size = source[0] - target[0] + 1, source[1] - target[1] + 1
+        shape = (*size, source[2], target[2])
         kernel = jax.nn.initializers.lecun_normal()(key, shape, jnp.float32)
-        params = {"kernel": kernel, "bias": jnp.zeros(theirs[2], jnp.float32)}
+        params = {"kernel": kernel, "bias": jnp.zeros(target[2], jnp.float32)}
         return TermState(params, memory={})
 
     def loss(state: TermState, context: Context) -> Loss:

@@ -17,20 +17,20 @@ def make(*, task: Task, network: str, kernel: str = "Conv_0/kernel") -> Term:
     """The nuclear norm of a kernel of `network`.
 
     Args:
-        task: not asked.
+        task: not used.
         network: the network that learns.
-        kernel: where the kernel is in its parameters, with `/` between names.
+        kernel: the kernel's path in its parameters, with `/` between names.
 
     Raises:
-        UserError: when traced, there is no such kernel; lists those that there are.
+        UserError: when traced, there is no such kernel; the message lists the kernels.
     """
     del task
 
     def loss(state: TermState, context: Context) -> Loss:
-        found = kernels(context.params[network])
-        if kernel not in found:
-            raise unknown(f"kernel of network {network!r}", kernel, found)
-        return Loss(nuclear.nuclear_norm(found[kernel]), over="weights")
+        by_path = kernels(context.params[network])
+        if kernel not in by_path:
+            raise unknown(f"kernel of network {network!r}", kernel, by_path)
+        return Loss(nuclear.nuclear_norm(by_path[kernel]), over="weights")
 
     return Term(no_state, loss, reads=(network,))
 

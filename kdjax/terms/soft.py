@@ -35,15 +35,15 @@ def make(
 
     Args:
         task: the kind of problem.
-        student: the network whose predictions are pulled.
+        student: the network whose predictions follow.
         teacher: the network whose predictions are the targets, or several of them.
         form: "kl", or "cross_entropy", which differs by the teacher's entropy: same gradient for
             the student.
-        average: what of several teachers is averaged.
+        average: whether several teachers' "logits" or "probabilities" are averaged.
         scale_by_t2: whether T squared multiplies the divergence.
         detach_teacher: whether the gradient stops at the teacher's logits. False trains both
             sides through the divergence (joint mutual learning).
-        shuffle: a control: every example gets another one's target.
+        shuffle: a control: every example gets another example's target.
 
     Raises:
         UserError: an unknown form or average, or no teacher.
@@ -60,16 +60,16 @@ def make(
     def targets(context: Context, temperature: Array) -> Array:
         logits = jnp.stack([context.outputs[name].logits for name in teachers])
         if len(teachers) == 1:
-            found = logits[0]
+            target = logits[0]
         elif average == "logits":
-            found = jnp.mean(logits, axis=0)
+            target = jnp.mean(logits, axis=0)
         else:
-            found = task.average(logits, temperature)
+            target = task.average(logits, temperature)
         if shuffle:
-            # By at least one place, so that no example keeps its own.
-            shift = jax.random.randint(context.key, (), 1, len(found))
-            found = jnp.roll(found, shift, axis=0)
-        return jax.lax.stop_gradient(found) if detach_teacher else found
+            # By at least one place, so that no example keeps its own target.
+            shift = jax.random.randint(context.key, (), 1, len(target))
+            target = jnp.roll(target, shift, axis=0)
+        return jax.lax.stop_gradient(target) if detach_teacher else target
 
     def loss(state: TermState, context: Context) -> Loss:
         temperature = context.hyper["temperature"]
@@ -83,7 +83,7 @@ def make(
 
     learns = (student,) if detach_teacher else (student, *teachers)
     reads = (student, *teachers)
-    # Shuffled over the global batch, on one device and on several alike.
+    # Targets are shuffled over the global batch, also on several devices.
     return Term(
         no_state, loss, reads, learns, batch_wide=shuffle, hyper={"temperature": TEMPERATURE}
     )

@@ -7,7 +7,7 @@ began, also on a machine with other devices.
 from collections.abc import Mapping
 from typing import Any
 
-from kdjax.config.build import Plan, Stage
+from kdjax.config.plan import Plan, Stage
 from kdjax.system.errors import UserError
 
 

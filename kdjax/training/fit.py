@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from kdjax.config.build import Plan, Stage
+from kdjax.config.plan import Plan, Stage
 from kdjax.runs.checkpoint import Checkpoints, Saved
 from kdjax.runs.metrics_log import Metrics
 from kdjax.step import members, step

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax.config.build import Stage
+from kdjax.config.plan import Stage
 from kdjax.runs.metrics_log import Metrics
 from kdjax.step import schedules
 from kdjax.system.errors import UserError

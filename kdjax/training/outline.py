@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from kdjax.config.build import Plan, Stage
+from kdjax.config.plan import Plan, Stage
 from kdjax.step import members, step
 from kdjax.step.types import Array, Batch, Observed, StageCode, TrainState
 

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax.config.build import Plan, Stage
+from kdjax.config.plan import Plan, Stage
 from kdjax.data import cache
 from kdjax.runs import restore
 from kdjax.step import pruning

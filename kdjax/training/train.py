@@ -9,7 +9,8 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from kdjax.config import build, effects
+from kdjax.config import build
+from kdjax.config.plan import Plan, Stage
 from kdjax.models import linen
 from kdjax.runs import restore, workdir
 from kdjax.runs.checkpoint import Checkpoints
@@ -53,7 +54,8 @@ def run(
         return before
     clock, began = runtime.CompileClock(), time.perf_counter()
     if not (begun := workdir.begun(directory)):
-        effects.check(config, unread)
+        for key in unread:
+            raise UserError(f"config.{key} is read by nothing in this config: leave it out")
     plan = build.plan(config, len(jax.local_devices()))
     if plan.teacher_cache and not begun and not any(s.code.frozen for s in plan.stages):
         raise UserError("config.teacher_cache is True, but no stage reads a frozen network")
@@ -124,7 +126,7 @@ def run(
 
 
 def _reached(
-    plan: build.Plan, folders: Sequence[Checkpoints], result: Result
+    plan: Plan, folders: Sequence[Checkpoints], result: Result
 ) -> dict[str, dict[str, Any]]:
     """For every stage that has begun, the `step` of its newest checkpoint, and what that says.
 
@@ -145,7 +147,7 @@ def _reached(
 
 def _extend(
     result: Result,
-    plan: build.Plan,
+    plan: Plan,
     reached: Mapping[str, Mapping[str, Any]],
     grown: Mapping[str, int],
 ) -> None:
@@ -189,7 +191,7 @@ def _extend(
 
 
 def _goes_on(
-    plan: build.Plan, stage: build.Stage, reached: Mapping[str, Any], grown: Mapping[str, int]
+    plan: Plan, stage: Stage, reached: Mapping[str, Any], grown: Mapping[str, int]
 ) -> bool:
     """Whether more epochs change a stage: it has begun, and patience has not ended it."""
     if stage.name not in grown or stage.name not in reached:
@@ -199,7 +201,7 @@ def _goes_on(
     return not selection.is_over(progress["selected"], epoch, patience=stage.patience)
 
 
-def _chosen(stage: build.Stage, outcome: Outcome) -> dict[str, NetState]:
+def _chosen(stage: Stage, outcome: Outcome) -> dict[str, NetState]:
     """The networks that teach later stages and head the result."""
     use_best = stage.select == "best" and outcome.selection.networks
     return outcome.selection.networks if use_best else outcome.networks
@@ -208,7 +210,7 @@ def _chosen(stage: build.Stage, outcome: Outcome) -> dict[str, NetState]:
 def _record(
     result: Result,
     session: Session,
-    stage: build.Stage,
+    stage: Stage,
     outcome: Outcome,
     chosen: dict[str, NetState],
     evaluate: scores.Evaluate,
@@ -248,7 +250,7 @@ def _splits(figures: dict[str, dict[str, scores.Score]], name: str) -> dict[str,
     return {split: figures.get(split, {}).get(name) for split in ("validation", "test")}
 
 
-def _empty(config: ConfigDict, plan: build.Plan) -> Result:
+def _empty(config: ConfigDict, plan: Plan) -> Result:
     return {
         "finished": False,
         "method": config.method,

@@ -142,7 +142,7 @@ def test_biases_ahead_of_batch_norm_stay_zero(decay_all):
     network = build("six_conv.student", (16, 16, 3))
     state = network.init(jax.random.key(0))
     optimiser = optimisers.make(
-        **(SGD | dict(kind="adamw", weight_decay=0.1, decay_all=decay_all)),
+        **(SGD | dict(text="adamw", weight_decay=0.1, decay_all=decay_all)),
     )
     image = jax.random.normal(jax.random.key(1), (8, 16, 16, 3))
 

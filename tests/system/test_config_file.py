@@ -91,7 +91,7 @@ def get_config(argument=""):
     [
         ("del config.epochs, config.data.views", "config.data.views, config.epochs"),
         ("del config.networks.student.model", "config.networks.student.model"),
-        ("del config.stages.student.optimiser.eps", "config.stages.student.optimiser.eps"),
+        ("del config.stages.student.clip_norm", "config.stages.student.clip_norm"),
         ("del config.stages.student.terms.soft.weight", "config.stages.student.terms.soft.weight"),
         (
             "del config.stages.student.terms.soft.temperature.kind",
@@ -191,8 +191,8 @@ def test_without_get_config(written):
             "config.stages.studnt: there is no such key; did you mean config.stages.student?",
         ),
         (
-            "--config.stages.student.optimiser.momentm=1",
-            "did you mean config.stages.student.optimiser.momentum?",
+            "--config.stages.student.optimisr=sgd",
+            "did you mean config.stages.student.optimiser?",
         ),
         ("--config.alpha.start=1", "config.alpha.start: config.alpha is a float, which has no"),
         ("--config.zzz=1", "config.zzz: there is no such key; there are: alpha, "),

@@ -14,8 +14,7 @@ pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("st
 
 def scheduled_grid():
     config = small(kd, "digits,baseline=0")
-    schedule = config.temperature_schedule
-    schedule.kind, schedule.end, schedule.finish = "linear", 1.0, 3.0
+    config.temperature = "linear(4, 1, finish=3)"
     return sweep.grid(config, [("alpha", [0.1, 0.9])], 2)
 
 

@@ -230,9 +230,9 @@ def test_a_finished_run_is_not_repeated(distilled):
         ({"alpha": 0.25}, "alpha is 0.5 there and 0.25 here"),
         ({"epochs": 2}, "epochs is 3 there and 2 here"),
         (
-            {"epochs": 5, "data.seed": 4, "stages.student.terms.soft.weight.start": 0.1},
+            {"epochs": 5, "data.seed": 4, "stages.student.terms.soft.weight": 0.1},
             "data.seed is 0 there and 4 here; epochs is 3 there and 5 here; "
-            "stages.student.terms.soft.weight.start is 0.5 there and 0.1 here",
+            "stages.student.terms.soft.weight is alpha there and 0.1 here",
         ),
         (
             {"networks.student.model": "plain.plain4", "stages.student.epochs": 2},
@@ -263,7 +263,7 @@ def constant(make, argument="", **epochs):
     """A config of constant learning rates, and other epochs."""
     config = small(make, argument)
     for stage in config.stages.values():
-        stage.optimiser.learning_rate.kind = "constant"
+        stage.learning_rate_schedule = "learning_rate"
     config.update_from_flattened_dict(epochs)
     return config
 
@@ -325,7 +325,7 @@ def test_stages_that_others_have_learned_from_get_no_more_epochs(distilled, tmp_
 def test_a_stage_that_patience_ended_is_not_opened_again(tmp_path):
     config = constant(ce, epochs=6, patience=1)
     # Parameters stand still; validation changes with BatchNorm's statistics alone.
-    config.stages.student.optimiser.learning_rate.start = 1e-30
+    config.stages.student.learning_rate = 1e-30
     ended = train.run(config, tmp_path)
     config.epochs = 7
     result = train.run(config, tmp_path)
@@ -361,8 +361,8 @@ def test_what_is_set_in_vain_is_refused_for_a_new_run_alone(distilled, tmp_path)
     with pytest.raises(UserError, match="config.teacher_cache is True, but no stage reads"):
         train.run(config, tmp_path / "run")
     config = small(kd)
-    config.stages.student.optimiser.learning_rate.kind = "steps"
-    with pytest.raises(UserError, match=r"learning_rate.boundaries is \(\); it must be epochs"):
+    config.stages.student.learning_rate_schedule = "steps(learning_rate, 0.1, at=())"
+    with pytest.raises(UserError, match=r"at is \(\); it must be rising"):
         train.run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert train.run(small(kd), distilled[0], unread=["alpha"]) == distilled[1]
@@ -422,7 +422,7 @@ def test_early_stopping_ends_a_stage_and_the_next_one_goes_on(tmp_path):
     config.epochs = 6
     config.patience = 1
     # Parameters stand still; validation changes with BatchNorm's statistics alone.
-    config.stages.teacher.optimiser.learning_rate.start = 1e-30
+    config.stages.teacher.learning_rate = 1e-30
     result = train.run(config, tmp_path)
     assert result["stages"]["teacher"]["epochs"] == 2
     assert result["networks"]["teacher"]["step"] == 4

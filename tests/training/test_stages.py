@@ -68,7 +68,7 @@ def initial_student(plan):
 def test_a_stage_starts_where_the_earlier_one_was_best(tmp_path):
     """With a learning rate of nearly nothing, mutual learning leaves the peers as they came."""
     config = small(two_phase, "digits,baseline=0")
-    config.stages.mutual.optimiser.learning_rate.start = 1e-30
+    config.stages.mutual.learning_rate = 1e-30
     result = train.run(config, tmp_path)
     found = values(tmp_path)
     for peer in ("peer_0", "peer_1"):

@@ -78,22 +78,24 @@ def test_peers_start_where_the_same_members_earlier_stage_left_them():
     ("make", "axes", "message"),
     [
         (kd, [("epochs", [1.0, 2.0])], r"config.stages.\w+.epochs; members can differ in seed"),
-        (kd, [("data.fraction", [0.1, 0.2])], "data.fraction=...: it reaches no"),
-        (kd, [("weight_decay", [0.0, 0.1])], "optimiser.weight_decay; members"),
-        (kd, [("alpha", [0.1, 2.0])], "config.alpha is 2.0"),
+        (kd, [("data.fraction", [0.1, 0.2])], "the sweep changes config.data.fraction"),
+        (kd, [("weight_decay", [0.0, 0.1])], r"config.stages.\w+.weight_decay; members"),
+        (kd, [("alpha", [0.1, 2.0])], "config.alpha is 2; it must be in"),
         (
             kd,
             [("alhpa", [0.1, 0.2])],
             "config.alhpa: there is no such key; did you mean config.alpha",
         ),
-        (kd, [("method", [1.0])], "of type str, which is no number"),
+        (kd, [("method", [1.0])], "method=...: it reaches no hyper-parameter"),
+        (kd, [("optimiser", [1.0])], "of type str, which is no number"),
         (kd, [("epochs", [1.5])], "takes whole numbers, not 1.5"),
         (dml, [("alpha", [0.1]), ("alpha", [0.3])], "every key once"),
         (kd, [("alpha", [0.1, 0.3]), ("log_every", [3.0, 4.0])], "log_every=...: it reaches no"),
-        (kd, [("stages", [1.0])], "is of type ConfigDict, which is no number"),
-        (dml, [("patience", [0.0, 1.0])], r"stages.\w+.patience"),
+        (kd, [("stages.student", [1.0])], "is of type ConfigDict, which is no number"),
+        (kd, [("temperature", ["linear(4, 1)", 2.0])], "schedules of different kinds"),
+        (dml, [("patience", [0.0, 1.0])], "patience=...: it reaches no hyper-parameter"),
         (assistants, [("alpha", [0.1, 0.2])], "which the sweep's members differ in"),
-        (kd, [("log_every", [3.0, 4.0])], "it reaches no weight"),
+        (kd, [("log_every", [3.0, 4.0])], "it reaches no hyper-parameter"),
         (kd, [("batch_size", [32.0, 64.0])], r"config.stages.\w+.batch_size; members can differ"),
     ],
     ids=str,
@@ -246,6 +248,21 @@ def setting(network, axes, validation, test=(80.0, 82.0)):
         **{"validation": validation, "mean": float(np.mean(test)), "deviation": 1.0},
         "against_baseline": None,
     }
+
+
+def test_a_value_may_be_a_formula(capsys, tmp_path):
+    member = "student@alpha=cosine(0.9,0.1)@temperature=2@seed=1"
+    axes = {"alpha": "cosine(0.9,0.1)", "temperature": 2.0}
+    assert sweep_settings.parse(member) == ("student", axes | {"seed": 1})
+    assert sweep_settings.label(member) == "student alpha=cosine(0.9,0.1) temperature=2"
+    score = {"accuracy": 0.5, "loss": 1.0}
+    network = {"step": 1, "validation": score, "test": score}
+    (found,) = sweep_settings.write({"networks": {member: network}, "seed": 0}, tmp_path)
+    assert found["axes"] == axes
+    assert "cosine(0.9,0.1)" in capsys.readouterr().out
+    # An axis of formulas has no places to draw at.
+    sweep_pictures.draw([found], tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_axes_are_drawn_for_each_network(tmp_path, capsys):

@@ -101,7 +101,7 @@ def test_answers_are_computed_once_for_one_teacher(tmp_path, monkeypatch, data_d
 def test_another_teacher_has_answers_of_its_own(tmp_path, data_dir):
     train.run(config(), tmp_path / "first")
     another = config()
-    another.stages.teacher.optimiser.learning_rate.start = 0.01
+    another.stages.teacher.learning_rate = 0.01
     train.run(another, tmp_path / "another")
     assert len(list((data_dir / "kdjax" / "answers-1").iterdir())) == 2
 
