@@ -47,8 +47,9 @@ def term(kind: str, *, weight: float | str = 1.0, **values: Any) -> ConfigDict:
         **values: the arguments of the term's `make`, and its hyper-parameters as numbers or
             formulas, such as `temperature="temperature"`.
     """
-    numbers = {k: formula(v) for k, v in values.items() if isinstance(v, float)}
-    return ConfigDict(dict(kind=kind, weight=formula(weight), **(values | numbers)))
+    # A number can become a formula, and a formula a number.
+    formulas = {k: formula(v) for k, v in values.items() if isinstance(v, float | str)}
+    return ConfigDict(dict(kind=kind, weight=formula(weight), **(values | formulas)))
 
 
 def ce(config: ConfigDict, *, network: str, weight: float | str = 1.0) -> ConfigDict:

@@ -5,8 +5,9 @@
 
 Members differ in `seed` (initialisation, dropout) and in whatever weights, temperatures and
 learning rates the axes reach; they share images, augmentation and one pinned teacher. Running the
-command again resumes. Prints a table and writes `sweep.json` and `sweep.csv`, and with matplotlib
-draws accuracy over one axis or two, and the heat map of a grid over alpha and temperature.
+command again resumes. Prints a table and a sentence that compares the best setting with the
+baseline, writes `sweep.json` and `sweep.csv`, and with matplotlib draws accuracy over one axis or
+two, and the heat map of a grid over alpha and temperature.
 """
 
 import copy
@@ -48,7 +49,10 @@ def main() -> None:
     from kdjax.plots import sweep_pictures
 
     result, directory = kdjax_main.run(swept)
-    sweep_pictures.draw(sweep_settings.write(result, directory), directory)
+    settings = sweep_settings.write(result, directory)
+    sweep_pictures.draw(settings, directory)
+    if sentence := sweep_settings.sentence(settings, result):
+        print(sentence)
 
 
 def parse_axis(text: str) -> tuple[str, list[float | str]]:
@@ -97,7 +101,7 @@ def grid(
     Raises:
         UserError: the config has no such key, or takes no such value.
     """
-    from kdjax.config import build_sweep, effects, ranges
+    from kdjax.config import build, build_sweep, effects
     from kdjax.runs import saved_config
 
     plain = saved_config.flatten(saved_config.plain(config))
@@ -129,7 +133,7 @@ def grid(
         swept.sweep = ConfigDict(dict(members=tuple(members), mode=mode, together=together))
     # Ahead of a workdir, which may be another sweep's.
     for member in build_sweep.read(swept):
-        ranges.check(member.config)
+        build.check(member.config)
     return swept
 
 

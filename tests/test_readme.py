@@ -49,10 +49,26 @@ def test_pages_are_finished_and_their_links_lead_somewhere(path):
 def test_every_config_is_in_the_table_of_methods():
     table = (ROOT / "docs" / "methods.md").read_text()
     for path in (ROOT / "configs").glob("*.py"):
-        if path.stem not in ("__init__", "base", "datasets", "parts"):
+        if path.stem not in ("__init__", "base", "datasets", "parts", "recipes"):
             assert f"| `{path.stem}` |" in table, path.stem
 
 
 def test_the_figures_of_methods_are_the_records():
     record = json.loads((ROOT / "experiments" / "results" / "methods-mnist.json").read_text())
     assert methods_report.markdown(record) in (ROOT / "docs" / "methods.md").read_text()
+
+
+def test_the_first_job_is_the_recorded_one():
+    path = ROOT / "experiments" / "results" / "first-minute.json"
+    runs = json.loads(path.read_text())["runs"]
+    text = " ".join(README.replace("\n> ", " ").split())
+    first, *others = runs.values()
+    assert first["sentence"] in text
+    for run in others:
+        student = next(one for one in run["settings"] if one["network"] == "student")
+        assert f"{student['against_baseline']['mean']:.2f}" in text
+    # The command is the one that was recorded.
+    launched = (ROOT / "launch.sh").read_text()
+    for command in json.loads(path.read_text())["commands"].values():
+        for flag in command.split(" ")[3:]:
+            assert flag in launched, flag

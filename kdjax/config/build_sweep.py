@@ -1,12 +1,13 @@
 """The members of a sweep: the stages that they differ in, and the hyper-parameters of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from kdjax.config import build_terms
 from kdjax.config.effects import READ_BY_NAME
 from kdjax.config.plan import Stage
 from kdjax.step.members import named, swept_code
@@ -21,38 +22,41 @@ class Member(NamedTuple):
     axes: tuple[str, ...]
     """Such as `alpha=0.1` and `seed=0`."""
     config: ConfigDict
-    changes: tuple[str, ...]
-    """The keys in which its config differs from the sweep's."""
 
 
 def read(config: ConfigDict) -> list[Member]:
-    """The members of a config's sweep; none where it has no `sweep`, which `kdjax.sweep` adds."""
+    """The members of a config's sweep; none where it has no `sweep`, which `kdjax.sweep` adds.
+
+    Raises:
+        UserError: a member differs in more than its seed and hyper-parameters.
+    """
     members: list[Member] = []
     if "sweep" not in config:
         return members
     for axes, changes in config.sweep.members:
+        _require_values(config, (key for key, _ in changes))
         own = config.copy_and_resolve_references()
         # A formula may take a number's place.
         with own.unlocked(), own.ignore_type():
             own.update_from_flattened_dict(dict(changes))
-        members.append(Member(tuple(axes), own, tuple(key for key, _ in changes)))
+        members.append(Member(tuple(axes), own))
     return members
 
 
-def _require_values(member: Member, stages: Sequence[Stage]) -> None:
+def _require_values(config: ConfigDict, changes: Iterable[str]) -> None:
     """Makes sure that a member differs in its seed and in hyper-parameters alone.
 
     Raises:
         UserError: it differs in another key.
     """
-    hypers = {"seed"}
-    for stage in stages:
-        key = f"stages.{stage.name}"
-        hypers |= {f"{key}.learning_rate", f"{key}.learning_rate_schedule"}
-        for name, values in stage.hyper.terms.items():
-            hypers |= {f"{key}.terms.{name}.{value}" for value in values}
-    for key in member.changes:
-        if key not in hypers and ("." in key or key in READ_BY_NAME):
+    allowed = {"seed"}
+    for name, stage in config.stages.items():
+        allowed |= {f"stages.{name}.learning_rate", f"stages.{name}.learning_rate_schedule"}
+        for term, entry in stage.terms.items():
+            values = build_terms.hyper_parameters(entry)
+            allowed |= {f"stages.{name}.terms.{term}.{value}" for value in values}
+    for key in changes:
+        if key not in allowed and ("." in key or key in READ_BY_NAME):
             raise UserError(
                 f"the sweep changes config.{key}; members can differ in seed, learning rates, "
                 "weights, temperatures and other hyper-parameters of terms, and share all else"
@@ -83,8 +87,6 @@ def expand(
         raise UserError("the sweep has the same member twice")
     if config.parallel != "jit":
         raise UserError("a sweep needs config.parallel='jit'")
-    for member in members:
-        _require_values(member, stages)
     vmap, together = _execution(config)
     reached = {name: _differ(variants) for name, variants in of_members.items()}
     seeds = {member.config.seed for member in members}

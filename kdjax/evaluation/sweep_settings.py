@@ -12,7 +12,7 @@ import numpy as np
 from kdjax.evaluation import statistics
 from kdjax.evaluation.records import Record
 from kdjax.evaluation.tables import Table
-from kdjax.runs import writers
+from kdjax.runs import workdir, writers
 from kdjax.system import progress
 
 Setting = dict[str, Any]
@@ -119,7 +119,7 @@ def settings(result: Mapping[str, Any]) -> list[Setting]:
 def best(found: Sequence[Setting]) -> Setting | None:
     """The setting with the best mean on validation; None without validation or axes."""
     tried = [setting for setting in found if setting["axes"] and setting["validation"]]
-    return max(tried, key=lambda setting: np.mean(setting["validation"]), default=None)
+    return max(tried, key=_validation, default=None)
 
 
 NO_CHOICE = (
@@ -164,6 +164,64 @@ def table(found: Sequence[Setting], chosen: Setting | None, where: str) -> Table
         ["network", *axes, "validation", "test", "against baseline, 95 %", "detectable"],
         rows,
         " ".join(said),
+    )
+
+
+def sentence(found: Sequence[Setting], result: Mapping[str, Any]) -> str:
+    """The best setting's test accuracy and its difference from the baseline, with its interval.
+
+    Empty without a baseline, with a single seed, or where there are several settings and no
+    validation accuracy to choose by.
+    """
+    compared = [setting for setting in found if setting["against_baseline"]]
+    if not compared or (len(compared) > 1 and split_of(compared) != "validation"):
+        return ""
+    chosen = max(compared, key=_validation) if len(compared) > 1 else compared[0]
+    details = [f"{axis}={_text(value)}" for axis, value in chosen["axes"].items()]
+    if len(compared) > 1:
+        details.append(f"best of {len(compared)} on validation")
+    name = chosen["network"] + (f" ({', '.join(details)})" if details else "")
+    return (
+        f"Trained on {result['data']['examples']['train']:,} images{_teachers(result)}, the "
+        f"{name} reaches {chosen['mean']:.2f} % test accuracy"
+        f"{_comparison(chosen['against_baseline'], len(chosen['seeds']))}"
+    )
+
+
+def _validation(setting: Setting) -> float:
+    return float(np.mean(setting["validation"]))
+
+
+def _teachers(result: Mapping[str, Any]) -> str:
+    """The networks of other runs, with the number of images that each was trained on."""
+    parts = []
+    for name, origin in result["restored"].items():
+        other = workdir.load_result(Path(origin["workdir"]).expanduser())
+        # The other run's folder may have been moved since.
+        if other:
+            parts.append(f"the {name}: on {other['data']['examples']['train']:,}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _comparison(difference: Mapping[str, Any], seeds: int) -> str:
+    """The end of the sentence: more, less, or a difference that the seeds cannot tell from 0."""
+    # 0.0 is added, because a mean of -0.001 would be printed as -0.00.
+    mean = round(difference["mean"], 2) + 0.0
+    if difference["interval"] is None:
+        return (
+            f"; the difference from the baseline, which learns alone, is {mean:+.2f} points for "
+            f"each of {seeds} seeds, so that its interval is unknown."
+        )
+    low, high = difference["interval"]
+    if low <= 0.0 <= high:
+        return (
+            f"; {seeds} seeds cannot tell whether that is more or less than the baseline, which "
+            f"learns alone: {mean:+.2f} points [{low:+.2f}, {high:+.2f}]."
+        )
+    word, near, far = ("more", low, high) if mean > 0 else ("less", -high, -low)
+    return (
+        f", {abs(mean):.2f} points [{near:.2f}, {far:.2f}] {word} than the baseline, which "
+        f"learns alone (95 % interval over {seeds} seeds, on the same images)."
     )
 
 

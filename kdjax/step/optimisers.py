@@ -66,7 +66,9 @@ def make(
         core = known[name](1.0, **settings)
         optimiser = optax.chain(*clip, *coupled, core, optax.scale(-1.0))
         params = {"kernel": jnp.zeros((2, 2))}
-        jax.eval_shape(lambda p: optimiser.update(p, optimiser.init(p), p), params)
+        # Optax's bias correction raises a float to an integer power.
+        with jax.numpy_dtype_promotion("standard"):
+            jax.eval_shape(lambda p: optimiser.update(p, optimiser.init(p), p), params)
     except TypeError as error:
         raise ValueError(f"{name} of optax does not fit: {error}") from error
     return optimiser

@@ -17,7 +17,7 @@ from kdjax.system import discover, errors
 from kdjax.system.errors import UserError
 
 _FOLDER = Path(__file__).parents[2] / "configs"
-_NO_CONFIGS = ("base", "datasets", "parts")
+_NO_CONFIGS = ("base", "datasets", "parts", "recipes")
 """Modules of `configs` that are no configs themselves."""
 _KINDS: dict[type, str] = {
     int: "a whole number",

@@ -1,6 +1,7 @@
 """Hard labels: cross-entropy, or binary cross-entropy for multi-label tasks."""
 
 from kdjax.step.types import Context, Loss, Task, Term, TermState
+from kdjax.system.errors import UserError
 from kdjax.terms import no_state
 
 
@@ -11,7 +12,12 @@ def make(*, task: Task, network: str, label_smoothing: float = 0.0) -> Term:
         task: the kind of problem.
         network: the network that learns.
         label_smoothing: share of the target spread evenly over the classes.
+
+    Raises:
+        UserError: `label_smoothing` is not in [0, 1).
     """
+    if not 0.0 <= label_smoothing < 1.0:
+        raise UserError(f"label_smoothing is {label_smoothing}; it must be in [0, 1)")
 
     def loss(state: TermState, context: Context) -> Loss:
         logits = context.outputs[network].logits

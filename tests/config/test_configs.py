@@ -17,7 +17,7 @@ from kdjax.system.errors import UserError
 NAMES = sorted(
     path.stem
     for path in (Path(__file__).parents[2] / "configs").glob("*.py")
-    if path.stem not in ("__init__", "base", "datasets", "parts")
+    if path.stem not in ("__init__", "base", "datasets", "parts", "recipes")
 )
 
 
@@ -215,7 +215,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"stages.student.optimiser": "adamw(b1=0.9, b3=0.9)"}, "unexpected keyword argument 'b3'"),
         ({"stages.student.clip_norm": -1.0}, "clip_norm is -1.0"),
         ({"stages.student.terms.soft.weight": -4.0}, "soft.weight is -4; it must be 0 or more"),
-        ({"stages.student.learning_rate": -0.1}, "rate) is -0.1 at epoch 0; it must be 0 or more"),
+        ({"stages.student.learning_rate": -0.1}, "0)) is -0.1 at epoch 0; it must be 0 or more"),
         ({"stage_order": ("teacher", "teacher")}, "of different stages"),
         (
             {"stages.baseline.train": ("student",), "stages.baseline.terms.ce.network": "student"},
@@ -351,5 +351,6 @@ def test_unprepared_data_set_names_the_command(tmp_path):
 
 
 def test_options_default_to_digits():
-    assert base.arguments("", peers=2) == ("digits", {"peers": 2})
-    assert base.arguments("mnist,peers=4", peers=2) == ("mnist", {"peers": 4})
+    for argument, dataset, peers in (("", "digits", 2), ("mnist,peers=4", "mnist", 4)):
+        config, options = base.start("dml", argument, peers=2)
+        assert (config.data.name, options) == (dataset, {"peers": peers})

@@ -93,10 +93,6 @@ def get_config(argument=""):
         ("del config.networks.student.model", "config.networks.student.model"),
         ("del config.stages.student.clip_norm", "config.stages.student.clip_norm"),
         ("del config.stages.student.terms.soft.weight", "config.stages.student.terms.soft.weight"),
-        (
-            "del config.stages.student.terms.soft.temperature.kind",
-            "config.stages.student.terms.soft.temperature.kind",
-        ),
         ("del config.data; config.data = 3", "keys of its own in config.data"),
         ("config = ConfigDict(dict(method='x'))", "config.alpha, config.batch_size"),
     ],

@@ -137,12 +137,12 @@ def test_another_sweep_is_refused_naming_its_axes(tmp_path, there, here, message
 
 @pytest.mark.parametrize("axis", [("alpha", [0.1, 2.0]), ("batch_size", [32.0, 64.0])])
 def test_bad_axes_are_refused_ahead_of_the_workdir(axis):
-    with pytest.raises(UserError, match="alpha is 2.0|members can differ"):
+    with pytest.raises(UserError, match="alpha is 2; it must|members can differ"):
         sweep.grid(small(kd), [axis], 1)
 
 
 @pytest.mark.parametrize(
-    "text", ["alpha", "alpha=", "alpha=a", "=1", "alpha=1,1", "seed=0,1", "epochs=inf"]
+    "text", ["alpha", "alpha=", "alpha=1,,2", "=1", "alpha=1,1", "seed=0,1", "epochs=inf"]
 )
 def test_axes_that_are_none(text):
     with pytest.raises(UserError, match="--axis=") as error:
