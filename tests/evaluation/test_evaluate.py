@@ -184,7 +184,7 @@ def class_folders(root, split, names):
 
 def test_figures_on_another_set_are_those_of_a_split_with_the_same_images(two_phases, tmp_path):
     config = workdir.load_config(two_phases[0])
-    data = build.load_data(config)
+    data = build_data.load_data(config)
     path = class_folders(tmp_path / "set", data.splits["test"], data.class_names)
     given = dict(on=path, data_dir=str(tmp_path / "data"))
     here, there = evaluated(two_phases[0]), evaluated(two_phases[0], **given)
@@ -208,7 +208,7 @@ def test_figures_on_another_set_are_those_of_a_split_with_the_same_images(two_ph
 
 
 def test_another_set_may_lack_classes_and_may_not_have_others(two_phases, tmp_path, capsys):
-    data = build.load_data(workdir.load_config(two_phases[0]))
+    data = build_data.load_data(workdir.load_config(two_phases[0]))
     some = data.splits["test"].rows(np.flatnonzero(data.splits["test"].label >= 7))
     path = class_folders(tmp_path / "set", some, data.class_names)
     given = dict(on=path, data_dir=str(tmp_path / "data"), networks=("peer_0",))
@@ -252,7 +252,7 @@ def test_a_run_keeps_the_names_of_its_classes(two_phases, tmp_path):
     path = directory / "split.json"
     record = json.loads(path.read_text())
     assert record["class_names"] == [str(digit) for digit in range(10)]
-    data = build.load_data(workdir.load_config(directory))
+    data = build_data.load_data(workdir.load_config(directory))
     path.write_text(json.dumps(record | {"class_names": list("abcdefghij")}))
     with pytest.raises(UserError, match="on other images, other classes or another split"):
         workdir.check_split(directory, data)
@@ -261,7 +261,7 @@ def test_a_run_keeps_the_names_of_its_classes(two_phases, tmp_path):
 def test_a_run_that_is_not_finished_says_how_far_it_is(tmp_path, capsys):
     config = small(kd)
     config.epochs, config.checkpoint_every_epochs = 3, 1
-    steps = len(build.load_data(config).splits["train"].id) // config.batch_size
+    steps = len(build_data.load_data(config).splits["train"].id) // config.batch_size
     with pytest.raises(Interrupted):
         train.run(config, tmp_path, lambda step: step == 5 * steps)
     record = evaluated(tmp_path)
@@ -342,14 +342,14 @@ def test_networks_of_another_architecture_are_refused(two_phases, tmp_path):
 
 
 def test_another_number_of_classes_is_refused(two_phases, tmp_path, monkeypatch):
-    load = build.load_data
+    load = build_data.load_data
 
     def fewer(config):
         data = load(config)
         splits = {name: split.rows(split.label < 9) for name, split in data.splits.items()}
         return data._replace(splits=splits, class_names=data.class_names[:9])
 
-    monkeypatch.setattr(build, "load_data", fewer)
+    monkeypatch.setattr(build_data, "load_data", fewer)
     directory = copy(two_phases, tmp_path)
     (directory / "split.json").unlink()
     with pytest.raises(UserError, match=r"number of classes: .* is \(10,\) there, \(9,\) here"):
