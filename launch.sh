@@ -22,7 +22,9 @@ install() {
     fi
     if ! cat requirements.txt requirements/*.txt | cmp -s - "$stamp"; then
         echo "kdjax: installing $list into $venv" >&2
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$list"
+        # Errors are shown; pip's warnings, notices of its new versions and advice to root are not.
+        "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
+            --root-user-action=ignore -r "$list"
         cat requirements.txt requirements/*.txt > "$stamp"
     fi
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from experiments import repeat
 from experiments.methods_table import BY_LABEL, Method
 
 Settings = dict[str, float]
@@ -14,41 +15,36 @@ Settings = dict[str, float]
 
 @dataclass
 class Runner:
-    """Runs a method with one seed, unless it has run."""
+    """Runs a method with one seed, unless that run has finished."""
 
     directory: Path
-    """Where each run has a folder."""
+    """The folder of all runs."""
     dataset: str
     fraction: float
     epochs: int
     batch_size: int
     tuning: bool
-    """Whether validation images are held out, to choose by."""
+    """Whether validation images are held out, to choose settings by."""
     should_stop: Callable[[int], bool] = lambda step: False
 
     def __call__(
         self, method: Method, seed: int, settings: Settings, tag: str = ""
     ) -> dict[str, Any]:
-        """The result of the run; `tag` tells settings of one method apart."""
-        from kdjax.training import train
-
-        config, directory = self._config(method, seed, settings), self._folder(method, seed, tag)
-        try:
-            result = train.run(config, directory, self.should_stop)
-        except train.Interrupted as stopped:
-            raise SystemExit(
-                f"kdjax: stopped and saved at step {stopped} of {method.label}, seed {seed}; run "
-                "the same command again to go on"
-            ) from None
-        return result if self.tuning else _with_ensembles(result, directory, method)
+        """The result of the run; `tag` distinguishes the settings of one method."""
+        directory = self._folder(method, seed, tag)
+        config = self._config(method, seed, settings)
+        result = repeat.run(config, directory, self.should_stop, f"{method.label}, seed {seed}")
+        if not self.tuning:
+            result["networks"] |= _ensembles(method, directory)
+        return result
 
     def _seed(self, method: Method, seed: int) -> int:
-        """Where images are held out, a teacher may not have seen those of the seed's students."""
+        """A pinned teacher has seed 0, unless it might then have seen held-out images."""
         return 0 if method.pinned and not self.tuning else seed
 
     def _folder(self, method: Method, seed: int, tag: str = "") -> Path:
-        parts = [*method.label.split(), *filter(None, [tag]), str(self._seed(method, seed))]
-        return self.directory / "-".join(parts)
+        parts = [*method.label.split(), tag, str(self._seed(method, seed))]
+        return self.directory / "-".join(filter(None, parts))
 
     def _config(self, method: Method, seed: int, settings: Settings) -> ConfigDict:
         config = method.load(self.dataset)
@@ -62,7 +58,7 @@ class Runner:
             "batch_size": self.batch_size,
             "select": "last",
             "tensorboard": False,
-            # Nothing is chosen on the way: the last step counts.
+            # The last step counts, so validation and checkpoints before it are not needed.
             "validate_every_epochs": 1000,
             "checkpoint_every_epochs": 1000,
         }
@@ -75,15 +71,15 @@ class Runner:
         return config
 
 
-def _with_ensembles(result: dict[str, Any], directory: Path, method: Method) -> dict[str, Any]:
-    """The result, with each ensemble that the method reports as one more network."""
+def _ensembles(method: Method, directory: Path) -> dict[str, Any]:
+    """The test figures of the ensembles that a method reports, by name."""
     from kdjax.evaluation import run_evaluation
 
-    together = {}
+    figures = {}
     for name in method.networks:
         if "+" in name:
             members = tuple(name.split("+"))
             options = run_evaluation.Options(networks=members, ensemble=members, timing=False)
-            figures = run_evaluation.evaluate(directory, options).record["networks"][name]
-            together[name] = {"last": {"test": figures}}
-    return result | {"networks": result["networks"] | together}
+            record = run_evaluation.evaluate(directory, options).record
+            figures[name] = {"last": {"test": record["networks"][name]}}
+    return figures

@@ -1,8 +1,8 @@
-"""The methods that experiments/methods.py compares, and what it tries of each."""
+"""The methods that experiments/methods.py compares, and the settings that it tries."""
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -10,36 +10,33 @@ from ml_collections import ConfigDict
 from configs import datasets
 
 
-def _nothing(config: ConfigDict) -> dict[str, Any]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Method:
-    """One config with what it differs by."""
+    """A config, and what the study changes in it."""
 
     label: str
     config: str
-    """File in configs/."""
+    """The name of a file in configs/."""
     options: str = ""
-    """What follows the data set."""
+    """The options that follow the data set."""
     networks: tuple[str, ...] = ("student",)
-    """Whose figures are reported; `<network> after <stage>` is what an earlier stage left; names
-    joined by + are an ensemble."""
+    """The networks that are reported. `<network> after <stage>` is the network as an earlier stage
+    left it; names joined by + are an ensemble."""
     baseline: tuple[str, str] | None = ("alone", "student")
     """Method and network that trained alone, with the same seeds: on the same images in the same
     order and views; from the same start but for `peer_1` and `generation_1`."""
     builds_on: str = ""
-    """The method whose student shows what this one adds."""
+    """The method whose student is compared with this method's, to show what this one adds."""
     teacher_from: str = ""
     """The method whose student is the teacher."""
     like: str = ""
     """The method whose chosen settings this one starts from."""
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """The values to try, by key of the config."""
     pinned: bool = False
-    """A teacher: trained on all training images, and the same one for all seeds."""
-    changes: Callable[[ConfigDict], dict[str, Any]] = _nothing
-    """Further keys of the config."""
+    """Whether this is a teacher that sees all training images and is the same for all seeds."""
+    changes: Callable[[ConfigDict], dict[str, Any]] = lambda config: {}
+    """Further keys of the config, with their values."""
 
     @property
     def paired_with(self) -> str:
@@ -49,15 +46,12 @@ class Method:
     def load(self, dataset: str) -> ConfigDict:
         """The config."""
         module = importlib.import_module(f"configs.{self.config}")
-        return module.get_config(self.argument(dataset))
-
-    def argument(self, dataset: str) -> str:
-        """What follows the config's colon."""
-        return ",".join(filter(None, (dataset, self.options)))
+        return module.get_config(self.command(dataset).partition(":")[2])
 
     def command(self, dataset: str) -> str:
-        """As `--config` takes it."""
-        return f"configs/{self.config}.py:{self.argument(dataset)}"
+        """The value of `--config`."""
+        options = f",{self.options}" if self.options else ""
+        return f"configs/{self.config}.py:{dataset}{options}"
 
 
 def _whole(config: ConfigDict) -> dict[str, Any]:
@@ -67,7 +61,7 @@ def _whole(config: ConfigDict) -> dict[str, Any]:
 
 
 def _half_size(config: ConfigDict) -> dict[str, Any]:
-    """For the plain networks: at 28 x 28 their convolutions take minutes a run on 2 cores."""
+    """The plain networks take minutes a run at 28 x 28 on 2 cores, so they see half of that."""
     return {"data.size": config.data.size // 2}
 
 
@@ -83,17 +77,20 @@ def _twice(config: ConfigDict) -> dict[str, Any]:
     return {"epochs": 2 * config.epochs}
 
 
-_TAUGHT = dict(
-    options="train=0,baseline=0",
-    teacher_from="teacher",
-    like="soft targets",
-    builds_on="soft targets",
+_SOFT_GRID = {"alpha": (0.5, 0.9), "temperature": (2.0, 4.0, 8.0)}
+_TAUGHT = Method(
+    "soft targets", "kd", "train=0,baseline=0", teacher_from="teacher", grid=_SOFT_GRID
 )
-_SOFT = {"alpha": (0.5, 0.9), "temperature": (2.0, 4.0, 8.0)}
-_PEERS = dict(
+_ADDS = replace(_TAUGHT, like="soft targets", builds_on="soft targets", grid={})
+_PEERS = Method(
+    "two phases",
+    "two_phase",
+    "train=0,baseline=0",
     networks=("peer_0 after peer_0", "peer_0", "peer_1 after peer_1", "peer_1", "peer_0+peer_1"),
     baseline=("mutual", "baseline"),
     teacher_from="teacher",
+    like="attention",
+    grid={"gamma": (0.2, 1.0)},
 )
 
 METHODS = (
@@ -101,18 +98,20 @@ METHODS = (
     Method("teacher", "ce", baseline=None, pinned=True, changes=_whole),
     Method("plain6", "ce", baseline=None, pinned=True, changes=_plain6),
     Method("teacher of little data", "ce", changes=_large),
-    Method("soft targets", "kd", "train=0,baseline=0", teacher_from="teacher", grid=_SOFT),
-    Method(
-        "soft targets of little data",
-        "kd",
-        "train=0,baseline=0",
+    _TAUGHT,
+    replace(
+        _TAUGHT,
+        label="soft targets of little data",
         teacher_from="teacher of little data",
         like="soft targets",
+        grid={},
     ),
-    Method("attention", "at", grid={"beta": (0.03, 0.1, 0.3)}, **_TAUGHT),
-    Method("hybrid", "hybrid", grid={"feature_weight": (0.01, 0.1, 1.0)}, **_TAUGHT),
-    Method("FitNets", "fitnet", **_TAUGHT),
-    Method("nuclear norm", "nuclear", grid={"nuclear_scale": (0.001, 0.01, 0.1)}, **_TAUGHT),
+    replace(_ADDS, label="attention", config="at", grid={"beta": (0.03, 0.1, 0.3)}),
+    replace(_ADDS, label="hybrid", config="hybrid", grid={"feature_weight": (0.01, 0.1, 1.0)}),
+    replace(_ADDS, label="FitNets", config="fitnet"),
+    replace(
+        _ADDS, label="nuclear norm", config="nuclear", grid={"nuclear_scale": (0.001, 0.01, 0.1)}
+    ),
     Method("online", "online", "baseline=0", like="soft targets"),
     Method(
         "mutual",
@@ -121,22 +120,15 @@ METHODS = (
         baseline=("mutual", "baseline"),
         grid={"temperature": (1.0, 4.0), "gamma": (0.5, 1.0, 2.0)},
     ),
-    Method(
-        "two phases",
-        "two_phase",
-        "train=0,baseline=0",
-        like="attention",
-        grid={"gamma": (0.2, 1.0)},
-        **_PEERS,
-    ),
-    Method(
-        "two phases with teacher",
-        "two_phase",
-        "keep_teacher=1,train=0,baseline=0",
+    _PEERS,
+    replace(
+        _PEERS,
+        label="two phases with teacher",
+        options="keep_teacher=1,train=0,baseline=0",
         like="two phases",
-        **_PEERS,
+        grid={},
     ),
-    Method("self", "teacher_free", "baseline=0", grid=_SOFT),
+    Method("self", "teacher_free", "baseline=0", grid=_SOFT_GRID),
     Method(
         "virtual teacher",
         "teacher_free",
@@ -176,11 +168,10 @@ METHODS = (
         changes=_half_size,
     ),
     # Controls.
-    Method(
-        "shuffled teacher",
-        "kd",
+    replace(
+        _ADDS,
+        label="shuffled teacher",
         changes=lambda config: {"stages.student.terms.soft.shuffle": True},
-        **_TAUGHT,
     ),
     Method(
         "label smoothing",
@@ -189,6 +180,6 @@ METHODS = (
         grid={"alpha": (0.05, 0.1, 0.3)},
     ),
     Method("twice the epochs", "ce", changes=_twice),
-    Method("soft targets for twice the epochs", "kd", changes=_twice, **_TAUGHT),
+    replace(_ADDS, label="soft targets for twice the epochs", changes=_twice),
 )
 BY_LABEL = {method.label: method for method in METHODS}

@@ -6,7 +6,7 @@
 `index.html` stands alone; `report.md` shows the PNGs in `figures/`, beside which every figure lies
 as SVG. The flags are those of `kdjax.evaluate`; what it has computed is read back from
 `predictions.npz` and not computed again. Of a sweep tables and figures have a row for each setting.
-Figures need matplotlib: `pip install -r requirements/report.txt`.
+Reports need matplotlib and Jinja2: `pip install -r requirements/report.txt`.
 """
 
 from pathlib import Path
@@ -30,20 +30,21 @@ def main() -> None:
     """Evaluates, draws and writes."""
     directories = evaluate.workdirs()
     try:
+        import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
     except ImportError:
-        raise UserError("figures need matplotlib: pip install matplotlib") from None
-    from kdjax.evaluation import predictions, run_evaluation, sweep_settings
+        needed = "reports need matplotlib and Jinja2: pip install -r requirements/report.txt"
+        raise UserError(needed) from None
+    from kdjax.evaluation import predictions, run_evaluation
     from kdjax.evaluation import tables as evaluation_tables
-    from kdjax.plots import report_page, report_sections, report_sweep
-    from kdjax.plots.figures import style
+    from kdjax.plots import page, report_runs, sections
+    from kdjax.plots.drawing import style
     from kdjax.runs import metrics_log, writers
     from kdjax.system import runtime
 
     options = evaluate.options()
     runtime.prepare()
-    given = flags.FLAGS
-    output = Path(given.output or directories[0] / "report")
+    output = Path(flags.FLAGS.output or directories[0] / "report")
     kept = predictions.read(dict.fromkeys([*directories, output]))
     examined = [run_evaluation.evaluate(directory, options, kept) for directory in directories]
     records = [one.record for one in examined]
@@ -51,27 +52,28 @@ def main() -> None:
     writers.write_json(output / "evaluation.json", {"runs": records})
     run_evaluation.write_predictions(output, examined)
     writers.write_csv(output / "evaluation-classes.csv", evaluation_tables.class_lines(records))
-    # Networks that were named are shown themselves.
-    tabled = records if options.networks else [sweep_settings.by_setting(one) for one in records]
-    sections = report_sections.make(
-        examined,
-        tabled,
-        directories,
-        networks=options.networks,
-        images=given.images,
-        layers=given.layers,
-        folder=output / "figures",
-    )
-    tables = [*report_sweep.tables(directories), *evaluation_tables.tables(tabled)]
+    runs = [
+        report_runs.make(
+            one,
+            directory,
+            networks=options.networks,
+            images=flags.FLAGS.images,
+            layers=flags.FLAGS.layers,
+        )
+        for one, directory in zip(examined, directories, strict=True)
+    ]
+    pictures = sections.write(runs, output / "figures")
+    shown = [run.record for run in runs]
+    tables = [*report_runs.tables(runs), *evaluation_tables.tables(shown)]
     notes = [
         *evaluation_tables.notes(records),
-        *report_sweep.notes(directories, options.networks),
+        *report_runs.notes(runs, options.networks),
         *metrics_log.cut_off(directories),
         *style.without_font(records),
     ]
     for line in notes:
         print(line)
-    for path in report_page.write(output, tabled, tables, sections, notes):
+    for path in page.write(output, shown, tables, pictures, notes):
         print(path)
 
 

@@ -14,6 +14,7 @@ import copy
 import itertools
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
@@ -46,11 +47,11 @@ def main() -> None:
         together=flags.FLAGS.together,
     )
     from kdjax.evaluation import sweep_settings
-    from kdjax.plots import sweep_pictures
+    from kdjax.plots import sweep_figures
 
     result, directory = kdjax_main.run(swept)
     settings = sweep_settings.write(result, directory)
-    sweep_pictures.draw(settings, directory)
+    sweep_figures.draw(settings, directory)
     if sentence := sweep_settings.sentence(settings, result):
         print(sentence)
 
@@ -82,7 +83,7 @@ def _number(text: str) -> float | str:
 
 def grid(
     config: ConfigDict,
-    axes: list[tuple[str, list[float | str]]],
+    axes: Sequence[tuple[str, Sequence[float | str]]],
     seeds: int,
     *,
     mode: str = "auto",

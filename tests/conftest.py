@@ -8,13 +8,12 @@ from typing import Any
 
 import jaxlib.version
 
-# Most of the tests' time is XLA's: with less optimisation it compiles in half of it. Flags that are
-# set already come last and win.
-# `helpers.as_in_runs` compiles with the flags that a real run would have.
+# Compiling takes most of the tests' time, and half as long with less optimisation. A flag that is
+# already set comes last, so it wins. `helpers.as_in_runs` uses the flags of real runs.
 os.environ.setdefault("XLA_FLAGS_OF_RUNS", os.environ.get("XLA_FLAGS", ""))
 QUICK = {"xla_backend_optimization_level": "1"}
 if jaxlib.version.__version_info__ < (0, 11):
-    # Later versions do not know this flag, and an unknown one ends the process.
+    # Later versions do not know this flag, and an unknown flag ends the process.
     QUICK["xla_cpu_use_fusion_emitters"] = "false"
 os.environ["XLA_FLAGS"] = " ".join(
     [
@@ -24,9 +23,9 @@ os.environ["XLA_FLAGS"] = " ".join(
     ]
 )
 
-# PyTorch's builds for GPUs bring Triton, whose copy of LLVM crashes beside jaxlib's; what is tested
-# here does not need it.
-sys.modules["triton"] = None  # type: ignore[assignment]
+# No test needs Triton, which PyTorch's builds for GPUs bring: its copy of LLVM crashes beside
+# jaxlib's.
+sys.modules["triton"] = None
 
 import jax
 import pytest
@@ -48,8 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Runs that resume or repeat compile once, also where another worker tests them."""
-    # With several workers, this one's folder lies in one that all have.
+    """A program that several tests or workers need is compiled once."""
+    # With several workers, each has a folder in a common one.
     root = tmp_path_factory.getbasetemp()
     several = "PYTEST_XDIST_WORKER" in os.environ
     jax.config.update(
@@ -64,32 +63,34 @@ def real_data(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """`real_data(name)`: the path of a file or folder of real images; without it the test skips."""
 
     def find(name: str) -> str:
-        given = request.config.getoption("--real_data")
-        if not given or not (Path(given) / name).exists():
+        folder = request.config.getoption("--real_data")
+        if not folder or not (Path(folder) / name).exists():
             pytest.skip(f"real images are not at hand: pass --real_data=DIR with {name}")
-        return str(Path(given).resolve() / name)
+        return str(Path(folder).resolve() / name)
 
     return find
 
 
 @pytest.fixture
 def one_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What asks for the local devices is shown only the first."""
+    """JAX shows the first device alone."""
     first = jax.local_devices()[:1]
     monkeypatch.setattr(jax, "local_devices", lambda: first)
 
 
 @pytest.fixture
 def standard() -> Iterator[None]:
-    """Optax's bias correction raises a float to an integer power."""
+    """JAX's standard promotion: Optax's bias correction raises a float to an integer power."""
     with jax.numpy_dtype_promotion("standard"):
         yield
 
 
 @pytest.fixture(scope="session")
 def two_phases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A small run of two phases on the digits, its workdir and its result: two stages leave each
-    peer, and the teacher is larger."""
+    """Workdir and result of a small run of two phases on the digits.
+
+    Two stages train each peer, and the teacher is larger than the peers.
+    """
     from configs import two_phase
     from kdjax.training import train
     from tests.helpers import small

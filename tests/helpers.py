@@ -1,10 +1,11 @@
-"""Tiny networks and programs, and the few lines that run them."""
+"""Tiny networks, the code of stages that train them, and short runs."""
 
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ SGD = dict(text="sgd(momentum=0.9)", weight_decay=0.0, decay_all=False, clip_nor
 
 
 class Tiny(nn.Module):
-    """A convolution, BatchNorm if wanted, and a dense layer."""
+    """A convolution, BatchNorm where `norm` is set, and a dense layer."""
 
     width: int = 3
     norm: bool = False
@@ -66,7 +67,7 @@ def constant(value):
 
 
 def hyper(weights, *, seed=0, learning_rate=0.1, temperature=1.0):
-    """Weights by term name; every term gets the temperature."""
+    """Hyper-parameters, with `weights` by term name; every term has the same temperature."""
     terms = {
         name: {
             "weight": weight if isinstance(weight, schedules.KINDS) else constant(weight),
@@ -78,7 +79,7 @@ def hyper(weights, *, seed=0, learning_rate=0.1, temperature=1.0):
 
 
 def mutual(peers, *, detach=True, **arguments):
-    """A program and hyper-parameters of mutual learning between networks by name."""
+    """The code of a stage of mutual learning between `peers`, and the weights of its terms."""
     terms, weights = {}, {}
     for name in sorted(peers):
         terms[f"ce_{name}"] = ce.make(task=tasks.MULTI_CLASS, network=name)
@@ -105,30 +106,50 @@ def batch(count=16, seed=0):
     )
 
 
-def initialise(made, values, frozen=None):
-    networks = {name: step.init_network(made.networks[name], values.seed) for name in made.trained}
-    return step.init_state(made, values, networks, frozen or {}, IMAGE_SHAPE)
+def initialise(stage, values, frozen=None):
+    """The state before the first update; `stage` is a `StageCode`, `values` a `Hyper`."""
+    networks = {
+        name: step.init_network(stage.networks[name], values.seed) for name in stage.trained
+    }
+    return step.init_state(stage, values, networks, frozen or {}, IMAGE_SHAPE)
 
 
-def run(made, values, *, updates=3, frozen=None, state=None, seed=0):
-    """The state after a few updates on different batches, and the last metrics."""
+def run(stage, values, *, updates=3, frozen=None, state=None, seed=0):
+    """The state after a few updates, each on another batch, and the last metrics."""
     frozen = frozen or {}
-    state = initialise(made, values, frozen) if state is None else state
+    state = initialise(stage, values, frozen) if state is None else state
 
     @jax.jit
     def update(state, frozen, values, data, view):
-        observed = step.observe(made, frozen, data, view, values.data_seed)
+        observed = step.observe(stage, frozen, data, view, values.data_seed)
         key = jax.random.fold_in(jax.random.key(values.seed), view)
-        return step.learn(made, state, observed, values, key)
+        return step.learn(stage, state, observed, values, key)
 
     for index in range(updates):
         state, metrics = update(state, frozen, values, batch(seed=seed + index), jnp.int32(index))
     return state, metrics
 
 
+def stop_at(step):
+    """For `train.run`: whether to stop, which is so at this step alone."""
+    return lambda at: at == step
+
+
+def count_programs(function: Any) -> int:
+    """How many programs a function of `jax.jit` has compiled."""
+    return function._cache_size()
+
+
+def assert_same_structure(a, b):
+    """The same containers with the same keys."""
+    # The declared type of a structure has no `==`.
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (a, b)]
+    assert structures[0] == structures[1]
+
+
 def assert_identical(a, b):
     """Same structure, and every value equal bit for bit."""
-    assert jax.tree.structure(a) == jax.tree.structure(b)
+    assert_same_structure(a, b)
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         np.testing.assert_array_equal(x, y)
 
@@ -139,7 +160,12 @@ def differ(a, b):
 
 
 def small(make, argument=""):
-    """A few updates of tiny networks with everything on: dropout, shifts, BatchNorm."""
+    """A config of tiny networks and few updates, with dropout, shifts and BatchNorm.
+
+    Args:
+        make: the module of a config.
+        argument: the data set and the options of the config.
+    """
     config = make.get_config(argument)
     config.epochs = 3
     config.batch_size = 32
@@ -154,9 +180,10 @@ def small(make, argument=""):
 
 
 def as_in_runs(module, *arguments):
-    """What `python -m MODULE ARGUMENTS` prints as JSON, in a process of its own.
+    """The JSON that `python -m MODULE ARGUMENTS` prints.
 
-    It compiles with the XLA flags of real runs: this suite's compile faster and round differently.
+    The process compiles with the XLA flags of real runs; the flags of these tests make compiling
+    faster and results round differently.
     """
     flags = {"XLA_FLAGS": os.environ["XLA_FLAGS_OF_RUNS"], "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
@@ -171,6 +198,6 @@ def as_in_runs(module, *arguments):
 
 
 def evaluated(directory, **options):
-    """The record of a run's networks."""
-    options = run_evaluation.Options(**({"timing": False} | options))
-    return run_evaluation.evaluate(directory, options).record
+    """The record of the evaluation of a run's networks."""
+    chosen = run_evaluation.Options(**({"timing": False} | options))
+    return run_evaluation.evaluate(directory, chosen).record

@@ -1,5 +1,9 @@
-"""Models of a user's own that return something else than `(logits, features)`, or NaN."""
+"""A user's own models: all but `nan` return something else than `(logits, features)`."""
 
+from collections.abc import Callable
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -8,7 +12,7 @@ class _Own(nn.Module):
     """A dense layer whose logits `[b, k]` are passed to `returns`."""
 
     classes: int
-    returns: object
+    returns: Callable[[jax.Array], Any]
 
     @nn.compact
     def __call__(self, x, *, train):

@@ -7,7 +7,7 @@ from kdjax.step.types import Loss, Term, TermState
 
 
 def make(*, task, network):
-    """Distance of projected logits from their own moving average."""
+    """The squared distance of projected logits from their moving average."""
 
     def init(key, outputs, training_set):
         k = outputs[network].logits.shape[-1]

@@ -1,4 +1,4 @@
-"""`kdjax COMMAND`, and what happens to modules that are no commands."""
+"""`kdjax COMMAND` runs a command, and other modules refuse to run."""
 
 import os
 import subprocess
@@ -40,14 +40,14 @@ def test_help_lists_the_commands():
     "arguments",
     [
         ["-m", "kdjax.step.predict", "image.png"],
-        ["-m", "kdjax.plots.figures.style"],
+        ["-m", "kdjax.plots.drawing.style"],
         ["-m", "kdjax.data", "--help"],
         ["-mkdjax.losses.hard"],
     ],
     ids=str,
 )
 def test_a_library_module_is_no_command(arguments):
-    """It would end with code 0 and have done nothing."""
+    """Otherwise it would end with code 0 without doing anything."""
     done = call(*arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

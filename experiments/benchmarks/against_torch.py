@@ -42,77 +42,69 @@ def main() -> None:
     from kdjax.system import runtime
 
     runtime.prepare()
-    given = flags.FLAGS
-    found = {}
+    values = flags.FLAGS
+    results = {}
     for case in turns.cases(CASES):
-        work = kdjax_sides(case)
-        sides = {name: one.steps for name, one in work.items()}
-        seconds = turns.take(case, sides | torch_sides(case, compiled=given.compiled))
-        for name, each in summarise(case, seconds).items():
-            found[f"{case} {name}"] = each | share(work, name, each["kdjax"])
+        for name, row in measure(case).items():
+            results[f"{case} {name}"] = row
     record = {
-        "results": found,
+        "results": results,
         "batch": ours.BATCH,
         "torch": torch.__version__,
         "torch_threads": torch.get_num_threads(),
-        **runtime.environment(),
     }
-    records.write("experiments.benchmarks.against_torch", given.name, record)
+    records.write("experiments.benchmarks.against_torch", values.name, record)
+    columns = ["work", "kdjax, ms", "PyTorch, ms", "kind", "times as fast", "in single rounds"]
     progress.table(
-        f"{given.name}: kdjax and PyTorch {torch.__version__}",
-        [
-            *("work", "kdjax, ms", "PyTorch, ms", "kind", "times as fast", "in single rounds"),
-            *(["of the peak"] if given.peak_tflops else []),
-        ],
-        [
-            [
-                name,
-                f"{1e3 * one['kdjax']:.1f}",
-                f"{1e3 * one['torch']:.1f}" if one["torch"] else "",
-                one["kind"],
-                f"{one['ratio']:.2f}" if one["torch"] else "",
-                " to ".join(f"{end:.2f}" for end in one["range"]) if one["torch"] else "",
-                *([f"{one['of_peak']:.1%}"] if given.peak_tflops else []),
-            ]
-            for name, one in found.items()
-        ],
-        f"Medians over {given.rounds} rounds.",
+        f"{values.name}: kdjax and PyTorch {torch.__version__}",
+        columns + ["of the peak"] * bool(values.peak_tflops),
+        [[name, *cells(row)] for name, row in results.items()],
+        f"Medians over {values.rounds} rounds.",
     )
 
 
-def summarise(case: str, seconds: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
-    """For every piece of work medians, and how many times as fast kdjax is, within a round."""
-    found = {}
-    for name in sorted(name for name in seconds if name.startswith("kdjax")):
-        work = name.removeprefix("kdjax").strip() or case
-        theirs = {
-            kind: seconds[f"{kind} {work}".removesuffix(f" {case}")]
-            for kind in ("eager", "compiled")
-            if f"{kind} {work}".removesuffix(f" {case}") in seconds
-        }
-        kind = min(theirs, key=lambda kind: statistics.median(theirs[kind]), default="")
-        # A grid's step trains eight members, PyTorch's one.
-        times = 8 if case == "grid" else 1
-        ratios = [times * t / k for t, k in zip(theirs.get(kind, []), seconds[name], strict=False)]
-        found[work] = {
-            "kdjax": statistics.median(seconds[name]),
-            "torch": times * statistics.median(theirs[kind]) if kind else None,
-            "kind": kind,
-            "ratio": statistics.median(ratios) if ratios else None,
-            "range": [min(ratios), max(ratios)] if ratios else [],
-            "seconds": {key: value for key, value in seconds.items() if work in key or key == name},
-        }
-    return found
+def cells(row: dict[str, Any]) -> list[str]:
+    """The cells of a table for one piece of work."""
+    texts = [f"{1e3 * row['kdjax']:.1f}", "", "", "", ""]
+    if row["torch"]:
+        low, high = row["range"]
+        ratio = [f"{row['ratio']:.2f}", f"{low:.2f} to {high:.2f}"]
+        texts[1:] = [f"{1e3 * row['torch']:.1f}", row["kind"], *ratio]
+    return texts + ([f"{row['of_peak']:.1%}"] if "of_peak" in row else [])
 
 
-def share(work: dict[str, ours.Work], name: str, seconds: float) -> dict[str, float]:
-    """Arithmetic of a step, and its share of what the device could do in that time.
+def measure(case: str) -> dict[str, dict[str, Any]]:
+    """Medians for every piece of work of a case, and how many times as fast kdjax is.
 
+    With `--peak_tflops` also a step's share of the arithmetic that the device could do in its time;
     0 where a step is several programs, whose arithmetic is not counted.
     """
-    flops = (work.get(f"kdjax {name}") or work["kdjax"]).flops
-    peak = 1e12 * flags.FLAGS.peak_tflops
-    return {"flops": flops} | ({"of_peak": flops / seconds / peak} if peak else {})
+    values = flags.FLAGS
+    kdjax, torch = kdjax_sides(case), torch_sides(case, compiled=values.compiled)
+    sides = {f"kdjax {name}": work.steps for name, work in kdjax.items()}
+    sides |= {f"{kind} {name}": steps for (kind, name), steps in torch.items()}
+    seconds = turns.measure(case, sides, rounds=values.rounds, seconds=values.seconds)
+    # A grid's step trains eight members, PyTorch's step one.
+    members = 8 if case == "grid" else 1
+    rows = {}
+    for name, work in kdjax.items():
+        own = seconds[f"kdjax {name}"]
+        by_kind = {kind: seconds[f"{kind} {other}"] for kind, other in torch if other == name}
+        kind = min(by_kind, key=lambda kind: statistics.median(by_kind[kind]), default="")
+        times = [members * taken for taken in by_kind.get(kind, [])]
+        compared = turns.against(times, own) if kind else {}
+        rows[name] = {
+            "kdjax": statistics.median(own),
+            "torch": compared.get("seconds"),
+            "kind": kind,
+            "ratio": compared.get("ratio"),
+            "range": compared.get("range", []),
+            "seconds": {"kdjax": own, **by_kind},
+            "flops": work.flops,
+        }
+        if values.peak_tflops:
+            rows[name]["of_peak"] = work.flops / rows[name]["kdjax"] / (1e12 * values.peak_tflops)
+    return rows
 
 
 SOFT = (ours.TEACHER, ours.STUDENT)
@@ -133,41 +125,43 @@ def kdjax_sides(case: str) -> dict[str, ours.Work]:
     if case == "mutual":
         config = dml.get_config("mnist,baseline=0")
         config.ramp_begin = config.ramp_finish = 0.0
-        return {"kdjax": ours.training(config, epochs=True)}
+        return {case: ours.training(config, epochs=True)}
     teacher, student = MODELS[case]
     if case == "inference":
-        return {f"kdjax {model}": ours.predicting(model) for model in (teacher, student)}
+        return {model: ours.predicting(model) for model in (teacher, student)}
     if case == "parts":
-        step = ours.training(ours.alone(student))
-        return {"kdjax student": step, "kdjax teacher": ours.predicting(teacher)}
+        return {
+            "student": ours.training(ours.alone(student)),
+            "teacher": ours.predicting(teacher),
+        }
     config = ours.taught(teacher, student)
     if case == "grid":
         config = sweep.grid(config, ours.AXES, 1)
-    return {"kdjax": ours.training(config)}
+    return {case: ours.training(config)}
 
 
-def torch_sides(case: str, *, compiled: bool) -> dict[str, Steps]:
-    """The same work in PyTorch, eager and, if asked for, compiled."""
+def torch_sides(case: str, *, compiled: bool) -> dict[tuple[str, str], Steps]:
+    """The same work in PyTorch, by its kind (eager or compiled) and name; none for `parts`."""
     from experiments.benchmarks import noise, torch_steps
     from kdjax.data.types import Request
 
-    found: dict[str, Steps] = {}
+    sides: dict[tuple[str, str], Steps] = {}
     for kind in ("eager", "compiled") if compiled else ("eager",):
         setting = torch_steps.Setting(compiled=kind == "compiled")
         if case == "mutual":
             split = noise.read(Request("", "", 28, 1, False)).parts["train"]
             images = np.ascontiguousarray(split.image.read()[..., 0])
-            found[kind] = torch_steps.mutual(
+            sides[kind, case] = torch_steps.mutual(
                 setting, "mnist.student", ours.BATCH, images, split.label
             )
         elif case == "inference":
             for model in MODELS[case]:
-                found[f"{kind} {model}"] = torch_steps.inference(setting, model, ours.BATCH)
+                sides[kind, model] = torch_steps.inference(setting, model, ours.BATCH)
         elif case != "parts":
-            found[kind] = torch_steps.soft_targets(
+            sides[kind, case] = torch_steps.soft_targets(
                 setting, *MODELS[case], ours.BATCH, alpha=ours.ALPHA, temperature=ours.TEMPERATURE
             )
-    return found
+    return sides
 
 
 if __name__ == "__main__":

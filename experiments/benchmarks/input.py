@@ -11,24 +11,25 @@ its sides.
 
 import contextlib
 import itertools
-import statistics
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from experiments import records
+from experiments.benchmarks import turns
 from kdjax.system import cli, progress
+
+if TYPE_CHECKING:
+    from kdjax.config.build import Plan
 
 KINDS = ("fixed", "resident", "streaming")
 
 
 def define() -> None:
     """The command's flags."""
-    config_flags.DEFINE_config_file("config", None, "As for kdjax.main.")
+    cli.define_config()
     flags.DEFINE_integer("rounds", 7, "Rounds; medians are taken over them.", lower_bound=1)
     flags.DEFINE_integer("steps", 10, "Steps of each kind in a round.", lower_bound=1)
     records.define()
@@ -41,54 +42,37 @@ def main() -> None:
 
     config = cli.config_value()
     runtime.prepare()
-    rounds = measure(config, rounds=flags.FLAGS.rounds, steps=flags.FLAGS.steps)
-    summary = summarise(rounds)
+    seconds = measure(config, rounds=flags.FLAGS.rounds, steps=flags.FLAGS.steps)
+    summary = {kind: turns.against(taken, seconds["fixed"]) for kind, taken in seconds.items()}
     name = flags.FLAGS.name or f"input-{config.data.name}"
     record = {
         "summary": summary,
-        "seconds_per_step": rounds,
+        "seconds_per_step": seconds,
         "config": saved_config.plain(config),
-        **runtime.environment(),
     }
     records.write("experiments.benchmarks.input", name, record)
     progress.table(
         f"{name}: a training step of {config.batch_size} images",
         ["input", "milliseconds", "of a fixed batch's", "in single rounds"],
-        [
-            [
-                kind,
-                f"{1000 * summary[kind]['seconds']:.1f}",
-                f"{summary[kind]['ratio']:.3f}",
-                " to ".join(f"{end:.3f}" for end in summary[kind]["range"]),
-            ]
-            for kind in KINDS
-        ],
-        f"Medians over {len(rounds['fixed'])} rounds.",
+        [[kind, *turns.cells(row)] for kind, row in summary.items()],
+        f"Medians over {flags.FLAGS.rounds} rounds.",
     )
 
 
 def measure(config: ConfigDict, *, rounds: int, steps: int) -> dict[str, list[float]]:
-    """Seconds per step of every kind of input in every round, after a round that is not counted."""
+    """Seconds per step of every kind of input in every round."""
     import jax
 
     from kdjax.config import build
 
     plan = build.plan(config, len(jax.local_devices()))
-    seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
     with contextlib.ExitStack() as stack:
-        run = {kind: _runner(kind, plan, stack) for kind in KINDS}
-        turns = itertools.product(range(rounds + 1), KINDS)
-        for number, kind in progress.track(turns, (rounds + 1) * len(KINDS), "measuring"):
-            # Different kinds come first in different rounds.
-            kind = KINDS[(KINDS.index(kind) + number) % len(KINDS)]
-            taken = run[kind](steps)
-            if number:
-                seconds[kind].append(taken)
-    return seconds
+        sides = {kind: _steps(kind, plan, stack) for kind in KINDS}
+        return turns.measure("measuring", sides, rounds=rounds, steps=steps)
 
 
-def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int], float]:
-    """A function that trains for some steps and gives the seconds that each took."""
+def _steps(kind: str, plan: "Plan", stack: contextlib.ExitStack) -> turns.Steps:
+    """Training steps on one kind of input; the stack closes what feeds them."""
     import jax
 
     from kdjax.step import members
@@ -101,8 +85,9 @@ def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int]
         batch_size=stage.batch_size, seed=plan.data_seed, epochs=10**6, first=0
     )
     stack.enter_context(contextlib.closing(batches))
-    source: Iterator[Any] = itertools.repeat(next(batches)) if kind == "fixed" else batches
+    source: Iterator[Any] = batches
     if kind == "fixed":
+        source = itertools.repeat(next(batches))
         batches.close()
 
     @jax.jit
@@ -111,28 +96,14 @@ def _runner(kind: str, plan: Any, stack: contextlib.ExitStack) -> Callable[[int]
 
     state, hyper = layout.spread(initialise(stage.hyper)), layout.replicate(stage.hyper)
 
-    def run(steps: int) -> float:
+    def steps(count: int) -> float:
         nonlocal state
-        started = time.perf_counter()
-        for arguments in itertools.islice(source, steps):
+        for arguments in itertools.islice(source, count):
             state, _ = train_step(state, {}, hyper, *arguments)
         jax.block_until_ready(state)
-        return (time.perf_counter() - started) / steps
+        return count
 
-    return run
-
-
-def summarise(seconds: dict[str, list[float]]) -> dict[str, dict[str, Any]]:
-    """Medians of seconds and of the ratio to a fixed batch within a round, and its range."""
-    summary = {}
-    for kind, taken in seconds.items():
-        ratios = (np.array(taken) / np.array(seconds["fixed"])).tolist()
-        summary[kind] = {
-            "seconds": statistics.median(taken),
-            "ratio": statistics.median(ratios),
-            "range": [min(ratios), max(ratios)],
-        }
-    return summary
+    return steps
 
 
 if __name__ == "__main__":

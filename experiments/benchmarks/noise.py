@@ -10,7 +10,7 @@ CLASSES = 10
 
 
 def read(request: Request) -> Raw:
-    """As many images for training as a hundred batches of 128 hold, and some to test on."""
+    """Images for a hundred training batches of 128, and some to test on."""
     rng = np.random.default_rng(0)
 
     def split(count: int) -> Split:

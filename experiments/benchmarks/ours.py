@@ -1,21 +1,26 @@
 """Steps and predictions of kdjax on one device, for benchmarks."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from experiments.benchmarks.noise import CLASSES
 from experiments.benchmarks.turns import Steps
 from kdjax.system import discover
 
+if TYPE_CHECKING:
+    from kdjax.config.build import Plan
+    from kdjax.step.types import CachedOutputs
+
 BATCH = 128
 TEACHER, STUDENT = "resnet.resnet18_cifar", "six_conv.student"
 ALPHA, TEMPERATURE = 0.5, 4.0
 AXES = [("alpha", [0.1, 0.9]), ("temperature", [1.0, 2.0, 4.0, 8.0])]
-"""Of a sweep of eight members."""
+"""The axes of a sweep with eight members."""
 
 
-def alone(student: str = STUDENT) -> Any:
+def alone(student: str = STUDENT) -> ConfigDict:
     """A config of the student without a teacher."""
     from configs import ce
 
@@ -24,7 +29,7 @@ def alone(student: str = STUDENT) -> Any:
     return config
 
 
-def taught(teacher: str = TEACHER, student: str = STUDENT) -> Any:
+def taught(teacher: str = TEACHER, student: str = STUDENT) -> ConfigDict:
     """A config of the student and its teacher."""
     from configs import kd
 
@@ -34,36 +39,38 @@ def taught(teacher: str = TEACHER, student: str = STUDENT) -> Any:
     return config
 
 
-def _plan(config: Any) -> Any:
+def _plan(config: ConfigDict) -> "Plan":
     from kdjax.config import build
-    from kdjax.training import execution
 
     config.data.name = "experiments.benchmarks.noise"
     config.batch_size = BATCH
     config.precision = precision()
     config.data.validation = 0.0
     config.data.input = "resident"
-    return execution.settle(build.plan(config, 1), {})
+    return build.plan(config, 1)
 
 
 class Work(NamedTuple):
-    """Steps, and what one takes as XLA counts it; 0 where a step is several programs."""
+    """Steps, with the memory and the arithmetic of one step as XLA counts them.
+
+    They are 0 where a step is several programs, which XLA cannot count together.
+    """
 
     steps: Steps
     memory: int
-    """Bytes beside the arguments."""
+    """Bytes, without the arguments."""
     flops: float
     """Floating-point operations."""
 
 
 def precision() -> str:
-    """What networks compute in: the lower precision on accelerators, as PyTorch's mixed one."""
+    """The networks' precision: lower on accelerators, like PyTorch's mixed precision."""
     import jax
 
     return "float32" if jax.default_backend() == "cpu" else "bfloat16"
 
 
-def training(config: Any, *, epochs: bool = False) -> Work:
+def training(config: ConfigDict, *, epochs: bool = False) -> Work:
     """Steps of a config's last stage, or whole epochs; images are varied only in the latter."""
     import jax
 
@@ -76,11 +83,11 @@ def training(config: Any, *, epochs: bool = False) -> Work:
     stage = plan.stages[-1]
     layout = layouts.make("jit", jax.local_devices()[:1])
     code, per_call = stage.code, stage.steps_per_call
-    frozen = {n: jax.jit(code.networks[n].init)(jax.random.key(0)) for n in code.frozen}
+    frozen: Any = {n: jax.jit(code.networks[n].init)(jax.random.key(0)) for n in code.frozen}
     images = layout.feed(plan.data.splits["train"])
     if plan.teacher_cache:
-        # Random answers: what they are does not matter to the time.
-        frozen = {name: _answers(len(plan.data.splits["train"].id)) for name in frozen}
+        # The values do not matter to the time.
+        frozen = {name: _cached_outputs(images.count) for name in frozen}
     frozen = layout.replicate(frozen)
 
     @jax.jit
@@ -90,36 +97,39 @@ def training(config: Any, *, epochs: bool = False) -> Work:
     state = layout.spread(initialise(stage.hyper, frozen))
     hyper, update = layout.replicate(stage.hyper), layout.train_step(code, per_call)
     batches = images.training(batch_size=BATCH, seed=0, epochs=10**6, first=0, per_call=per_call)
-    each = images.count // BATCH if epochs else 1
+    per_unit = images.count // BATCH if epochs else 1
 
     def steps(count: int) -> float:
         nonlocal state
         done = 0
-        while done < count * each:
+        while done < count * per_unit:
             arguments = next(batches)
             state, _ = update(state, frozen, hyper, *arguments)
             done += np.size(arguments[-1])
         jax.block_until_ready(state)
-        return done / each
+        return done / per_unit
 
     memory, flops = 0, 0.0
-    if hasattr(update, "lower"):
+    if per_call > 1 or not code.swept:
         lowered = update.lower(state, frozen, hyper, *next(batches))
         programs = lowered if isinstance(lowered, list) else [lowered]
         memory = max(p.compile().memory_analysis().temp_size_in_bytes for p in programs)
-        # Of a loop one step, which is all that is counted.
-        flops = each * sum((p.cost_analysis() or {}).get("flops", 0.0) for p in programs)
+        # XLA counts one step of a loop.
+        flops = per_unit * sum((p.cost_analysis() or {}).get("flops", 0.0) for p in programs)
     if per_call > 1:
         # The shorter call that begins an epoch is another program.
-        steps(images.count // BATCH // each)
+        steps(images.count // BATCH // per_unit)
     return Work(steps, memory, flops)
 
 
-def _answers(count: int) -> Any:
+def _cached_outputs(count: int) -> "CachedOutputs":
+    import jax
+    import jax.numpy as jnp
+
     from kdjax.step.types import CachedOutputs, Outputs
 
-    logits = np.random.default_rng(0).normal(size=(1, count, CLASSES)).astype(np.float16)
-    return CachedOutputs(np.arange(count, dtype=np.int32), Outputs(logits, {}))
+    logits = jax.random.normal(jax.random.key(0), (1, count, CLASSES), jnp.float16)
+    return CachedOutputs(jnp.arange(count, dtype=jnp.int32), Outputs(logits, {}))
 
 
 def predicting(model: str) -> Work:
@@ -137,8 +147,8 @@ def predicting(model: str) -> Work:
 
     def steps(count: int) -> float:
         for _ in range(count):
-            made = call()
-        jax.block_until_ready(made)
+            outputs = call()
+        jax.block_until_ready(outputs)
         return count
 
     return Work(steps, 0, BATCH * (cost.flops(network, state, shape) or 0.0))

@@ -12,7 +12,6 @@ against one; for accelerators, and only where it is named, since a CPU is many t
 Images are noise. Ratios are taken within a round.
 """
 
-import statistics
 from typing import Any
 
 from absl import flags
@@ -37,53 +36,30 @@ def main() -> None:
     from kdjax.system import runtime
 
     runtime.prepare()
-    given = flags.FLAGS
-    found = {}
+    values = flags.FLAGS
+    results: dict[str, dict[str, Any]] = {}
     for case in turns.cases(CASES):
         work = MEASURE[case]()
-        sides = {name: each.steps for name, each in work.items()}
-        seconds = turns.take(case, sides)
-        found[case] = summarise(work, seconds)
-    record = {
-        "results": found,
-        "batch": ours.BATCH,
-        **runtime.environment(),
-    }
-    records.write("experiments.benchmarks.sharing", given.name, record)
-    for case, rows in found.items():
+        sides = {name: piece.steps for name, piece in work.items()}
+        seconds = turns.measure(case, sides, rounds=values.rounds, seconds=values.seconds)
+        first = next(iter(seconds.values()))
+        results[case] = {
+            name: {
+                **turns.against(taken, first),
+                "memory_mib": work[name].memory / 2**20,
+                "seconds_by_round": taken,
+            }
+            for name, taken in seconds.items()
+        }
+    record = {"results": results, "batch": ours.BATCH}
+    records.write("experiments.benchmarks.sharing", values.name, record)
+    for case, rows in results.items():
         progress.table(
             f"{case}: a step of {ours.BATCH} images",
             ["work", "ms", "times the first", "in single rounds", "memory, MiB"],
-            [
-                [
-                    name,
-                    f"{1e3 * one['seconds']:.1f}",
-                    f"{one['ratio']:.2f}",
-                    " to ".join(f"{end:.2f}" for end in one["range"]),
-                    f"{one['memory_mib']:.0f}",
-                ]
-                for name, one in rows.items()
-            ],
-            f"Medians over {given.rounds} rounds.",
+            [[name, *turns.cells(row), f"{row['memory_mib']:.0f}"] for name, row in rows.items()],
+            f"Medians over {values.rounds} rounds.",
         )
-
-
-def summarise(
-    work: dict[str, ours.Work], seconds: dict[str, list[float]]
-) -> dict[str, dict[str, Any]]:
-    """Medians, and ratios to the first piece of work within a round."""
-    first = next(iter(seconds.values()))
-    found = {}
-    for name, taken in seconds.items():
-        ratios = [one / base for one, base in zip(taken, first, strict=True)]
-        found[name] = {
-            "seconds": statistics.median(taken),
-            "ratio": statistics.median(ratios),
-            "range": [min(ratios), max(ratios)],
-            "memory_mib": work[name].memory / 2**20,
-            "seconds_by_round": taken,
-        }
-    return found
 
 
 def cache() -> dict[str, ours.Work]:
@@ -101,23 +77,23 @@ def peers() -> dict[str, ours.Work]:
     """One network's step, and those of K peers."""
     from configs import dml
 
-    found = {"1": ours.training(ours.alone())}
+    work = {"1": ours.training(ours.alone())}
     for count in PEERS:
         config = dml.get_config(f"cifar10,peers={count},baseline=0")
         for network in config.networks.values():
             network.model = ours.STUDENT
-        found[str(count)] = ours.training(config)
-    return found
+        work[str(count)] = ours.training(config)
+    return work
 
 
 def members() -> dict[str, ours.Work]:
     """One member's step, and that of eight in every mode."""
     from kdjax import sweep
 
-    found = {"1": ours.training(ours.taught())}
+    work = {"1": ours.training(ours.taught())}
     for mode in ("separate", "vmap"):
-        found[f"8 {mode}"] = ours.training(sweep.grid(ours.taught(), ours.AXES, 1, mode=mode))
-    return found
+        work[f"8 {mode}"] = ours.training(sweep.grid(ours.taught(), ours.AXES, 1, mode=mode))
+    return work
 
 
 def variance() -> dict[str, ours.Work]:
@@ -139,13 +115,13 @@ def variance() -> dict[str, ours.Work]:
 
 
 def calls() -> dict[str, ours.Work]:
-    """The student's step, so many of them in a call."""
-    found = {}
+    """The student's step, with one or several of them in a call."""
+    work = {}
     for count in CALLS:
         config = ours.alone()
         config.steps_per_call = count
-        found[f"{count} a call"] = ours.training(config)
-    return found
+        work[f"{count} a call"] = ours.training(config)
+    return work
 
 
 MEASURE = {

@@ -33,33 +33,27 @@ def define() -> None:
 
 def main() -> None:
     """Measures, prints and records; or is one of the starts."""
-    given = flags.FLAGS
-    if given.child:
-        start(given.child)
+    values = flags.FLAGS
+    if values.child:
+        start(values.child)
         return
-    from kdjax.system import runtime
-
     seconds: dict[str, dict[str, list[float]]] = {
-        side: {"cold": [], "warm": []} for side in given.sides
+        side: {"cold": [], "warm": []} for side in values.sides
     }
-    turns = [(number, side) for number in range(given.rounds) for side in given.sides]
-    for _, side in progress.track(iter(turns), len(turns), "starting"):
+    turns = [side for _ in range(values.rounds) for side in values.sides]
+    for side in progress.track(turns, len(turns), "starting"):
         with tempfile.TemporaryDirectory() as folder:
             for cache in ("cold", "warm"):
                 seconds[side][cache].append(timed(side, Path(folder)))
-    record = {
-        "seconds": seconds,
-        **runtime.environment(),
-    }
-    records.write("experiments.benchmarks.startup", given.name, record)
+    records.write("experiments.benchmarks.startup", values.name, {"seconds": seconds})
     progress.table(
         "From the command to the end of the first step",
         ["", "empty cache, s", "filled cache, s"],
         [
-            [side, *(f"{statistics.median(taken):.1f}" for taken in both.values())]
-            for side, both in seconds.items()
+            [side, *(f"{statistics.median(taken):.1f}" for taken in by_cache.values())]
+            for side, by_cache in seconds.items()
         ],
-        f"Medians over {given.rounds} rounds.",
+        f"Medians over {values.rounds} rounds.",
     )
 
 
@@ -85,9 +79,10 @@ def start(side: str) -> None:
         from experiments.benchmarks import torch_steps
 
         setting = torch_steps.Setting(compiled=side == "compiled")
-        values = {"alpha": ours.ALPHA, "temperature": ours.TEMPERATURE}
         models = (ours.TEACHER, ours.STUDENT)
-        torch_steps.soft_targets(setting, *models, ours.BATCH, **values)(1)
+        torch_steps.soft_targets(
+            setting, *models, ours.BATCH, alpha=ours.ALPHA, temperature=ours.TEMPERATURE
+        )(1)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from experiments.benchmarks.torch_models import MODELS
-
-Steps = Callable[[int], float]
-"""Does so many steps, waits for them, and says how many."""
+from experiments.benchmarks.turns import Steps
 
 
 class Setting:
@@ -22,8 +21,12 @@ class Setting:
         self.mixed = self.device.type == "cuda"
 
     def network(self, model: str) -> nn.Module:
-        made = MODELS[model]().to(self.device, memory_format=torch.channels_last)
-        return torch.compile(made) if self.compiled else made
+        # Declared types leave `memory_format` out, and call a compiled module a function.
+        network: Any = MODELS[model]()
+        network = network.to(self.device, memory_format=torch.channels_last)
+        if self.compiled:
+            network = torch.compile(network)
+        return network
 
     def images(self, images: torch.Tensor) -> torch.Tensor:
         return images.to(self.device).contiguous(memory_format=torch.channels_last)
@@ -48,7 +51,7 @@ def soft_targets(
     image = setting.images(torch.randn(batch, 3, 32, 32))
     label = torch.randint(0, 10, (batch,), device=setting.device)
 
-    def one() -> None:
+    def step() -> None:
         optimiser.zero_grad(set_to_none=True)
         with setting.cast():
             with torch.no_grad():
@@ -59,7 +62,7 @@ def soft_targets(
         (alpha * soft + (1 - alpha) * hard).backward()
         optimiser.step()
 
-    return _repeat(setting, one)
+    return _repeat(setting, step)
 
 
 def divergence(logits: torch.Tensor, target: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -69,12 +72,14 @@ def divergence(logits: torch.Tensor, target: torch.Tensor, temperature: float) -
     return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
-def mutual(setting: Setting, model: str, batch: int, images: Any, labels: Any) -> Steps:
+def mutual(
+    setting: Setting, model: str, batch: int, images: np.ndarray, labels: np.ndarray
+) -> Steps:
     """Epochs of two peers with shuffling and shifts by up to two pixels; a step is one epoch.
 
     Args:
-        setting: as above.
-        model: of both peers.
+        setting: device and precision.
+        model: the architecture of both peers.
         batch: images in a step.
         images: `[n, h, w]` uint8.
         labels: `[n]`.
@@ -87,7 +92,7 @@ def mutual(setting: Setting, model: str, batch: int, images: Any, labels: Any) -
     size = images.shape[1]
     along = torch.arange(size, device=setting.device)
 
-    def one(rows: torch.Tensor) -> None:
+    def step(rows: torch.Tensor) -> None:
         shift = torch.randint(0, 2 * pad + 1, (2, len(rows), 1), device=setting.device)
         y, x = (along + shift).unbind(0)
         image = source[rows[:, None, None], y[:, :, None], x[:, None, :]]
@@ -96,20 +101,18 @@ def mutual(setting: Setting, model: str, batch: int, images: Any, labels: Any) -
         for optimiser in optimisers:
             optimiser.zero_grad(set_to_none=True)
         with setting.cast():
-            logits = [peer(image) for peer in peers]
-        logits = [one.float() for one in logits]
-        loss = sum(
-            F.cross_entropy(mine, label) + divergence(mine, other.detach(), 1.0)
-            for mine, other in (logits, logits[::-1])
-        )
-        loss.backward()
+            outputs = [peer(image) for peer in peers]
+        first, second = (logits.float() for logits in outputs)
+        hard = F.cross_entropy(first, label) + F.cross_entropy(second, label)
+        soft = divergence(first, second.detach(), 1.0) + divergence(second, first.detach(), 1.0)
+        (hard + soft).backward()
         for optimiser in optimisers:
             optimiser.step()
 
     def epoch() -> None:
         order = torch.randperm(len(target), device=setting.device)
         for first in range(0, len(order) - batch + 1, batch):
-            one(order[first : first + batch])
+            step(order[first : first + batch])
 
     return _repeat(setting, epoch)
 
@@ -119,17 +122,17 @@ def inference(setting: Setting, model: str, batch: int) -> Steps:
     network = setting.network(model).eval()
     image = setting.images(torch.randn(batch, 3, 32, 32))
 
-    def one() -> None:
+    def predict() -> None:
         with torch.inference_mode(), setting.cast():
             network(image)
 
-    return _repeat(setting, one)
+    return _repeat(setting, predict)
 
 
-def _repeat(setting: Setting, one: Callable[[], None]) -> Steps:
+def _repeat(setting: Setting, step: Callable[[], None]) -> Steps:
     def steps(count: int) -> float:
         for _ in range(count):
-            one()
+            step()
         setting.wait()
         return count
 

@@ -17,8 +17,8 @@ class Row(NamedTuple):
     """The place of its record."""
     final: bool
     """Whether the run ends with it; an earlier stage left the others."""
-    figures: Mapping[str, Any]
-    """Its measures."""
+    measures: Mapping[str, Any]
+    """By key, with `teacher` and `cost`."""
     record: Record
 
 
@@ -70,10 +70,10 @@ def histories(record: Record) -> list[list[Row]]:
     """
     groups: dict[str, list[Row]] = {}
     for row in rows([record]):
-        network, stage = row.figures["network"], row.figures["stage"]
+        network, stage = row.measures["network"], row.measures["stage"]
         groups.setdefault(network, []).append(row._replace(label=f"{network} after {stage}"))
     several = [group for group in groups.values() if len(group) > 1]
-    return [sorted(group, key=lambda row: row.figures["step"]) for group in several]
+    return [sorted(group, key=lambda row: row.measures["step"]) for group in several]
 
 
 def evaluated_images(record: Record) -> str:

@@ -34,7 +34,8 @@ def parse(member: str) -> tuple[str, dict[str, Any]]:
     return name, values
 
 
-def _text(value: float | str) -> str:
+def value_text(value: float | str) -> str:
+    """An axis's value in words."""
     return value if isinstance(value, str) else f"{value:g}"
 
 
@@ -42,7 +43,7 @@ def label(member: str) -> str:
     """A member's setting in words, without its seed: `student alpha=0.1`."""
     name, axes = parse(member)
     _, after, stage = member.partition(" after ")
-    values = [f"{axis}={_text(value)}" for axis, value in axes.items() if axis != "seed"]
+    values = [f"{axis}={value_text(value)}" for axis, value in axes.items() if axis != "seed"]
     return " ".join([name, *values]) + after + stage
 
 
@@ -139,7 +140,7 @@ def table(found: Sequence[Setting], chosen: Setting | None, where: str) -> Table
         rows.append(
             [
                 setting["network"] + (" *" if setting is chosen else ""),
-                *(_text(values[axis]) if axis in values else "" for axis in axes),
+                *(value_text(values[axis]) if axis in values else "" for axis in axes),
                 held,
                 f"{setting['mean']:.2f}{spread} %",
                 statistics.difference_text(difference),
@@ -177,7 +178,7 @@ def sentence(found: Sequence[Setting], result: Mapping[str, Any]) -> str:
     if not compared or (len(compared) > 1 and split_of(compared) != "validation"):
         return ""
     chosen = max(compared, key=_validation) if len(compared) > 1 else compared[0]
-    details = [f"{axis}={_text(value)}" for axis, value in chosen["axes"].items()]
+    details = [f"{axis}={value_text(value)}" for axis, value in chosen["axes"].items()]
     if len(compared) > 1:
         details.append(f"best of {len(compared)} on validation")
     name = chosen["network"] + (f" ({', '.join(details)})" if details else "")

@@ -32,13 +32,13 @@ def lines(runs: Sequence[Record]) -> list[Line]:
     for row in records.rows(runs):
         line = {key: row.record[key] for key in ("workdir", "method", "dataset", "seed", "split")}
         line |= {"examples": row.record["examples"], "device": row.record["device"]}
-        line |= {"from_workdir": row.figures["workdir"]}
-        for key, value in row.figures.items():
+        line |= {"from_workdir": row.measures["workdir"]}
+        for key, value in row.measures.items():
             if key != "workdir" and not isinstance(value, dict | list):
                 line[key] = value
         line.pop("teacher", None)
-        line |= {f"teacher_{key}": value for key, value in (row.figures["teacher"] or {}).items()}
-        found.append(line | row.figures["cost"])
+        line |= {f"teacher_{key}": value for key, value in (row.measures["teacher"] or {}).items()}
+        found.append(line | row.measures["cost"])
     return found
 
 
@@ -47,7 +47,7 @@ def class_lines(runs: Sequence[Record]) -> list[Line]:
     return [
         {"workdir": row.record["workdir"], "network": row.label, "class": name, **values}
         for row in records.rows(runs)
-        for name, values in _by_name(row.record, row.figures).items()
+        for name, values in _by_name(row.record, row.measures).items()
     ]
 
 
@@ -137,7 +137,7 @@ def _text(value: float | None, form: str = ".2%") -> str:
 
 def _against_labels(runs: Sequence[Record], multi_label: bool) -> Table:
     rows = [
-        ([row.label, row.figures["stage"] or "-", _steps(row.figures)], row.figures)
+        ([row.label, row.measures["stage"] or "-", _steps(row.measures)], row.measures)
         for row in records.rows(runs)
         if row.record["multi_label"] == multi_label
     ]
@@ -163,7 +163,7 @@ def _steps(network: Mapping[str, Any]) -> str:
 
 def _against_teacher(runs: Sequence[Record]) -> Table:
     rows = [
-        ([row.label], values) for row in records.rows(runs) if (values := row.figures["teacher"])
+        ([row.label], values) for row in records.rows(runs) if (values := row.measures["teacher"])
     ]
     layers = ", ".join(sorted({record["layer"] for record in runs}))
     note = f"Features: {layers}, of a map its mean over positions."
@@ -185,7 +185,7 @@ _COST = {
 
 
 def _cost(runs: Sequence[Record]) -> Table:
-    costs = {row.label: row.figures["cost"] for row in records.headline(runs)}
+    costs = {row.label: row.measures["cost"] for row in records.headline(runs)}
     rows = [
         ([name], cost | {"megaflops": cost["flops"] and cost["flops"] / 1e6})
         for name, cost in costs.items()

@@ -3,20 +3,23 @@
 XLA rounds differently in every program, since it fuses operations differently. So the parts that
 several runs must compute alike are programs of their own: a baseline sees the very images that a
 taught student sees, and a member of a sweep learns, bit for bit, what a run of its own learns.
+Under pmap, and in a loop of several steps, the whole step is one program.
 """
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from kdjax.step import pruning, step
+from kdjax.step import members, step
 from kdjax.step.types import (
     Array,
     Batch,
     Epoch,
     Fetch,
+    Frozen,
     Hyper,
     Observed,
     Outputs,
@@ -25,6 +28,10 @@ from kdjax.step.types import (
     Trained,
     TrainState,
 )
+
+Update = Callable[..., tuple[TrainState, dict[str, Array]]]
+"""`update(trained, hyper, count, observed, epoch.number, position)` returns the new state and
+metrics. The members of a sweep share all arguments but the first two."""
 
 
 class Jit(NamedTuple):
@@ -37,117 +44,164 @@ class Jit(NamedTuple):
 
 
 class TrainStep:
-    """`step(state, frozen, hyper, source, epoch, position)` gives the new state and metrics."""
+    """`train_step(state, frozen, hyper, source, epoch, position)` returns a new state and metrics.
 
-    def __init__(self, code: StageCode, fetch: Fetch, jit: Jit):
-        self._observe = Observe(code, fetch, jit)
-        self._learn = jit.everywhere(make_learn_step(code), donate_argnums=0)
+    The two halves of a step, either as pure functions, for one program, or as compiled programs.
+    """
+
+    def __init__(self, observe: Any, update: Any):
+        """`observe` takes the step's arguments and returns `Observed`; `update` is an `Update`."""
+        self._observe, self._update = observe, update
 
     def __call__(
         self,
         state: TrainState,
-        frozen: Mapping[str, step.Frozen],
-        hyper: Hyper,
+        frozen: Mapping[str, Frozen],
+        hyper: Any,
         source: PyTree,
         epoch: Epoch,
         position: Array,
     ) -> tuple[TrainState, dict[str, Array]]:
         observed = self._observe(state, frozen, hyper, source, epoch, position)
-        return self._learn(state.trained, state.step, observed, hyper, epoch.number, position)
+        return self._update(state.trained, hyper, state.step, observed, epoch.number, position)
 
-    def lower(
-        self,
-        state: TrainState,
-        frozen: Mapping[str, step.Frozen],
-        hyper: Hyper,
-        source: PyTree,
-        epoch: Epoch,
-        position: Array,
-    ) -> list[Any]:
-        """The lowered programs, to look at what they cost."""
-        at = (source, epoch, position)
-        observe, observed = self._observe, self._observe(state, frozen, hyper, *at)
-        programs = [observe.batch.lower(hyper.data_seed, *at)]
+    def lower(self, state: TrainState, frozen: PyTree, hyper: Hyper, *at: Any) -> list[Any]:
+        """The lowered programs of a compiled step of one member, to measure what they cost."""
+        _, epoch, position = at
+        observed = self._observe(state, frozen, hyper, *at)
+        programs = [self._observe.batch.lower(hyper.data_seed, *at)]
         if frozen:
-            programs.append(observe.outputs.lower(frozen, observed.batch, epoch.number))
-        given = (state.trained, state.step, observed, hyper, epoch.number, position)
-        return [*programs, self._learn.lower(*given)]
+            programs.append(self._observe.outputs.lower(frozen, observed.batch, epoch.number))
+        arguments = state.trained, hyper, state.step, observed, epoch.number, position
+        return [*programs, self._update.lower(*arguments)]
 
 
-class Observe:
-    """`step.observe` in two programs; the second puts out only those features that `learn` reads.
+def make_train_step(
+    code: StageCode, fetch: Fetch, *, jit: Jit | None = None, axis: str | None = None
+) -> TrainStep:
+    """The step of a single run or of all members of a sweep.
+
+    With `jit` each part of the step is a compiled program of its own. Without it the step is a pure
+    function, to be compiled as one program.
+    """
+    member = code.member
+    observe = ObservePrograms(member, fetch, jit) if jit else make_observe(member, fetch)
+    update = make_update(member, axis)
+
+    def compiled(update: Callable[..., Any]) -> Callable[..., Any]:
+        return jit.everywhere(update, donate_argnums=0) if jit else update
+
+    if code.swept:
+        update_members = members.make_update(code.swept, update, compiled)
+        return TrainStep(members.make_observe(code.swept, observe), update_members)
+    return TrainStep(observe, compiled(update))
+
+
+def make_observe(code: StageCode, fetch: Fetch) -> Callable[..., Observed]:
+    """`step.observe` with the arguments of a `TrainStep`."""
+
+    def observe(state: TrainState, frozen: PyTree, hyper: Hyper, *at: Any) -> Observed:
+        del state
+        _, epoch, _ = at
+        return step.observe(code, frozen, fetch(*at), jnp.asarray(epoch.number), hyper.data_seed)
+
+    return observe
+
+
+class ObservePrograms:
+    """`make_observe` in two programs; the second returns only those features that `learn` reads.
 
     Between two programs, features that no term reads would be computed and kept.
     """
 
     def __init__(self, code: StageCode, fetch: Fetch, jit: Jit):
-        self._program, self._jit = code, jit
+        def make_batch(data_seed: Array, *at: Any) -> Batch:
+            _, epoch, _ = at
+            return step.augmented(code, fetch(*at), jnp.asarray(epoch.number), data_seed)
 
-        def make_batch(data_seed: Array, source: PyTree, epoch: Epoch, position: Array) -> Batch:
-            batch = fetch(source, epoch, position)
-            return step.augmented(code, batch, jnp.asarray(epoch.number), data_seed)
-
+        self._code, self._jit = code, jit
         self.batch = jit.by_example(make_batch)
         self.outputs: Any = None
-        """Compiled at the first step, which shows what is read."""
+        """Compiled at the first step, whose arguments show which features are read."""
 
-    def __call__(
-        self,
-        state: TrainState,
-        frozen: Mapping[str, step.Frozen],
-        hyper: Hyper,
-        source: PyTree,
-        epoch: Epoch,
-        position: Array,
-    ) -> Observed:
-        """One batch, and the frozen networks' outputs on it.
-
-        Args:
-            state: what learns from it, or any one member; for its shapes.
-            frozen: variables of the frozen networks, or their answers.
-            hyper: of `state`.
-            source, epoch, position: where the batch is.
-        """
-        batch = self.batch(hyper.data_seed, source, epoch, position)
+    def __call__(self, state: TrainState, frozen: PyTree, hyper: Hyper, *at: Any) -> Observed:
+        batch, (_, epoch, _) = self.batch(hyper.data_seed, *at), at
         if not frozen:
             return Observed(batch, {})
         if self.outputs is None:
-            self.outputs = self._compile(state, frozen, hyper, batch)
+            run = functools.partial(step.frozen_outputs, self._code)
+            shapes = Observed(batch, jax.eval_shape(run, frozen, batch, jnp.int32(0)))
+            names = features_read(self._code, state, shapes, hyper)
+            self.outputs = self._jit.by_example(lambda *args: keep_features(run(*args), names))
         return Observed(batch, self.outputs(frozen, batch, epoch.number))
 
-    def _compile(
-        self, state: TrainState, frozen: Mapping[str, step.Frozen], hyper: Hyper, batch: Batch
-    ) -> Any:
-        code = self._program
 
-        def outputs(
-            frozen: Mapping[str, step.Frozen], batch: Batch, view: Array
-        ) -> dict[str, Outputs]:
-            return step.frozen_outputs(code, frozen, batch, view)
+def make_update(code: StageCode, axis: str | None = None) -> Update:
+    """`step.learn` with the arguments of an `Update`."""
 
-        def use(observed: Observed, state: TrainState, hyper: Hyper) -> Any:
-            return step.learn(code, state, observed, hyper, jax.random.key(0))
-
-        shapes = Observed(batch, jax.eval_shape(outputs, frozen, batch, jnp.int32(0)))
-        read = pruning.features(use, shapes, state, hyper)
-        return self._jit.by_example(lambda *arguments: pruning.keep(outputs(*arguments), read))
-
-
-def make_learn_step(code: StageCode) -> Callable[..., tuple[TrainState, dict[str, Array]]]:
-    """`learn_step(trained, count, observed, hyper, view, position)`: the update.
-
-    The count of updates is an argument of its own, which members of a sweep share.
-    """
-
-    def learn_step(
+    def update(
         trained: Trained,
+        hyper: Hyper,
         count: Array,
         observed: Observed,
-        hyper: Hyper,
-        view: Array,
+        epoch: Array,
         position: Array,
     ) -> tuple[TrainState, dict[str, Array]]:
-        key = step.step_key(hyper.seed, view, position)
-        return step.learn(code, TrainState(count, *trained), observed, hyper, key)
+        key = step.step_key(hyper.seed, epoch, position)
+        return step.learn(code, TrainState(count, *trained), observed, hyper, key, axis)
 
-    return learn_step
+    return update
+
+
+def features_read(
+    code: StageCode, state: TrainState, observed: Observed, hyper: Hyper
+) -> set[tuple[str, str]]:
+    """The frozen networks' features that `learn` reads, each as (network, feature).
+
+    `learn` is traced, so arguments may be arrays or their shapes.
+    """
+
+    def learn(observed: Observed, state: TrainState, hyper: Hyper) -> Any:
+        return step.learn(code, state, observed, hyper, jax.random.key(0))
+
+    program = jax.make_jaxpr(learn)(observed, state, hyper).jaxpr
+    leaves, structure = jax.tree.flatten(observed)
+    variables = jax.tree.unflatten(structure, program.invars[: len(leaves)])
+    read = {id(variable) for equation in program.eqns for variable in equation.invars}
+    # A term may keep a feature as it is, in its memory.
+    read |= {id(variable) for variable in program.outvars}
+    return {
+        (network, feature)
+        for network, outputs in variables.outputs.items()
+        for feature, variable in outputs.features.items()
+        if id(variable) in read
+    }
+
+
+def keep_features(
+    outputs: Mapping[str, Outputs], names: Collection[tuple[str, str]]
+) -> dict[str, Outputs]:
+    """The outputs with only those features whose (network, feature) is in `names`."""
+    return {
+        network: output._replace(
+            features={k: v for k, v in output.features.items() if (network, k) in names}
+        )
+        for network, output in outputs.items()
+    }
+
+
+def looped(
+    train_step: Callable[..., tuple[PyTree, PyTree]], per_call: int
+) -> Callable[..., tuple[PyTree, PyTree]]:
+    """Several steps as one loop on the device: positions are `[n]` then, and metrics too.
+
+    With `per_call=1` it is the step itself.
+    """
+    if per_call == 1:
+        return train_step
+
+    def train_steps(state: PyTree, *arguments: Any) -> tuple[PyTree, PyTree]:
+        *shared, positions = arguments
+        return jax.lax.scan(lambda carry, at: train_step(carry, *shared, at), state, positions)
+
+    return train_steps

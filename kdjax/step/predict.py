@@ -1,84 +1,80 @@
-"""What networks put out where none of them learns: metric sums, outputs, answers; pure."""
+"""Steps in which no network learns: metric sums, outputs, outputs to cache; pure."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from kdjax.step import pruning, step, tasks
-from kdjax.step.types import Array, Epoch, Fetch, NetState, Outputs, PyTree, StageCode
-
-Predicted = dict[str, Outputs]
-"""Of each network, on one batch."""
+from kdjax.step import compiled, step, tasks
+from kdjax.step.members import initial_state
+from kdjax.step.types import Array, Batch, Fetch, Hyper, NetState, Outputs, StageCode
 
 
-def make_answer_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, Outputs]]:
-    """`step(frozen, read, data_seed, view, source, epoch, position)`: frozen networks' answers.
+def make_cache_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, Outputs]]:
+    """`step(frozen, hyper, view, source, epoch, position)` returns outputs to cache, in float16.
 
-    `read` holds the names of the features that are kept of each network, and is static.
+    `view` is the number of the view. Only those features are returned that `learn` reads.
     """
 
-    def answer_step(
-        frozen: dict[str, NetState],
-        read: tuple[tuple[str, str], ...],
-        data_seed: Array,
-        view: Array,
-        source: PyTree,
-        epoch: Epoch,
-        position: Array,
+    def cache_step(
+        frozen: Mapping[str, NetState], hyper: Hyper, view: Array, *at: Any
     ) -> dict[str, Outputs]:
-        batch = fetch(source, epoch, position)
-        outputs = step.observe(code, frozen, batch, view, data_seed).outputs
-        kept = pruning.keep(outputs, read)
+        batch = fetch(*at)
+        _, h, w, c = batch.image.shape
+        initialise = functools.partial(initial_state, code, image_shape=(h, w, c))
+        state = jax.eval_shape(initialise, hyper=hyper, frozen=frozen)
+        observed = step.observe(code, frozen, batch, view, hyper.data_seed)
+        names = compiled.features_read(code, state, observed, hyper)
+        kept = compiled.keep_features(observed.outputs, names)
         return jax.tree.map(lambda x: x.astype(jnp.float16), kept)
 
-    return answer_step
+    return cache_step
 
 
 def make_eval_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, tasks.Sums]]:
-    """`step(networks, source, epoch, position)` gives each network's metric sums on one batch."""
+    """`step(networks, source, epoch, position)` returns each network's metric sums on one batch."""
 
-    def eval_step(
-        networks: dict[str, NetState], source: PyTree, epoch: Epoch, position: Array
-    ) -> dict[str, tasks.Sums]:
-        batch = fetch(source, epoch, position)
-        image = step.normalise(code, batch.image.astype(jnp.float32) / 255.0)
-        batch = batch._replace(image=image)
-        return {
-            name: tasks.sums(
-                code.task,
-                code.networks[name].apply(state, image, train=False)[0],
-                batch,
-            )
-            for name, state in networks.items()
-        }
+    def eval_step(networks: dict[str, NetState], *at: Any) -> dict[str, tasks.Sums]:
+        batch = _normalised(code, fetch(*at))
+        outputs = _outputs(code, networks, batch)
+        return {name: tasks.sums(code.task, output, batch) for name, output in outputs.items()}
 
     return eval_step
 
 
-def make_predict_step(code: StageCode, fetch: Fetch, layer: str) -> Callable[..., Predicted]:
-    """`step(networks, source, epoch, position)` gives each network's outputs on one batch.
+def make_predict_step(
+    code: StageCode, fetch: Fetch, layer: str
+) -> Callable[..., dict[str, Outputs]]:
+    """`step(networks, source, epoch, position)` returns each network's outputs on one batch.
 
-    Args:
-        code: the stage's code.
-        fetch: how a batch is read.
-        layer: the only activation that comes along, from those networks that have it; of a map
-            `[b, h, w, c]` its mean over positions.
+    `layer` is the only feature to return, for networks that have it; a map `[b, h, w, c]` is
+    averaged over positions.
     """
 
-    def predict_step(
-        networks: dict[str, NetState], source: PyTree, epoch: Epoch, position: Array
-    ) -> Predicted:
-        batch = fetch(source, epoch, position)
-        image = step.normalise(code, batch.image.astype(jnp.float32) / 255.0)
-        found = {}
-        for name, state in networks.items():
-            outputs, _ = code.networks[name].apply(state, image, train=False)
-            kept = {key: _pooled(x) for key, x in outputs.features.items() if key == layer}
-            found[name] = outputs._replace(features=kept)
-        return found
+    def predict_step(networks: dict[str, NetState], *at: Any) -> dict[str, Outputs]:
+        outputs = _outputs(code, networks, _normalised(code, fetch(*at)))
+        return {
+            name: output._replace(
+                features={key: _pooled(x) for key, x in output.features.items() if key == layer}
+            )
+            for name, output in outputs.items()
+        }
 
     return predict_step
+
+
+def _normalised(code: StageCode, batch: Batch) -> Batch:
+    """The batch as networks see it in evaluation, from uint8 images."""
+    return batch._replace(image=step.normalise(code, batch.image.astype(jnp.float32) / 255.0))
+
+
+def _outputs(code: StageCode, networks: dict[str, NetState], batch: Batch) -> dict[str, Outputs]:
+    return {
+        name: code.networks[name].apply(state, batch.image, train=False)[0]
+        for name, state in networks.items()
+    }
 
 
 def _pooled(feature: Array) -> Array:

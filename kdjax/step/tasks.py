@@ -1,4 +1,4 @@
-"""The kinds of problem: which hard loss, which soft loss, what counts as correct.
+"""The two kinds of problem, with their hard loss, soft loss and correct predictions.
 
 Logits that are NaN predict nothing: they are wrong, whatever the label.
 """
@@ -64,10 +64,10 @@ def sums(task: Task, outputs: Outputs, batch: Batch) -> Sums:
 
 
 def means(total: Mapping[str, np.ndarray], attributes: Sequence[str] = ()) -> dict[str, float]:
-    """Figures of a whole split, from its sums.
+    """The scores on a whole split.
 
     Args:
-        total: sums of `sums`.
+        total: the results of `sums`, added over all batches.
         attributes: their names, for a multi-label task.
 
     Returns:
@@ -75,9 +75,9 @@ def means(total: Mapping[str, np.ndarray], attributes: Sequence[str] = ()) -> di
         accuracy as `attribute/<name>`.
     """
     correct = total["correct"] / total["count"]
-    each = zip(attributes, np.atleast_1d(correct), strict=True) if attributes else ()
+    by_name = zip(attributes, np.atleast_1d(correct), strict=True) if attributes else ()
     return {
         "accuracy": float(np.mean(correct)),
         "loss": float(total["loss"] / total["count"]),
-        **{f"attribute/{name}": float(value) for name, value in each},
+        **{f"attribute/{name}": float(value) for name, value in by_name},
     }

@@ -1,6 +1,19 @@
 """The types that the rooms of the project hand to each other.
 
 Shapes in brackets: `b` batch, `h w c` image height, width, channels, `k` classes or attributes.
+
+These arguments mean the same in every function of `kdjax.step` and `kdjax.training`:
+
+- `code`: the `StageCode` that a compiled step closes over; for a sweep, that of all members.
+- `hyper`: the stage's `Hyper`; for a sweep, a dict of each member's by label.
+- `state`: the `TrainState` that a step replaces; for a sweep, that of all members.
+- `frozen`: by name, the variables of the networks that the stage does not train, or their
+  `CachedOutputs`.
+- `source`, `epoch`, `position`, or `*at` for the three: where a batch is, as `kdjax.training.feed`
+  yields them and a `Fetch` takes them.
+- `image_shape`: `(h, w, c)`.
+- `axis`: the name of the device axis under pmap, where arrays are one device's share; None under
+  jit.
 """
 
 import math
@@ -24,32 +37,35 @@ class Batch(NamedTuple):
     label: Array
     """`[b]` class indices, or `[b, k]` class probabilities or attributes in {0, 1}."""
     id: Array
-    """`[b]` index of each example in its data set, whatever is held out of it and whatever fraction
-    is used."""
+    """`[b]` index of each example in the whole data set, before any split or fraction is taken."""
     mask: Array
     """`[b]` float32, 1 for an example and 0 for padding."""
 
 
 class Epoch(NamedTuple):
-    """What the steps of one epoch share."""
+    """The arguments that all steps of one epoch share."""
 
     order: ArrayLike | None
     """`[steps, b]` int32 rows of the split, -1 for padding; None where batches are streamed."""
     number: ArrayLike
-    """int32: the view, which keys augmentation and dropout."""
+    """int32: the epoch's number, from 0. It keys the view of every image, and dropout."""
 
 
 Fetch = Callable[[PyTree, Epoch, Array], Batch]
-"""`fetch(source, epoch, position)` gives one batch, inside jit; its images are uint8."""
+"""`fetch(source, epoch, position)` returns one batch of uint8 images, inside jit.
+
+`source` is the whole split on the device, or the batch itself where batches are streamed;
+`position` is the int32 number of the step within its epoch.
+"""
 
 
 class Outputs(NamedTuple):
-    """What a network puts out on one batch."""
+    """A network's outputs on one batch."""
 
     logits: Array
     """`[b, k]`."""
     features: dict[str, Array]
-    """Every named activation, maps `[b, h, w, c]` or vectors `[b, c]`. Unused ones cost nothing."""
+    """Named activations, maps `[b, h, w, c]` or vectors `[b, c]`. Unused ones cost nothing."""
 
 
 class NetState(NamedTuple):
@@ -59,35 +75,46 @@ class NetState(NamedTuple):
     batch_stats: PyTree
 
 
+class CachedOutputs(NamedTuple):
+    """A frozen network's outputs on every training image, computed beforehand."""
+
+    row: ArrayLike
+    """int32 `[largest id + 1]`: the row of each example's outputs."""
+    outputs: Outputs
+    """float16: logits `[views, n, k]`, and those features `[views, n, ..]` that a term reads."""
+
+
+Frozen = NetState | CachedOutputs
+"""A frozen network's variables, or its outputs computed beforehand."""
+
+
 class TermState(NamedTuple):
-    """What a term owns: trained parameters (projectors) and gradient-free memory (banks)."""
+    """A term's own trained parameters (projectors) and gradient-free memory (banks)."""
 
     params: PyTree
     memory: PyTree
 
 
 class Trained(NamedTuple):
-    """What an update replaces, beside the count of updates."""
+    """A `TrainState` without the count of updates."""
 
     networks: dict[str, NetState]
     terms: dict[str, TermState]
     opt: dict[str, PyTree]
-    """As in `TrainState`."""
 
 
 class TrainState(NamedTuple):
     """Everything that changes during a stage."""
 
     step: Array
-    """int32, the stage's own count of optimiser updates: what schedules are functions of."""
+    """int32, the stage's own count of optimiser updates: the argument of schedules."""
     networks: dict[str, NetState]
     terms: dict[str, TermState]
     opt: dict[str, PyTree]
-    """Optimiser state, one entry for each trained network and one, `terms`, for the terms."""
+    """Optimiser state: an entry for each trained network, and the entry `TERMS`."""
 
     @property
     def trained(self) -> Trained:
-        """All but the count of updates."""
         return Trained(self.networks, self.terms, self.opt)
 
 
@@ -112,36 +139,39 @@ class Network(NamedTuple):
     init: Callable[[Array], NetState]
     """`init(key)`."""
     apply: Callable[..., tuple[Outputs, PyTree]]
-    """`apply(state, image, train=, key=)` returns outputs and new batch statistics."""
+    """`apply(state, image, train=, key=)` returns `Outputs` and new batch statistics."""
     key_name: str
     """The name that keys initialisation and dropout; paired networks share it."""
 
 
 class Task(NamedTuple):
-    """What terms and metrics ask instead of asking which kind of problem this is."""
+    """The losses of multi-class or of multi-label problems, so that terms never ask which it is."""
 
     hard: Callable[..., Array]
-    """`hard(logits, labels, label_smoothing=)` gives `[b]`."""
+    """`hard(logits, labels, label_smoothing=)` returns `[b]`."""
     soft: Callable[..., Array]
-    """`soft(student_logits, teacher_logits, temperature=, scale_by_t2=)` gives `[b]`."""
+    """`soft(student_logits, teacher_logits, temperature=, scale_by_t2=)` returns `[b]`."""
     soft_cross_entropy: Callable[..., Array]
-    """The same arguments; `soft` and the teacher's entropy."""
+    """The same arguments; `soft` plus the teacher's entropy."""
     average: Callable[[Array, Array], Array]
-    """`average(logits [n, b, k], temperature)` gives the logits `[b, k]` whose softened
+    """`average(logits [n, b, k], temperature)` returns the logits `[b, k]` whose softened
     probabilities are the mean of n networks'."""
     virtual: Callable[..., Array]
-    """`virtual(logits, labels, correct=, temperature=, temper_student=, scale_by_t2=)` gives `[b]`:
-    the divergence from a teacher that is right with probability `correct`."""
+    """`virtual(logits, labels, correct=, temperature=, temper_student=, scale_by_t2=)` returns
+    `[b]`: the divergence from a teacher that is right with probability `correct`."""
     uniform: Callable[[Array], Array]
-    """`uniform(logits)` gives `[b]`: the divergence from uniform predictions."""
+    """`uniform(logits)` returns `[b]`: the divergence from uniform predictions."""
     correct: Callable[[Array, Array], Array]
-    """`correct(logits, labels)` gives 1 where a prediction is right and 0 elsewhere: `[b]`, or
+    """`correct(logits, labels)` returns 1 where a prediction is right and 0 elsewhere: `[b]`, or
     `[b, k]` for attributes."""
 
 
 class Context(NamedTuple):
-    """All that a term may see of one step: of the global batch or, in a term that is not
-    `batch_wide`, of one device's share of it under pmap."""
+    """All that a term may see of one step.
+
+    Under pmap a term that is not `batch_wide` sees one device's share of the batch; every other
+    term sees the global batch.
+    """
 
     batch: Batch
     outputs: Mapping[str, Outputs]
@@ -152,23 +182,24 @@ class Context(NamedTuple):
     step: Array
     """int32, the stage's own count of updates."""
     key: Array
-    """A random key of this term and this step; the same on all devices for a `batch_wide` term."""
+    """This term's random key at this step; a `batch_wide` term has the same key on all devices."""
 
 
 class Loss(NamedTuple):
-    """What a term returns, unweighted."""
+    """A term's unweighted loss, its metrics and its new memory."""
 
     value: Array
     """`[b]` if `over` is "examples", a scalar otherwise."""
     over: Literal["examples", "batch", "weights"]
-    """Per example (masked and averaged in one place), a scalar of the global batch (from a
-    `batch_wide` term only), or a scalar of the weights alone."""
+    """Per example (the step masks and averages it), a scalar of the global batch (only from a
+    `batch_wide` term), or a scalar of the weights alone."""
     metrics: Mapping[str, Array] = {}
-    """To log under the term's name: `[b]`, averaged as the value is, or scalars from terms that are
-    `batch_wide` or over the weights."""
+    """Metrics to log under the term's name: `[b]`, averaged as the value is, or scalars from a term
+    that is `batch_wide` or over the weights."""
     memory: PyTree = None
-    """The term's new memory, of the structure, shapes and types that `Term.init` made; None: as it
-    was. Only a `batch_wide` term may have memory, so that it is equal on all devices."""
+    """The term's new memory, with the structure, shapes and types that `Term.init` returned; None
+    keeps the old memory. Only a `batch_wide` term may have memory, so that all devices hold the
+    same."""
 
 
 class Range(NamedTuple):
@@ -176,9 +207,9 @@ class Range(NamedTuple):
 
     low: float = 0.0
     high: float = math.inf
-    """Included, where it is finite."""
+    """Part of the range, where it is finite."""
     open_low: bool = False
-    """Whether `low` itself is out of the range."""
+    """Whether `low` itself is outside the range."""
 
 
 TEMPERATURE = Range(1e-4, 1e4)
@@ -206,19 +237,19 @@ class Term(NamedTuple):
     loss: Callable[[TermState, Context], Loss]
     """`loss(term_state, context)`."""
     reads: tuple[str, ...]
-    """The networks that it reads."""
+    """The networks whose outputs or parameters the term reads."""
     learns: tuple[str, ...] | None = None
-    """Those of them that its gradient reaches; None: all."""
+    """The networks that receive a gradient from the term; None means all that it reads."""
     batch_wide: bool = False
-    """Whether it must see the global batch: relations between examples, or memory. Under jit every
-    term does; under pmap the outputs of all devices are gathered for this one."""
+    """Whether the term must see the global batch: for relations between examples, or memory. Under
+    jit every term sees it; under pmap the outputs of all devices are gathered for this term."""
     hyper: Mapping[str, Range] = {}
     """The hyper-parameters beside the weight that it reads from `Context.hyper`, as `temperature`,
     each with its range. A config gives each as a number or as a schedule."""
 
     @property
     def teaches(self) -> tuple[str, ...]:
-        """The networks that its gradient reaches, where they are trained."""
+        """The networks that receive a gradient from the term, if the stage trains them."""
         return self.reads if self.learns is None else self.learns
 
 
@@ -232,28 +263,34 @@ shape; labels become `[b, k]` float32 where images are mixed and stay as they ar
 
 
 class StageCode(NamedTuple):
-    """The code of one stage: what its compiled step closes over."""
+    """The code of one stage: everything that its compiled step closes over."""
 
     networks: Mapping[str, Network]
     """Every network that the stage runs."""
     trained: tuple[str, ...]
-    """Names of those that learn; the others are frozen."""
+    """The names of the networks that learn; the others are frozen."""
     terms: Mapping[str, Term]
     task: Task
     training_set: TrainingSet
-    """For the initialisation of terms."""
+    """An argument of every term's initialisation."""
     optimiser: optax.GradientTransformation
-    """Without the learning rate: see `kdjax.step.optimisers`."""
+    """The optimiser without its learning rate: see `kdjax.step.optimisers`."""
     augment: Augment
     mean: tuple[float, ...]
-    """Of each channel of images in [0, 1]; with `std`, how images are normalised."""
+    """Each channel's mean in images in [0, 1]; with `std`, it normalises images."""
     std: tuple[float, ...]
     only: Mapping[str, tuple[str, ...]] = {}
-    """For networks that learn in part, the names of the layers that do."""
+    """For each network that learns in part, the names of the layers that learn."""
     views: int = 0
-    """So many views of every image take turns, one in each epoch; 0: every epoch has its own."""
+    """The number of augmented views per image, used in rotation, one per epoch. 0 draws a new view
+    in every epoch."""
     swept: "Swept | None" = None
-    """Where several members are trained at once: what each of them is."""
+    """The members, where the stage trains several at once."""
+
+    @property
+    def member(self) -> "StageCode":
+        """The code of one member of a sweep; of a single run, this code itself."""
+        return self.swept.base if self.swept else self
 
     @property
     def frozen(self) -> tuple[str, ...]:
@@ -261,34 +298,29 @@ class StageCode(NamedTuple):
 
 
 class Swept(NamedTuple):
-    """A stage of several members; its `StageCode` has their names and no terms."""
+    """The members of a swept stage, whose own `StageCode` has their networks and no terms."""
 
     base: StageCode
-    """The stage of one member."""
+    """The code of one member."""
     labels: tuple[str, ...]
-    """Of the members."""
+    """The members' labels."""
     vmap: bool
-    """Whether the members of one call are one computation over a further axis; else one call trains
-    one member."""
+    """Whether the members of a group are one computation over a further axis; otherwise the update
+    is called once for each member."""
     together: int
-    """How many members one call trains: 1 without `vmap`; 0: all of them."""
+    """The number of members in a group: 1 without `vmap`; 0 for all of them."""
 
-
-class CachedOutputs(NamedTuple):
-    """What a frozen network puts out on every training image, computed beforehand.
-
-    It stands in the place of the network's variables.
-    """
-
-    row: ArrayLike
-    """int32 `[largest id + 1]`: where an example's answers are."""
-    outputs: Outputs
-    """float16: logits `[views, n, k]`, and features `[views, n, ..]`, those that are read."""
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """The labels of the members that one call of the update trains."""
+        size = self.together or len(self.labels)
+        return [self.labels[i : i + size] for i in range(0, len(self.labels), size)]
 
 
 class Observed(NamedTuple):
-    """What `observe` hands to `learn`."""
+    """The result of a step's first half, `observe`, and the input of the second, `learn`."""
 
     batch: Batch
+    """The augmented and normalised batch."""
     outputs: dict[str, Outputs]
-    """Of the frozen networks."""
+    """The frozen networks' outputs on it."""

@@ -7,7 +7,7 @@ begin at any of them.
 import contextlib
 import gc
 from collections.abc import Generator, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,30 +23,6 @@ Arguments = tuple[PyTree, Epoch, Any]
 """A step's `source`, `epoch` and `position`: int32, or `[n]` of them for n steps of one call."""
 
 
-class Feed(Protocol):
-    """Batches of one split, as arguments of a compiled step."""
-
-    count: int
-    """Examples."""
-
-    def training(
-        self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
-    ) -> Generator[Arguments, None, None]:
-        """The batches of a stage from number `first` on, for one call each; to be closed.
-
-        Args:
-            batch_size: examples.
-            seed: `data.seed`.
-            epochs: of the stage.
-            first: how many batches are left out.
-            per_call: so many for each call, or fewer to begin an epoch with; 1 where batches are
-                streamed.
-        """
-
-    def evaluation(self, batch_size: int) -> Generator[Arguments, None, None]:
-        """Every example once, the last batch padded."""
-
-
 class Source(NamedTuple):
     """A whole split on the devices."""
 
@@ -60,12 +36,22 @@ class Resident:
 
     def __init__(self, split: Split, everywhere: NamedSharding):
         self.count = len(split.id)
+        """The number of examples."""
         self._everywhere = everywhere
         self._source = self._put(Source(split.image.read(), split.label, split.id))
 
     def training(
         self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
     ) -> Generator[Arguments, None, None]:
+        """The batches of a stage from number `first` on, for one call each; to be closed.
+
+        Args:
+            batch_size: the number of examples in a batch.
+            seed: `data.seed`.
+            epochs: the stage's number of epochs.
+            first: the number of batches that are skipped.
+            per_call: the number of batches for one call; the first call of an epoch may have fewer.
+        """
         begin, position = divmod(first, self.count // batch_size)
         for number in range(begin, epochs):
             order = orders.training(self.count, batch_size, seed=seed, epoch=number)
@@ -76,6 +62,7 @@ class Resident:
             position = 0
 
     def evaluation(self, batch_size: int) -> Generator[Arguments, None, None]:
+        """Every example once; the last batch is padded."""
         order = orders.evaluation(self.count, batch_size)
         epoch = self._put(Epoch(order, np.int32(0)))
         for index in range(len(order)):
@@ -86,7 +73,10 @@ class Resident:
 
 
 class Streaming:
-    """A split on disk; a bounded number of batches is read and put on the devices ahead of time."""
+    """A split on disk, with the methods of `Resident`.
+
+    A bounded number of batches is read and put on the devices ahead of time.
+    """
 
     def __init__(self, split: Split, over: NamedSharding, *, shards: int, workers: int):
         """`over` lays out a batch's first axis; `shards` > 0 gives batches a device axis (pmap)."""
@@ -110,7 +100,7 @@ class Streaming:
                     epoch, position = divmod(number, per_epoch)
                     yield batch, Epoch(None, np.int32(epoch)), np.int32(position)
         finally:
-            # What Grain leaves in cycles holds memory that is shared with the workers.
+            # Reference cycles in Grain's objects hold memory that is shared with the workers.
             gc.collect()
 
     def evaluation(self, batch_size: int) -> Generator[Arguments, None, None]:
@@ -129,11 +119,15 @@ class Streaming:
         return jax.tree.map(lambda x: x.reshape(self._shards, -1, *x.shape[1:]), batch)
 
 
+Feed = Resident | Streaming
+"""Batches of one split, as arguments of a compiled step."""
+
+
 def calls(position: int, steps: int, per_call: int) -> Iterator[range]:
     """The positions of one epoch's steps from `position` on, for each call.
 
-    What does not fill a call begins the epoch, so that both lengths are compiled by its second
-    call; where calls end does not depend on where one begins.
+    The steps that do not fill a call begin the epoch, so that both lengths are compiled by its
+    second call. A call ends at the same step wherever the first call begins.
     """
     while position < steps:
         end = steps - (steps - position - 1) // per_call * per_call
@@ -145,9 +139,7 @@ def resident(sharding: NamedSharding) -> Fetch:
     """Gathers a batch from a `Source` that every device holds, sharded over the mesh."""
 
     def fetch(source: Source, epoch: Epoch, position: Array) -> Batch:
-        rows = jax.lax.dynamic_index_in_dim(jnp.asarray(epoch.order), position, keepdims=False)
-        rows = jax.lax.with_sharding_constraint(rows, sharding)
-        return _gather(source, rows)
+        return _gather(source, jax.lax.with_sharding_constraint(_rows(epoch, position), sharding))
 
     return fetch
 
@@ -156,10 +148,9 @@ def resident_shard(axis: str) -> Fetch:
     """Gathers one device's share of a batch, inside pmap."""
 
     def fetch(source: Source, epoch: Epoch, position: Array) -> Batch:
-        rows = jax.lax.dynamic_index_in_dim(jnp.asarray(epoch.order), position, keepdims=False)
-        shards = rows.reshape(jax.lax.axis_size(axis), -1)
-        mine = jax.lax.dynamic_index_in_dim(shards, jax.lax.axis_index(axis), keepdims=False)
-        return _gather(source, mine)
+        shares = _rows(epoch, position).reshape(jax.lax.axis_size(axis), -1)
+        index = jax.lax.axis_index(axis)
+        return _gather(source, jax.lax.dynamic_index_in_dim(shares, index, keepdims=False))
 
     return fetch
 
@@ -167,6 +158,10 @@ def resident_shard(axis: str) -> Fetch:
 def streamed(source: stream.HostBatch, epoch: Epoch, position: Array) -> Batch:
     """Takes the batch that has arrived; a device's share of it, inside pmap."""
     return Batch(*map(jnp.asarray, source))
+
+
+def _rows(epoch: Epoch, position: Array) -> Array:
+    return jax.lax.dynamic_index_in_dim(jnp.asarray(epoch.order), position, keepdims=False)
 
 
 def _gather(source: Source, rows: Array) -> Batch:

@@ -11,8 +11,8 @@ import numpy as np
 from kdjax.config.plan import Plan, Stage
 from kdjax.runs.checkpoint import Checkpoints, Saved
 from kdjax.runs.metrics_log import Metrics
-from kdjax.step import members, step
-from kdjax.step.types import NetState, TrainState
+from kdjax.step.members import initial_state
+from kdjax.step.types import Frozen, NetState, TrainState
 from kdjax.system.progress import Bar, console, duration
 from kdjax.training import selection
 from kdjax.training.feed import Feed
@@ -26,20 +26,20 @@ _COMPILING = 2
 _MEASURED = 2.0
 """Seconds of steps from which a stage's time is estimated; less where an epoch is shorter."""
 _LONG = 60.0
-"""Seconds from which a stage's time is said."""
+"""A stage that takes at least so many seconds has its time printed."""
 
 
 class Interrupted(Exception):
-    """The run was asked to stop and has saved where it was."""
+    """The run was asked to stop and has saved its state."""
 
 
 class Session(NamedTuple):
-    """What all stages of a run share."""
+    """The arguments of `fit` that all stages of a run share."""
 
     plan: Plan
     layout: Layout
     feeds: dict[str, Feed]
-    """Of every split."""
+    """By split."""
     writer: Metrics
     should_stop: Callable[[int], bool]
     """Asked after every call of the training step, with the run's step."""
@@ -49,9 +49,9 @@ class Outcome(NamedTuple):
     """A finished stage."""
 
     networks: dict[str, NetState]
-    """As the last step left them."""
+    """The networks after the last step."""
     selection: Selection
-    """The best on validation; empty without a validation split."""
+    """The best networks on validation; empty without a validation split."""
     last_step: int
     """The run's step at the end."""
     epochs: int
@@ -59,22 +59,10 @@ class Outcome(NamedTuple):
     """Of training and validation, with the first step's compilation, without saving."""
 
 
-class _Progress(NamedTuple):
-    """How far a stage is; beside the training state, all that resuming needs."""
-
-    state: TrainState
-    selection: Selection
-    batches: int
-    """How many the stage has seen: the position from which its input goes on."""
-    seconds: float
-    waiting: list[dict[str, float]]
-    """Metrics of the steps since the last line of the log."""
-
-
 def fit(
     session: Session,
     stage: Stage,
-    frozen: Mapping[str, step.Frozen],
+    frozen: Mapping[str, Frozen],
     starts: Mapping[str, NetState],
     checkpoints: Checkpoints,
     evaluate: Evaluate,
@@ -85,27 +73,29 @@ def fit(
     Args:
         session: what all stages share.
         stage: what to train.
-        frozen: the networks that the stage reads and does not train, on the devices.
-        starts: what trained networks start from, for those that do not start afresh.
+        frozen: the stage's frozen networks, on the devices.
+        starts: initial variables of the trained networks that do not start afresh.
         checkpoints: this stage's.
-        evaluate: of this stage's networks.
+        evaluate: scores this stage's networks.
         first_step: the run's step at which the stage begins.
 
     Raises:
         Interrupted: the run was asked to stop; everything is saved.
     """
-    plan, layout, code = session.plan, session.layout, stage.code
-    train_step = layout.train_step(code, stage.steps_per_call)
+    plan, layout, train = session.plan, session.layout, session.feeds["train"]
+    train_step = layout.train_step(stage.code, stage.steps_per_call)
     hyper, frozen = layout.replicate(stage.hyper), dict(frozen)
-    train = session.feeds["train"]
     per_epoch = train.count // stage.batch_size
-    state, best, done, seconds, waiting = _start(session, stage, frozen, starts, checkpoints)
+    total = stage.epochs * per_epoch
+    state, best_networks, progress = _start(session, stage, frozen, starts, checkpoints)
+    best = Selection(best_networks, progress["selected"])
+    done, seconds = progress["batches"], progress["seconds"]
     epoch = done // per_epoch
-    # Not read from the checkpoint: the stage may have been given more epochs since.
+    # Not read from the checkpoint: the stage may have more epochs than before.
     finished = epoch >= stage.epochs or selection.is_over(
         best.records, epoch, patience=stage.patience
     )
-    log = Log(session.writer, stage, first_step, plan.log_every, waiting)
+    log = Log(session.writer, stage, first_step, plan.log_every, progress["waiting"])
 
     def save(seconds: float) -> None:
         progress = {
@@ -126,17 +116,17 @@ def fit(
         first=done,
         per_call=stage.steps_per_call,
     )
-    pace = _Pace(plan, stage, stage.epochs * per_epoch)
-    with Bar(stage.name, stage.epochs * per_epoch, done) as bar, contextlib.closing(batches):
+    estimate = _Estimate(plan, stage, total)
+    with Bar(stage.name, total, done) as bar, contextlib.closing(batches):
         while not finished:
             started = time.perf_counter()
             end = (epoch + 1) * per_epoch
             while done < end:
-                source, view, position = next(batches)
-                state, metrics = train_step(state, frozen, hyper, source, view, position)
-                done += np.size(position)
+                arguments = next(batches)
+                state, metrics = train_step(state, frozen, hyper, *arguments)
+                done += np.size(arguments[-1])
                 log.add(done, metrics, bar)
-                pace.after(done, state, last=done == end)
+                estimate.update(done, state, last=done == end)
                 if session.should_stop(first_step + done) and done < end:
                     save(seconds + time.perf_counter() - started)
                     raise Interrupted(first_step + done)
@@ -158,43 +148,48 @@ def fit(
             if stopping:
                 raise Interrupted(first_step + done)
         bar.finish_at(done)
-    networks = layout.collect(state.networks)
-    return Outcome(networks, best, first_step + done, epoch, seconds)
+    return Outcome(
+        networks=layout.collect(state.networks),
+        selection=best,
+        last_step=first_step + done,
+        epochs=epoch,
+        seconds=seconds,
+    )
 
 
-class _Pace:
-    """Says once, from a stage's first steps, how long the stage takes, if that is long."""
+class _Estimate:
+    """Prints once, from a stage's first steps, how long the stage takes, if that is long."""
 
     def __init__(self, plan: Plan, stage: Stage, total: int):
-        names = [one.name for one in plan.stages]
+        names = [stage.name for stage in plan.stages]
         self._stage, self._total = stage, total
         self._later = names[names.index(stage.name) + 1 :]
-        self._calls, self._told = 0, False
-        self._from: tuple[float, int] | None = None
+        self._calls, self._is_done = 0, False
+        self._start: tuple[float, int] | None = None
+        """The time and the number of steps when the measurement began."""
 
-    def after(self, done: int, state: TrainState, *, last: bool) -> None:
+    def update(self, done: int, state: TrainState, *, last: bool) -> None:
         """To be called after every call of the training step.
 
         Args:
             done: steps of the stage.
-            state: what the call left.
-            last: whether it was the epoch's last: validation, which is not measured, comes next.
+            state: the result of the call.
+            last: whether the epoch ends here; validation, which is not measured, comes next.
         """
-        if self._told:
+        if self._is_done:
             return
         self._calls += 1
-        if self._from is None:
-            # The first calls compile.
+        if self._start is None:
             if self._calls >= _COMPILING and not last:
                 jax.block_until_ready(state)
-                self._from = time.perf_counter(), done
+                self._start = time.perf_counter(), done
             return
-        began, first = self._from
-        if not last and time.perf_counter() - began < _MEASURED:
+        started, first = self._start
+        if not last and time.perf_counter() - started < _MEASURED:
             return
         jax.block_until_ready(state)
-        step = (time.perf_counter() - began) / (done - first)
-        left, self._told = step * (self._total - done), True
+        step = (time.perf_counter() - started) / (done - first)
+        left, self._is_done = step * (self._total - done), True
         if left < _LONG:
             return
         more = f"; after it: {', '.join(self._later)}" if self._later else ""
@@ -211,32 +206,22 @@ class _Pace:
 def _start(
     session: Session,
     stage: Stage,
-    frozen: dict[str, step.Frozen],
+    frozen: dict[str, Frozen],
     starts: Mapping[str, NetState],
     checkpoints: Checkpoints,
-) -> _Progress:
-    """The stage's newest checkpoint, or its networks before the first update."""
+) -> Saved:
+    """The stage's newest checkpoint, or its state before the first update."""
     layout, shape = session.layout, session.plan.data.image_shape
 
     @jax.jit
     def initialise(
-        hyper: Any, frozen: dict[str, step.Frozen], starts: dict[str, NetState]
+        hyper: Any, frozen: dict[str, Frozen], starts: dict[str, NetState]
     ) -> TrainState:
-        return members.initial_state(stage.code, hyper, frozen, shape, starts)
+        return initial_state(stage.code, hyper, frozen, shape, starts)
 
     fresh = layout.spread(initialise(stage.hyper, frozen, dict(starts)))
     newest = checkpoints.latest()
     if newest is None:
-        return _Progress(fresh, Selection({}, {}), 0, 0.0, [])
+        return Saved(fresh, {}, {"batches": 0, "seconds": 0.0, "selected": {}, "waiting": []})
     checkpoints.require_layout(newest, layout.description)
-    like = layout.collect(fresh.networks)
-    saved = checkpoints.restore(newest, fresh, like)
-    progress = saved.progress
-    best = Selection(saved.selected, progress["selected"])
-    return _Progress(
-        saved.state,
-        best,
-        progress["batches"],
-        progress["seconds"],
-        progress["waiting"],
-    )
+    return checkpoints.restore(newest, fresh, layout.collect(fresh.networks))

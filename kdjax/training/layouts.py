@@ -14,9 +14,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kdjax.data.types import Split
-from kdjax.step import compiled, members
-from kdjax.step.predict import make_answer_step, make_eval_step, make_predict_step
-from kdjax.step.step import looped, make_train_step
+from kdjax.step import members, predict
+from kdjax.step.compiled import Jit, looped, make_train_step
 from kdjax.step.types import NetState, PyTree, StageCode
 from kdjax.system import runtime
 from kdjax.system.errors import UserError
@@ -26,7 +25,7 @@ AXIS = "data"
 
 
 class Layout(NamedTuple):
-    """How state is laid out and steps are compiled."""
+    """How arrays lie on the devices, and the compiled steps that take them so."""
 
     description: str
     """In words; a checkpoint can be restored into the layout that it was saved from."""
@@ -37,11 +36,11 @@ class Layout(NamedTuple):
     """Puts arguments that never change (frozen networks, hyper-parameters) on every device."""
     spread: Callable[[PyTree], PyTree]
     """Puts a training state on the devices, in the layout that the training step keeps."""
-    train_step: Callable[..., Callable[..., Any]]
-    """`train_step(program, per_call=1)`; with more, a call takes positions `[n]`, n <= per_call."""
+    train_step: Callable[..., Any]
+    """`train_step(code, per_call=1)`; with more, a call takes positions `[n]`, n <= per_call."""
     eval_step: Callable[[StageCode], Callable[..., Any]]
     predict_step: Callable[[StageCode, str], Callable[..., Any]]
-    answer_step: Callable[[StageCode], Any]
+    cache_step: Callable[[StageCode], Any]
     collect: Callable[[dict[str, NetState]], dict[str, NetState]]
     """Networks of a training state as one replicated copy, for evaluation."""
 
@@ -58,13 +57,13 @@ def make(
     streaming: bool = False,
     workers: int = 0,
 ) -> Layout:
-    """All that depends on how the devices share the work.
+    """A layout on some devices.
 
     Args:
         kind: "jit" or "pmap".
         devices: all local ones by default.
         streaming: whether batches come from the host rather than from splits on the devices.
-        workers: processes that read them then.
+        workers: the number of processes that read streamed batches.
 
     Raises:
         UserError: for another kind.
@@ -75,8 +74,9 @@ def make(
     count = over.devices.size
     everywhere = NamedSharding(over, PartitionSpec())
     by_example = NamedSharding(over, PartitionSpec(AXIS))
-    options = runtime.compiler_options()
-    jit_everywhere = functools.partial(jax.jit, out_shardings=everywhere, compiler_options=options)
+    jit = functools.partial(jax.jit, compiler_options=runtime.compiler_options())
+    jit_everywhere = functools.partial(jit, out_shardings=everywhere)
+    jit_parts = Jit(jit_everywhere, functools.partial(jit, out_shardings=by_example))
     fetch = feed.streamed if streaming else feed.resident(by_example)
 
     def replicate(tree: PyTree) -> PyTree:
@@ -88,45 +88,40 @@ def make(
         shards = count if kind == "pmap" else 0
         return feed.Streaming(split, by_example, shards=shards, workers=workers)
 
-    def eval_step(code: StageCode) -> Callable[..., Any]:
-        if code.swept:
-            return members.make_eval_step(code.swept, fetch, jit_everywhere)
-        return jit_everywhere(make_eval_step(code, fetch))
-
-    def predict_step(code: StageCode, layer: str) -> Callable[..., Any]:
-        return jit_everywhere(make_predict_step(code, fetch, layer))
-
-    def answer_step(code: StageCode) -> Any:
-        return jit_everywhere(make_answer_step(code, fetch), static_argnums=1)
-
-    by_example_too = functools.partial(jax.jit, out_shardings=by_example, compiler_options=options)
-
-    def jit_step(code: StageCode, per_call: int = 1) -> Callable[..., Any]:
-        jit = compiled.Jit(jit_everywhere, by_example_too)
-        if code.swept:
-            return members.make_train_step(code.swept, fetch, jit, per_call)
+    def train_step(code: StageCode, per_call: int = 1) -> Callable[..., Any]:
         if per_call == 1:
-            return compiled.TrainStep(code, fetch, jit)
+            return make_train_step(code, fetch, jit=jit_parts)
         return jit_everywhere(looped(make_train_step(code, fetch), per_call), donate_argnums=0)
 
+    def eval_step(code: StageCode) -> Callable[..., Any]:
+        evaluate = jit_everywhere(predict.make_eval_step(code.member, fetch))
+        return members.make_eval_step(code.swept, evaluate) if code.swept else evaluate
+
+    def predict_step(code: StageCode, layer: str) -> Callable[..., Any]:
+        return jit_everywhere(predict.make_predict_step(code, fetch, layer))
+
+    def cache_step(code: StageCode) -> Any:
+        return jit_everywhere(predict.make_cache_step(code, fetch))
+
+    layout = Layout(
+        description="jit",
+        devices=count,
+        feed=feed_of,
+        replicate=replicate,
+        spread=replicate,
+        train_step=train_step,
+        eval_step=eval_step,
+        predict_step=predict_step,
+        cache_step=cache_step,
+        collect=lambda networks: networks,
+    )
     if kind == "jit":
-        return Layout(
-            "jit",
-            count,
-            feed_of,
-            replicate,
-            replicate,
-            jit_step,
-            eval_step,
-            predict_step,
-            answer_step,
-            lambda networks: networks,
-        )
+        return layout
 
     def pmap_step(code: StageCode, per_call: int = 1) -> Callable[..., Any]:
         shard = feed.streamed if streaming else feed.resident_shard(AXIS)
         return jax.pmap(
-            looped(make_train_step(code, shard, AXIS), per_call),
+            looped(make_train_step(code, shard, axis=AXIS), per_call),
             AXIS,
             in_axes=(0, None, None, 0 if streaming else None, None, None),
             out_axes=(0, None),
@@ -141,16 +136,9 @@ def make(
     def collect(networks: dict[str, NetState]) -> dict[str, NetState]:
         return replicate({name: members.one_copy(state) for name, state in networks.items()})
 
-    description = f"pmap on {count} devices"
-    return Layout(
-        description,
-        count,
-        feed_of,
-        replicate,
-        spread,
-        pmap_step,
-        eval_step,
-        predict_step,
-        answer_step,
-        collect,
+    return layout._replace(
+        description=f"pmap on {count} devices",
+        spread=spread,
+        train_step=pmap_step,
+        collect=collect,
     )

@@ -1,4 +1,4 @@
-"""Exact figures of networks over a whole split."""
+"""Networks' scores and outputs on a whole split."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ Score = dict[str, float]
 
 
 class Predictions(NamedTuple):
-    """What a network puts out on a whole split."""
+    """A network's outputs on a whole split."""
 
     logits: np.ndarray
     """`[n, k]`."""
@@ -32,11 +32,11 @@ def make(
     batch_size: int,
     attributes: Sequence[str] = (),
 ) -> Evaluate:
-    """`evaluate(networks, feed)`: accuracy and loss of every network on a split.
+    """`evaluate(networks, feed)` returns the accuracy and the loss of every network on a split.
 
     Args:
-        eval_step: compiled, from `Layout.eval_step`.
-        layout: how arguments are laid out.
+        eval_step: from `Layout.eval_step`.
+        layout: whose devices share a batch.
         batch_size: examples in one step, rounded up to a multiple of the devices; the last batch
             is padded, and padding never counts.
         attributes: their names, where images have attributes in place of classes.
@@ -60,28 +60,28 @@ def predictions(
     features: int | None = None,
     each: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Predictions]:
-    """What every network puts out on a whole split, in its order.
+    """Every network's outputs on a whole split, in the split's order.
 
     Args:
-        predict_step: compiled, from `Layout.predict_step`.
-        layout: how arguments are laid out.
+        predict_step: from `Layout.predict_step`.
+        layout: whose devices share a batch.
         batch_size: as for `make`.
         networks: by name.
-        feed: of the split.
-        features: of how many examples they are kept, the first ones; None for all.
+        feed: the split.
+        features: the number of examples, the first ones, whose features are kept; None for all.
         each: called with the number of batches that are done.
     """
-    wanted = feed.count if features is None else min(features, feed.count)
+    limit = feed.count if features is None else min(features, feed.count)
     logits, kept, seen = [], [], 0
     for done, arguments in enumerate(batches(feed, batch_size, layout), start=1):
         outputs = predict_step(dict(networks), *arguments)
-        logits.append(jax.device_get({name: one.logits for name, one in outputs.items()}))
-        if seen < wanted:
-            kept.append(jax.device_get({name: one.features for name, one in outputs.items()}))
+        logits.append(jax.device_get({name: output.logits for name, output in outputs.items()}))
+        if seen < limit:
+            kept.append(jax.device_get({name: output.features for name, output in outputs.items()}))
         seen += len(next(iter(logits[-1].values())))
         each(done)
     all_logits = jax.tree.map(lambda *parts: np.concatenate(parts)[: feed.count], *logits)
-    all_kept = jax.tree.map(lambda *parts: np.concatenate(parts)[:wanted], *kept)
+    all_kept = jax.tree.map(lambda *parts: np.concatenate(parts)[:limit], *kept)
     return {name: Predictions(all_logits[name], all_kept[name]) for name in all_logits}
 
 

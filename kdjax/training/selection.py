@@ -10,7 +10,7 @@ from kdjax.step.types import NetState
 
 
 class Record(TypedDict):
-    """Where one network was at its best."""
+    """The validation scores of one network at its best epoch."""
 
     step: int
     epoch: int
@@ -33,14 +33,14 @@ def update(
     step: int,
     epoch: int,
 ) -> Selection:
-    """`selection` with every network that is better now replaced by a copy.
+    """The selection with a copy of every network that is better now than before.
 
     Args:
-        selection: the best so far; empty at first.
-        networks: the trained networks as they are now.
+        selection: the best networks so far; empty at first.
+        networks: the trained networks after this epoch.
         scores: their validation `accuracy` and `loss`.
-        step: the run's.
-        epoch: the stage's, counted from 1 at the end of the first.
+        step: the run's step.
+        epoch: the number of epochs of the stage so far.
     """
     best, records = dict(selection.networks), dict(selection.records)
     for name, state in networks.items():
@@ -53,7 +53,7 @@ def update(
 
 
 def is_over(records: Mapping[str, Record], epoch: int, *, patience: int) -> bool:
-    """Whether no network has improved for `patience` epochs by this one; 0: never."""
+    """Whether no network has improved during the last `patience` epochs; with 0 never."""
     if not patience or not records:
         return False
     return epoch - max(record["epoch"] for record in records.values()) >= patience

@@ -1,4 +1,4 @@
-"""A whole run: its stages in order, and the record of what came out."""
+"""A whole run: its stages in order, and the record of its networks."""
 
 import contextlib
 import time
@@ -16,13 +16,17 @@ from kdjax.runs import restore, workdir
 from kdjax.runs.checkpoint import Checkpoints
 from kdjax.runs.metrics_log import Metrics
 from kdjax.runs.writers import write_json
-from kdjax.step.types import NetState
-from kdjax.system import progress, runtime
+from kdjax.step.types import Frozen, NetState
+from kdjax.system import runtime
 from kdjax.system.errors import UserError
-from kdjax.training import execution, layouts, scores, selection, teacher_cache
+from kdjax.system.progress import console
+from kdjax.training import layouts, scores, selection, teacher_cache
 from kdjax.training.fit import Interrupted, Outcome, Session, fit
 
 Result = dict[str, Any]
+"""The content of `result.json`."""
+Progress = Mapping[str, Mapping[str, Any]]
+"""For every stage that has begun, the `progress` of its newest checkpoint, and its `step`."""
 
 
 def run(
@@ -31,76 +35,82 @@ def run(
     should_stop: Callable[[int], bool] = lambda step: False,
     unread: Collection[str] = (),
 ) -> Result:
-    """Trains every stage of a config, or what is left of them, and writes `result.json`.
+    """Trains every stage of a config, or the stages that are left, and writes `result.json`.
 
     Args:
         config: as `configs/base.py` lays it out.
-        directory: the workdir; one that was cut off goes on where it was, bit for bit.
+        directory: the workdir; an interrupted run continues there, bit for bit.
         should_stop: asked after every call of the training step, which may be several updates,
             with the run's step; True saves and ends.
-        unread: keys of the config that the user has set and that nothing reads: a new run is
-            refused, one that has begun goes on.
-
-    Returns:
-        What `result.json` holds.
+        unread: keys of the config that the user has set and that nothing reads: they make a new
+            run an error, and not one that continues.
 
     Raises:
-        UserError: something that the user can mend.
-        Interrupted: `should_stop` said so.
+        UserError: the user can correct it.
+        Interrupted: `should_stop` returned True.
     """
-    grown = workdir.require_same(config, directory)
-    before = workdir.load_result(directory)
-    if before and before["finished"] and not grown:
-        return before
-    clock, began = runtime.CompileClock(), time.perf_counter()
-    if not (begun := workdir.begun(directory)):
+    former_epochs = workdir.require_same(config, directory)
+    earlier_result = workdir.load_result(directory)
+    if earlier_result and earlier_result["finished"] and not former_epochs:
+        return earlier_result
+    clock, started = runtime.CompileClock(), time.perf_counter()
+    is_new = not workdir.begun(directory)
+    if is_new:
         for key in unread:
             raise UserError(f"config.{key} is read by nothing in this config: leave it out")
     plan = build.plan(config, len(jax.local_devices()))
-    if plan.teacher_cache and not begun and not any(s.code.frozen for s in plan.stages):
-        raise UserError("config.teacher_cache is True, but no stage reads a frozen network")
-    execution.check(plan)
-    result = before or _empty(config, plan)
+    _check(plan, is_new)
+    result = earlier_result or _new_result(config, plan)
     layout = layouts.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
     others = {n: restore.other_runs_network(plan, layout, n) for n in plan.restored}
     result["restored"] = {name: other.origin for name, other in others.items()}
     workdir.open_for(config, directory)
     workdir.record_split(directory, plan.data)
     workdir.record_restored(directory, result["restored"])
-    feeds = {name: layout.feed(split) for name, split in plan.data.splits.items()}
     folders = [Checkpoints(directory, stage.name) for stage in plan.stages]
-    reached = _reached(plan, folders, result)
-    if grown:
-        _extend(result, plan, reached, grown)
-        # In this order: what is cut off between them goes on with the former config.
+    progress = _progress(plan, folders, result)
+    if former_epochs:
+        _extend(result, plan, progress, former_epochs)
+        # In this order: a run that dies between the two continues with the former config.
         write_json(directory / "result.json", result)
         workdir.write_config(config, directory)
-    plan = execution.settle(plan, {name: at["execution"] for name, at in reached.items()})
-    steps = {name: at["step"] for name, at in reached.items()}
-    writer = Metrics(directory, steps=steps, tensorboard=plan.tensorboard)
-    session = Session(plan, layout, feeds, writer, should_stop)
-    there = {name: other.state for name, other in others.items()}
+    session = Session(
+        plan=plan,
+        layout=layout,
+        feeds={name: layout.feed(split) for name, split in plan.data.splits.items()},
+        writer=Metrics(
+            directory,
+            steps={name: stage["step"] for name, stage in progress.items()},
+            tensorboard=plan.tensorboard,
+        ),
+        should_stop=should_stop,
+    )
+    networks = {name: other.state for name, other in others.items()}
     step = 0
     try:
         for stage, checkpoints in zip(plan.stages, folders, strict=True):
-            frozen: dict[str, Any] = {name: there[name] for name in stage.code.frozen}
-            if frozen and plan.teacher_cache and stage.name not in result["stages"]:
-                frozen = teacher_cache.answers(plan, layout, feeds["train"], stage, frozen)
-            starts = {name: there[start] for name, start in stage.init_from.items()}
+            if stage.name in progress:
+                stage = executed_as(stage, progress[stage.name]["execution"])
+            teachers = {name: networks[name] for name in stage.code.frozen}
+            frozen: Mapping[str, Frozen] = teachers
+            if teachers and plan.teacher_cache and stage.name not in result["stages"]:
+                train = session.feeds["train"]
+                frozen = teacher_cache.cached_outputs(plan, layout, train, stage, teachers)
+            starts = {name: networks[start] for name, start in stage.init_from.items()}
             eval_step = layout.eval_step(stage.code)
             evaluate = scores.make(eval_step, layout, plan.eval_batch_size, plan.data.attributes)
-            # Stages that were given more epochs have moved on from where later ones began.
-            first = reached[stage.name]["first_step"] if stage.name in reached else step
-            outcome = fit(session, stage, frozen, starts, checkpoints, evaluate, first)
+            # An earlier stage with more epochs than before ends later than this stage began.
+            first_step = progress.get(stage.name, {}).get("first_step", step)
+            outcome = fit(session, stage, frozen, starts, checkpoints, evaluate, first_step)
             chosen = _chosen(stage, outcome)
             # A stage is recorded as finished only when its last checkpoint is whole.
             checkpoints.wait()
             if stage.name not in result["stages"]:
-                _record(result, session, stage, outcome, chosen, evaluate, first)
+                _record(result, session, stage, outcome, chosen, evaluate, first_step)
                 write_json(directory / "result.json", result)
-            there |= chosen
+            networks |= chosen
             step = max(step, outcome.last_step)
-            if stage is not plan.stages[-1] and should_stop(step):
+            if stage.name != plan.stages[-1].name and should_stop(step):
                 raise Interrupted(step)
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
@@ -111,75 +121,111 @@ def run(
             + ", or of a sweep --together" * swept
         ) from error
     finally:
-        # Each of them, also where closing another one fails.
+        # Each is closed, also where closing another one fails.
         with contextlib.ExitStack() as closing:
-            closing.callback(writer.close)
+            closing.callback(session.writer.close)
             for folder in folders:
                 closing.callback(folder.close)
     result["finished"] = True
     result["last_start"] = {
-        "seconds": round(time.perf_counter() - began, 3),
+        "seconds": round(time.perf_counter() - started, 3),
         "compile_seconds": round(clock.seconds, 3),
     }
     write_json(directory / "result.json", result)
     return result
 
 
-def _reached(
-    plan: Plan, folders: Sequence[Checkpoints], result: Result
-) -> dict[str, dict[str, Any]]:
-    """For every stage that has begun, the `step` of its newest checkpoint, and what that says.
+def _check(plan: Plan, is_new: bool) -> None:
+    """Checks what only training asks of a plan; runs of other machines can still be evaluated.
+
+    Raises:
+        UserError: there is no teacher to cache, or several steps a call are impossible.
+    """
+    if plan.teacher_cache and is_new and not any(stage.code.frozen for stage in plan.stages):
+        raise UserError("config.teacher_cache is True, but no stage reads a frozen network")
+    swept = [stage.code.swept for stage in plan.stages if stage.code.swept]
+    obstacles = {
+        "input that is streamed (config.data.input)": plan.streaming,
+        "members of a sweep that are trained in groups (--mode, --together)": any(
+            len(members.groups) > 1 for members in swept
+        ),
+    }
+    for obstacle, is_there in obstacles.items():
+        if plan.steps_per_call > 1 and is_there:
+            raise UserError(
+                f"config.steps_per_call is {plan.steps_per_call}; it must be 1 with {obstacle}"
+            )
+
+
+def executed_as(stage: Stage, execution: Mapping[str, Any]) -> Stage:
+    """The stage with its members executed as `Stage.execution` says.
+
+    Members as one computation round differently from single ones, so a stage that continues is
+    executed as when it began, also on a machine with other devices.
+    """
+    if stage.code.swept is None:
+        return stage
+    swept = stage.code.swept._replace(**execution)
+    return stage._replace(code=stage.code._replace(swept=swept))
+
+
+def _progress(plan: Plan, folders: Sequence[Checkpoints], result: Result) -> Progress:
+    """How far every stage that has begun is.
 
     Raises:
         UserError: a stage has finished, and its checkpoint is gone.
     """
-    reached = {}
+    progress = {}
     for stage, folder in zip(plan.stages, folders, strict=True):
         if (step := folder.latest()) is not None:
-            reached[stage.name] = {**folder.progress(step), "step": step}
+            progress[stage.name] = {**folder.progress(step), "step": step}
         elif stage.name in result["stages"]:
             raise UserError(
                 f"stage {stage.name!r} has finished, but {folder.directory} has no checkpoint of "
                 "it any more: put it back, or choose another --workdir"
             )
-    return reached
+    return progress
 
 
 def _extend(
-    result: Result,
-    plan: Plan,
-    reached: Mapping[str, Mapping[str, Any]],
-    grown: Mapping[str, int],
+    result: Result, plan: Plan, progress: Progress, former_epochs: Mapping[str, int]
 ) -> None:
-    """Opens the stages again that are to have more epochs than before.
+    """Reopens the stages that have more epochs than before.
 
     Args:
-        result: gets where they ended before, in `earlier_ends`, and loses their figures.
+        result: gets where they ended before, in `earlier_ends`, and loses their scores.
         plan: of the new config.
-        reached: what the newest checkpoint of every stage that has begun says.
-        grown: by stage, the number of epochs of before.
+        progress: how far every stage that has begun is.
+        former_epochs: by stage, the former number of epochs.
 
     Raises:
         UserError: a later stage that has begun reads one of them.
     """
-    again = [stage for stage in plan.stages if _goes_on(plan, stage, reached, grown)]
-    for stage in again:
+    reopened = [
+        stage
+        for stage in plan.stages
+        if stage.name in former_epochs
+        and stage.name in progress
+        and not _ended_by_patience(plan, stage, progress[stage.name])
+    ]
+    for stage in reopened:
         index = plan.stages.index(stage)
         for later in plan.stages[index + 1 :]:
             read = {*later.code.frozen, *later.init_from.values()} & set(stage.code.trained)
-            if read and later.name in reached:
+            if read and later.name in progress:
                 raise UserError(
                     f"stage {stage.name!r} cannot have more epochs: {later.name!r} has learned "
                     f"from what it left of {' and '.join(sorted(read))}. Leave config key stages."
-                    f"{stage.name}.epochs at {grown[stage.name]}, or choose another --workdir"
+                    f"{stage.name}.epochs at {former_epochs[stage.name]}, or choose another "
+                    "--workdir"
                 )
-    for stage in again:
-        step, epochs = reached[stage.name]["step"], grown[stage.name]
+    for stage in reopened:
+        step, epochs = progress[stage.name]["step"], former_epochs[stage.name]
         ends = result.setdefault("earlier_ends", {}).setdefault(stage.name, [])
         ends.append(
             {"planned_epochs": epochs, "last_step": step, **result["stages"].pop(stage.name, {})}
         )
-        progress.console.print(
+        console.print(
             f"{stage.name}: goes on from step {step} with {stage.epochs} epochs in place of "
             f"{epochs}; schedules are those of {stage.epochs} epochs from here on, so this is a "
             "run of as many from the start only where they are constant",
@@ -190,15 +236,9 @@ def _extend(
     result["finished"] = False
 
 
-def _goes_on(
-    plan: Plan, stage: Stage, reached: Mapping[str, Any], grown: Mapping[str, int]
-) -> bool:
-    """Whether more epochs change a stage: it has begun, and patience has not ended it."""
-    if stage.name not in grown or stage.name not in reached:
-        return False
-    progress = reached[stage.name]
+def _ended_by_patience(plan: Plan, stage: Stage, progress: Mapping[str, Any]) -> bool:
     epoch = progress["batches"] // (len(plan.data.splits["train"].id) // stage.batch_size)
-    return not selection.is_over(progress["selected"], epoch, patience=stage.patience)
+    return selection.is_over(progress["selected"], epoch, patience=stage.patience)
 
 
 def _chosen(stage: Stage, outcome: Outcome) -> dict[str, NetState]:
@@ -216,26 +256,30 @@ def _record(
     evaluate: scores.Evaluate,
     first_step: int,
 ) -> None:
-    """Adds a stage's figures: the only place that looks at the test split, once a stage."""
-    splits: list[str] = [s for s in ("validation", "test") if s in session.feeds]
-    last = {split: evaluate(outcome.networks, session.feeds[split]) for split in splits}
-    best = last
-    if chosen is not outcome.networks:
-        best = {split: evaluate(chosen, session.feeds[split]) for split in splits}
+    """Adds a stage's scores: the only place that looks at the test split, once a stage."""
+    feeds = {split: session.feeds.get(split) for split in ("validation", "test")}
+
+    def by_split(networks: dict[str, NetState]) -> dict[str, dict[str, scores.Score]]:
+        return {split: evaluate(networks, feed) if feed else {} for split, feed in feeds.items()}
+
+    last = by_split(outcome.networks)
+    best = last if chosen is outcome.networks else by_split(chosen)
     networks = {}
     for name, state in chosen.items():
-        record = outcome.selection.records.get(name)
-        use_best = stage.select == "best" and record is not None
+        record = outcome.selection.records.get(name) if stage.select == "best" else None
         networks[name] = {
             "stage": stage.name,
             "parameters": linen.count(state.params),
             "parameters_with_statistics": linen.count(state),
-            "step": record["step"] if use_best and record else outcome.last_step,
-            "selected_by": "validation" if use_best else "last step",
-            **_splits(best, name),
-            "last": {"step": outcome.last_step, **_splits(last, name)},
+            "step": record["step"] if record else outcome.last_step,
+            "selected_by": "validation" if record else "last step",
+            **{split: best[split].get(name) for split in feeds},
+            "last": {
+                "step": outcome.last_step,
+                **{split: last[split].get(name) for split in feeds},
+            },
         }
-    # A network that several stages train is headed by the last; each keeps its own figures.
+    # A network that several stages train is headed by the last; each keeps its own scores.
     result["networks"] |= networks
     result["stages"][stage.name] = {
         "first_step": first_step,
@@ -246,11 +290,7 @@ def _record(
     }
 
 
-def _splits(figures: dict[str, dict[str, scores.Score]], name: str) -> dict[str, Any]:
-    return {split: figures.get(split, {}).get(name) for split in ("validation", "test")}
-
-
-def _empty(config: ConfigDict, plan: Plan) -> Result:
+def _new_result(config: ConfigDict, plan: Plan) -> Result:
     return {
         "finished": False,
         "method": config.method,

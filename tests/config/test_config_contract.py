@@ -7,9 +7,9 @@ import pytest
 from kdjax.config import build
 from kdjax.data import stream
 from kdjax.step import step
-from kdjax.step.types import Batch
+from kdjax.step.types import Batch, NetState
 from tests.config.test_configs import NAMES, load
-from tests.helpers import assert_identical, differ
+from tests.helpers import assert_identical, count_programs, differ
 
 UPDATES = 6
 VARIANTS = [
@@ -101,7 +101,7 @@ def check(name, argument, promise):
     """Calls `promise(update, state, hyper, frozen)` for every stage in order."""
     config = small(name, argument)
     plan = build.plan(config, devices=1)
-    there = {}
+    there: dict[str, NetState] = {}
     with jax.numpy_dtype_promotion("standard"):
         for stage in plan.stages:
             starts = {new: there[old] for new, old in stage.init_from.items()}
@@ -125,9 +125,12 @@ def initial(stage):
 def first_step(stage, data, networks, frozen):
     """`update(state, hyper, frozen)` on always the same batch, and what it starts from."""
     code, hyper = stage.code, stage.hyper
-    state = jax.jit(lambda *trees: step.init_state(code, hyper, *trees, data.image_shape))(
-        networks, frozen
-    )
+
+    @jax.jit
+    def initialise(networks, frozen):
+        return step.init_state(code, hyper, networks, frozen, data.image_shape)
+
+    state = initialise(networks, frozen)
     batch = Batch(*stream.gather(data.splits["train"], np.arange(16)))
 
     def update(state, hyper, frozen):
@@ -151,7 +154,7 @@ def learns_one_batch(code, update, state, hyper, frozen):
     assert set(state.networks) == set(code.trained)
     assert all(differ(before[n].params, state.networks[n].params) for n in code.trained)
     assert_identical(jax.tree.map(np.array, frozen), untouched)
-    assert compiled._cache_size() == 1
+    assert count_programs(compiled) == 1
     return state.networks
 
 

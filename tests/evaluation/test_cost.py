@@ -1,5 +1,7 @@
 """Arithmetic and time of predictions."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -53,7 +55,7 @@ def test_networks_take_turns_and_the_first_call_of_a_turn_does_not_count(clock):
     fake = clock(a=[9.0, 2.0, 9.0, 0.5, 0.75, 9.0, 1.0], b=[9.0, 1.0] * 3)
     turns = []
     times = cost.in_turns(
-        {name: lambda name=name: fake.call(name) for name in "ab"},
+        {name: functools.partial(fake.call, name) for name in "ab"},
         seconds=3.0,
         after_turn=lambda: turns.append("".join(fake.calls)),
     )

@@ -40,16 +40,21 @@ def gradient_error(name, size, batch, channels, *, dtype, with_fsp):
     def loss(params):
         made = outputs(params)
         if with_fsp:
-            return fsp(made.features["stage3_first"], made.features["stage4_last"], *targets).sum()
+            return fsp(
+                made.features["stage3_first"],
+                made.features["stage4_last"],
+                targets["stage3_first"],
+                targets["stage4_last"],
+            ).sum()
         return jnp.sum(made.logits * weight.astype(made.logits.dtype))
 
-    targets = ()
+    targets = {}
     if with_fsp:
         shapes = jax.eval_shape(outputs, state.params).features
-        targets = [
-            jax.random.normal(jax.random.key(3), shapes[layer].shape, dtype)
+        targets = {
+            layer: jax.random.normal(jax.random.key(3), shapes[layer].shape, dtype)
             for layer in ("stage3_first", "stage4_last")
-        ]
+        }
 
     differentiate = jax.grad(loss)
     compiled = jax.jit(differentiate, compiler_options=runtime.compiler_options())(state.params)

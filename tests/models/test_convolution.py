@@ -99,8 +99,9 @@ def test_what_is_not_plain_is_left_to_lax():
         theirs = lax.conv_general_dilated(x, kernel, (1, 1), pads, **given)
         np.testing.assert_array_equal(mine, theirs)
     grouped = kernel[:, :, :1]
-    given = {"feature_group_count": 4, "dimension_numbers": DIMENSIONS}
-    mine = convolution.convolution(x, grouped, (1, 1), "SAME", **given)
+    mine = convolution.convolution(
+        x, grouped, (1, 1), "SAME", feature_group_count=4, dimension_numbers=DIMENSIONS
+    )
     assert mine.shape == (2, 6, 6, 4)
 
 

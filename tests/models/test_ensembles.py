@@ -9,7 +9,7 @@ from kdjax import evaluate
 from kdjax.models import ensembles
 from kdjax.step import tasks
 from kdjax.system.errors import UserError
-from tests.helpers import IMAGE_SHAPE, network
+from tests.helpers import IMAGE_SHAPE, assert_same_structure, network
 
 
 @pytest.mark.parametrize("task", [tasks.MULTI_CLASS, tasks.MULTI_LABEL], ids=["class", "label"])
@@ -22,9 +22,7 @@ def test_probabilities_are_the_members_mean(task):
     predict = jax.nn.softmax if task is tasks.MULTI_CLASS else jax.nn.sigmoid
     each = [predict(members[n].apply(states[n], image, train=False)[0].logits) for n in members]
     np.testing.assert_allclose(predict(found), np.mean(each, axis=0), rtol=1e-5)
-    assert jax.tree.structure(together.init(jax.random.key(0))) == jax.tree.structure(
-        ensembles.state(states)
-    )
+    assert_same_structure(together.init(jax.random.key(0)), ensembles.state(states))
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "a"]])

@@ -9,7 +9,7 @@ import pytest
 from kdjax.models import linen
 from kdjax.step import optimisers
 from kdjax.system import discover
-from tests.helpers import SGD
+from tests.helpers import SGD, assert_same_structure
 
 COUNTS = [
     # name, image, classes, trainable, with statistics
@@ -56,7 +56,7 @@ def test_counts_and_outputs(name, shape, classes, trainable, total):
     )
     assert outputs.logits.shape == (2, classes)
     assert {"stem", "pooled"} <= set(outputs.features)
-    assert jax.tree.structure(stats) == jax.tree.structure(state.batch_stats)
+    assert_same_structure(stats, state.batch_stats)
     if "mnist" not in name:
         for place in ("first", "last", "first_pre", "last_pre"):
             assert f"stage1_{place}" in outputs.features

@@ -11,7 +11,7 @@ from kdjax.models import linen
 from kdjax.system import discover
 from kdjax.system.errors import UserError
 from kdjax.training import train
-from tests.helpers import small
+from tests.helpers import assert_same_structure, small
 
 SHAPE = (8, 8, 3)
 
@@ -42,7 +42,7 @@ def test_activations_that_are_computed_again_are_the_same(model):
     (again, (same, same_stats)), other = gradient(made(model, remat=True))
     assert "remat" not in text
     assert "remat" in other
-    assert jax.tree.structure(again) == jax.tree.structure(plain)
+    assert_same_structure(again, plain)
     assert outputs.features.keys() == same.features.keys()
     one, two = (plain, outputs.logits, stats), (again, same.logits, same_stats)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):

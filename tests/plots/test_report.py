@@ -21,13 +21,14 @@ from kdjax.evaluation import (
     records,
     run_evaluation,
     sweep_settings,
-    tables,
 )
-from kdjax.plots import report_page, report_sections, report_sweep
+from kdjax.evaluation import tables as evaluation_tables
+from kdjax.plots import page, report_runs, sections
+from kdjax.plots.figures import agreement, alpha_temperature, attention, sweep_courses, training
+from kdjax.plots.types import Picture
 from kdjax.runs import workdir, writers
 from kdjax.system import runtime
 from kdjax.system.errors import UserError
-from kdjax.training.scores import Predictions
 from tests.system.test_cli import ROOT
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -51,37 +52,51 @@ class Sources(html.parser.HTMLParser):
 
 
 def test_a_report_of_two_phases_has_every_figure(two_phases, examined, tmp_path):
-    directory = two_phases[0]
-    sections = report_sections.make(
-        [examined],
-        [examined.record],
-        [directory],
-        networks=(),
-        images=3,
-        layers=[],
-        folder=tmp_path / "figures",
-    )
-    assert [section.path.stem for section in sections] == [
+    run = report_runs.make(examined, two_phases[0], images=3)
+    pictures = sections.write([run], tmp_path / "figures")
+    assert [picture.path.stem for picture in pictures] == [
         *("accuracy", "size", "compression", "before-and-after-0", "likeness-0", "agreement-0"),
         *("training-0", "confusion-teacher-0", "confusion-peer_0-0", "confusion-peer_1-0"),
         *("calibration-0", "attention-0"),
     ]
-    for section in sections:
-        assert section.path.with_suffix(".svg").stat().st_size > 1000
-        with Image.open(section.path) as image:
+    for picture in pictures:
+        assert picture.path.with_suffix(".svg").stat().st_size > 1000
+        with Image.open(picture.path) as image:
             assert image.width >= 1200
-    shown = tables.tables([examined.record])
-    page, text = report_page.write(tmp_path, [examined.record], shown, sections, ["A <note>"])
+    tables = evaluation_tables.tables([examined.record])
+    index, text = page.write(tmp_path, [examined.record], tables, pictures, ["A <note>"])
     sources = Sources()
-    sources.feed(page.read_text())
-    assert len(sources.found) == len(sections)
+    sources.feed(index.read_text())
+    assert len(sources.found) == len(pictures)
     assert all(source.startswith("data:image/png;base64,") for source in sources.found)
-    assert "A &lt;note&gt;" in page.read_text()
-    for section in sections:
-        assert f"](figures/{section.path.name})" in text.read_text()
+    assert "A &lt;note&gt;" in index.read_text()
+    assert "A <note>" in text.read_text()
+    for picture in pictures:
+        assert f"](figures/{picture.path.name})" in text.read_text()
     accuracy = examined.record["networks"]["peer_1"]["accuracy"]
     assert f"| {accuracy:.2%} |" in text.read_text()
-    assert f"<td>{accuracy:.2%}</td>" in page.read_text()
+    assert f"<td>{accuracy:.2%}</td>" in index.read_text()
+
+
+def test_markdown_is_a_table_with_a_rule_and_escaped_bars(examined, tmp_path):
+    table = evaluation_tables.Table("Title", ["a|b", "c"], [["1", "2"], ["3", "4"]], "Caption.")
+    picture = Picture("Heading", "Below.", tmp_path / "figures" / "a b.png")
+    picture.path.parent.mkdir()
+    picture.path.write_bytes(b"")
+    bare = table._replace(caption="")
+    _, text = page.write(tmp_path, [examined.record], [table, bare], [picture], ["Note."])
+    lines = "| a\\|b | c |\n| --- | ---: |\n| 1 | 2 |\n| 3 | 4 |\n"
+    _, rest = text.read_text().split("\n\nNote.\n")
+    assert rest == (
+        f"\n## Title\n\n{lines}\nCaption.\n\n## Title\n\n{lines}\n"
+        "## Heading\n\n![Heading](figures/a%20b.png)\n\nBelow.\n"
+    )
+
+
+def test_every_figure_has_a_place_of_its_own():
+    files = sections.figure_files()
+    assert len(files) == len({file.ORDER for file in files})
+    assert all(hasattr(file, "of_runs") or hasattr(file, "of_run") for file in files)
 
 
 def test_a_report_has_the_files_that_it_names_and_says_what_it_leaves_out(
@@ -93,7 +108,7 @@ def test_a_report_has_the_files_that_it_names_and_says_what_it_leaves_out(
     monkeypatch.setattr(flags, "FLAGS", types.SimpleNamespace(output=None, images=0, layers=[]))
     monkeypatch.setattr(run_evaluation, "evaluate", lambda *_: examined)
     monkeypatch.setattr(runtime, "prepare", lambda: None)
-    monkeypatch.setattr(report_sections, "make", lambda *_, **__: [])
+    monkeypatch.setattr(sections, "write", lambda *_: [])
     report.main()
     text = (tmp_path / "report" / "report.md").read_text()
     for name in re.findall(r"[\w-]+\.csv", text):
@@ -104,9 +119,13 @@ def test_a_report_has_the_files_that_it_names_and_says_what_it_leaves_out(
     assert said in capsys.readouterr().out
 
 
-def test_two_runs_are_compared_on_the_same_images(examined):
+def test_two_runs_are_compared_on_the_same_images(examined, tmp_path):
     other = examined._replace(record=examined.record | {"workdir": "elsewhere/two"})
-    found = report_sections._together([examined, other])["agreement"]
+
+    def between(*every):
+        return agreement.between_runs([report_runs.make(one, tmp_path) for one in every])
+
+    found = between(examined, other)
     names = [
         f"{label}: {row}"
         for label in records.run_labels([examined.record, other.record])
@@ -117,25 +136,25 @@ def test_two_runs_are_compared_on_the_same_images(examined):
     np.testing.assert_array_equal(matrix[:3, 3:], matrix[:3, :3])
     # Other images are left out.
     moved = other._replace(split=other.split._replace(id=other.split.id + 1))
-    assert report_sections._together([examined, moved])["agreement"]["networks"] == names[:3]
+    assert between(examined, moved)["networks"] == names[:3]
 
 
-def test_a_grid_needs_runs_that_differ_in_alpha_and_temperature(tmp_path):
+def test_a_grid_needs_runs_that_differ_in_alpha_and_temperature(examined, tmp_path):
     def run(alpha, temperature, accuracy):
         directory = tmp_path / f"{alpha}-{temperature}"
         directory.mkdir()
         student = {"validation": {"accuracy": accuracy}, "test": {"accuracy": 0.0}}
-        result = {"finished": True, "networks": {"student": student}, "stages": {}}
+        result = {"finished": True, "networks": {"student": student}, "stages": {}, "seed": 0}
         writers.write_json(directory / "result.json", result)
-        record = {"method": "kd", "dataset": "digits", "alpha": alpha, "temperature": temperature}
-        return record, directory
+        values = {"method": "kd", "dataset": "digits", "alpha": alpha, "temperature": temperature}
+        return report_runs.make(examined._replace(record=examined.record | values), directory)
 
     runs = [run(0.1, 1.0, 0.7), run(0.9, 1.0, 0.8)]
-    assert report_sweep.grids(*zip(*runs, strict=True)) == {}
+    assert alpha_temperature.trials_of(runs) == {}
     runs.append(run(0.9, 4.0, 0.9))
-    split, cells = report_sweep.grids(*zip(*runs, strict=True))["kd on digits"]
+    split, cells = alpha_temperature.trials_of(runs)["kd on digits"]
     assert split == "validation"
-    assert cells[2] == {"alpha": 0.9, "temperature": 4.0, "accuracy": 0.9}
+    assert cells[2] == pytest.approx({"alpha": 0.9, "temperature": 4.0, "accuracy": 0.9})
     assert workdir.load_result(tmp_path / "nothing") is None
 
 
@@ -163,12 +182,12 @@ def sweep(tmp_path, *, validation=True, axes=True):
     return tmp_path
 
 
-def test_a_sweeps_report_is_of_the_setting_that_validation_chose(tmp_path):
-    member = report_sweep.member(sweep(tmp_path), ())
-    assert member.axes == {"alpha": 0.9, "seed": 0}
-    assert member.about == " Of the setting that was best on validation: alpha 0.9, seed 0."
-    assert report_sweep.notes([tmp_path], ()) == []
-    assert report_sweep.tables([tmp_path])[0].rows[2][0] == "student *"
+def test_a_sweeps_report_is_of_the_setting_that_validation_chose(examined, tmp_path):
+    run = report_runs.make(examined, sweep(tmp_path))
+    assert run.member == {"alpha": 0.9, "seed": 0}
+    assert run.about == " Of the setting that was best on validation: alpha 0.9, seed 0."
+    assert report_runs.notes([run], ()) == []
+    assert report_runs.tables([run])[0].rows[2][0] == "student *"
     rows = [
         {"step": 1, "stage": "teacher", "train/loss": 3.0},
         {
@@ -178,34 +197,47 @@ def test_a_sweeps_report_is_of_the_setting_that_validation_chose(tmp_path):
         },
         {"step": 3, "stage": "baseline", "train/ce@seed=0": 4.0},
     ]
-    assert report_sweep.log_of(rows, member.axes) == [
+    assert training.member_rows(rows, run.member) == [
         rows[0],
         {"step": 2, "stage": "student", "train/loss": 2.0, "val/student/accuracy": 0.8},
         {"step": 3, "stage": "baseline", "train/ce": 4.0},
     ]
 
 
-def test_without_validation_no_setting_is_the_best(tmp_path):
-    directory = sweep(tmp_path, validation=False)
-    member = report_sweep.member(directory, ())
-    assert (member.axes, member.about) == ({"seed": 0}, " Of seed 0.")
-    (table,) = report_sweep.tables([directory])
+def test_without_validation_no_setting_is_the_best(examined, tmp_path):
+    run = report_runs.make(examined, sweep(tmp_path, validation=False))
+    assert (run.member, run.about) == ({"seed": 0}, " Of seed 0.")
+    (table,) = report_runs.tables([run])
     assert not any("*" in cell for row in table.rows for cell in row)
     assert "No setting is named the best: no images were held out" in table.caption
-    (note,) = report_sweep.notes([directory], ())
+    (note,) = report_runs.notes([run], ())
     assert "--networks=teacher,student@..." in note
     # A member that the user names is shown.
-    asked = report_sweep.member(directory, ("teacher", "student@alpha=0.1@seed=1"))
-    assert asked.axes == {"alpha": 0.1, "seed": 1}
-    assert report_sweep.notes([directory], ("teacher",)) == []
+    named = report_runs.make(examined, tmp_path, networks=("teacher", "student@alpha=0.1@seed=1"))
+    assert named.member == {"alpha": 0.1, "seed": 1}
+    assert report_runs.notes([named], ("teacher",)) == []
 
 
-def test_seeds_alone_are_no_settings_to_choose_from(tmp_path):
-    directory = sweep(tmp_path, axes=False)
-    member = report_sweep.member(directory, ())
-    assert (member.axes, member.about) == ({"seed": 0}, " Of seed 0.")
-    assert report_sweep.notes([directory], ()) == []
-    assert report_sweep.member(tmp_path / "none", ()) == ({}, "")
+def test_seeds_alone_are_no_settings_to_choose_from(examined, tmp_path):
+    run = report_runs.make(examined, sweep(tmp_path, axes=False))
+    assert (run.member, run.about) == ({"seed": 0}, " Of seed 0.")
+    assert report_runs.notes([run], ()) == []
+    other = report_runs.make(examined, tmp_path / "none")
+    assert (other.member, other.about, other.settings) == ({}, "", [])
+
+
+def test_rows_of_a_member_are_its_own_and_shared_ones():
+    member = {"alpha": 0.1, "seed": 0}
+    for row, expected in (
+        ("teacher", True),
+        ("baseline@seed=0", True),
+        ("student@alpha=0.1@seed=0 after first", True),
+        ("student@alpha=0.1@seed=1", False),
+        ("student@alpha=0.9@seed=0", False),
+        ("student@alpha=0.9@seed=0+teacher", True),
+    ):
+        assert report_runs.belongs(row, member) is expected
+        assert report_runs.belongs(row, {})
 
 
 def test_courses_are_by_setting_and_without_validation_those_of_training():
@@ -214,12 +246,12 @@ def test_courses_are_by_setting_and_without_validation_those_of_training():
     }
     val = {"val/teacher/accuracy": 0.5, "val/student@alpha=0.1@seed=0/accuracy": 0.25}
     rows = [{"step": 5, "stage": "student", **train}]
-    found, label = report_sweep.courses([*rows, {"step": 6, "stage": "student", **val}])
-    assert found == {"student alpha=0.1": [([6], [25.0])]}
+    found, label = sweep_courses.by_setting([*rows, {"step": 6, "stage": "student", **val}])
+    assert found == {"student alpha=0.1": [(np.array([6]), np.array([25.0]))]}
     assert "validation" in label
-    found, label = report_sweep.courses(rows)
+    found, label = sweep_courses.by_setting(rows)
     assert list(found) == ["student alpha=0.1", "student alpha=0.5"]
-    assert found["student alpha=0.5"] == [([5], [50.0]), ([5], [60.0])]
+    assert found["student alpha=0.5"] == [(np.array([5]), np.array([v])) for v in (50.0, 60.0)]
     assert label.startswith("Training accuracy")
 
 
@@ -256,8 +288,8 @@ def test_a_record_of_a_sweep_has_a_row_for_each_setting(examined):
     assert shares[0, 1] == matrix[0, 1:3].mean()
     # Of the same seed: the first with the first, the second with the second.
     assert shares[1, 2] == np.mean([matrix[1, 3], matrix[2, 4]])
-    shown = tables.tables([found])
-    assert any("0 to 1" in row for table in shown for row in table.rows)
+    tables = evaluation_tables.tables([found])
+    assert any("0 to 1" in row for table in tables for row in table.rows)
     assert sweep_settings.by_setting(examined.record) is examined.record
 
 
@@ -352,16 +384,14 @@ def test_damaged_evaluations_are_not_read_back_and_that_is_said(record, tmp_path
 
 
 def test_attributes_are_neither_right_nor_wrong_as_a_whole():
-    outputs = Predictions(np.array([[9.0, -9.0, np.nan]]), {})
-    (answer,) = report_sections._attributes(outputs, np.array([0]), np.array([[1, 0, 0]]))
+    logits = np.array([[9.0, -9.0, np.nan]])
+    (answer,) = attention.attribute_answers(logits, np.array([[1, 0, 0]]))
     assert (answer.text, answer.right) == ("2 of 3 right", None)
 
 
 def test_an_answer_to_an_image_is_right_or_wrong():
     logits = np.array([[3.0, 0.0], [3.0, 0.0], [np.nan, 0.0]])
-    found = report_sections._classes(
-        Predictions(logits, {}), np.arange(3), np.array([0, 1, 0]), ["cat", "dog"]
-    )
+    found = attention.class_answers(logits, np.array([0, 1, 0]), ["cat", "dog"])
     assert [(one.text, one.right) for one in found] == [
         ("cat", True),
         ("cat", False),
@@ -409,8 +439,9 @@ def test_confusion_of_a_report_is_that_of_its_predictions(examined):
     assert examined.record["networks"]["peer_0"]["confusion"] == expected
 
 
-def test_without_matplotlib_one_line_says_what_to_install(tmp_path):
-    (tmp_path / "matplotlib.py").write_text("raise ImportError('no such library')")
+@pytest.mark.parametrize("library", ["matplotlib", "jinja2"])
+def test_without_a_library_one_line_says_what_to_install(library, tmp_path):
+    (tmp_path / f"{library}.py").write_text("raise ImportError('no such library')")
     done = subprocess.run(
         [sys.executable, "-m", "kdjax.report", f"--workdir={tmp_path}"],
         cwd=ROOT,
@@ -419,4 +450,6 @@ def test_without_matplotlib_one_line_says_what_to_install(tmp_path):
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr == ("kdjax: figures need matplotlib: pip install matplotlib\n")
+    assert done.stderr == (
+        "kdjax: reports need matplotlib and Jinja2: pip install -r requirements/report.txt\n"
+    )

@@ -29,14 +29,14 @@ def similarity(over, *, batch_wide=True):
         k = outputs["student"].logits.shape[-1]
         return TermState({"projector": jnp.eye(k)}, {"bank": jnp.zeros((BANK, k))})
 
-    def loss(state, view):
-        student = view.outputs["student"].logits @ state.params["projector"]
-        teacher = jax.lax.stop_gradient(view.outputs["teacher"].logits)
+    def loss(state, context):
+        student = context.outputs["student"].logits @ state.params["projector"]
+        teacher = jax.lax.stop_gradient(context.outputs["teacher"].logits)
         difference = student @ student.T - teacher @ teacher.T
-        drawn = jax.random.randint(view.key, (3,), 0, BANK)
+        drawn = jax.random.randint(context.key, (3,), 0, BANK)
         pull = jnp.sum((student[:, None] - state.memory["bank"][drawn][None]) ** 2, axis=(1, 2))
         values = jnp.mean(difference**2, axis=1) + 0.1 * pull
-        bank = state.memory["bank"].at[view.batch.id].set(jax.lax.stop_gradient(student))
+        bank = state.memory["bank"].at[context.batch.id].set(jax.lax.stop_gradient(student))
         largest = jnp.max(jnp.abs(difference))
         value = values if over == "examples" else jnp.mean(values)
         return Loss(value, over, {"largest": largest, "pull": pull}, {"bank": bank})
@@ -48,13 +48,13 @@ def train(kind, devices, over):
     layout = layouts.make(kind, jax.local_devices()[:devices])
     networks = {n: helpers.network(n) for n in ("student", "teacher")}
     terms = {"ce": ce.make(task=tasks.MULTI_CLASS, network="student"), "pairs": similarity(over)}
-    made = helpers.code(networks, ["student"], terms)
+    code = helpers.code(networks, ["student"], terms)
     values = helpers.hyper({"ce": 1.0, "pairs": 0.01}, learning_rate=0.05)
     data = helpers.batch(BANK)
     split = Split(Images([np.array(data.image)]), np.array(data.label), np.array(data.id))
     frozen = {"teacher": step.init_network(networks["teacher"], np.uint32(5))}
-    state = layout.spread(helpers.initialise(made, values, frozen))
-    update, logged = layout.train_step(made), []
+    state = layout.spread(helpers.initialise(code, values, frozen))
+    update, logged = layout.train_step(code), []
     batches = layout.feed(split).training(batch_size=BATCH, seed=0, epochs=9, first=0)
     for _ in range(STEPS):
         arguments = next(batches)
@@ -93,20 +93,20 @@ def test_no_memory_returned_is_memory_as_it_was():
     def init(key, outputs, training_set):
         return TermState({}, {"count": jnp.int32(7)})
 
-    def loss(state, view):
-        return Loss(view.outputs["a"].logits[:, 0] ** 2, "examples")
+    def loss(state, context):
+        return Loss(context.outputs["a"].logits[:, 0] ** 2, "examples")
 
     term = Term(init, loss, ("a",), batch_wide=True)
-    made = helpers.code({"a": helpers.network("a")}, ["a"], {"own": term})
+    code = helpers.code({"a": helpers.network("a")}, ["a"], {"own": term})
     values = helpers.hyper({"own": 1.0})
-    before = helpers.initialise(made, values)
-    after, _ = helpers.run(made, values, updates=1, state=before)
-    assert jax.tree.structure(after) == jax.tree.structure(before)
+    before = helpers.initialise(code, values)
+    after, _ = helpers.run(code, values, updates=1, state=before)
+    helpers.assert_same_structure(after, before)
     assert int(after.terms["own"].memory["count"]) == 7
 
 
 def checked(loss, memory=None, *, batch_wide=False):
-    term = Term(no_state, lambda state, view: loss, ("a",), batch_wide=batch_wide)
+    term = Term(no_state, lambda state, context: loss, ("a",), batch_wide=batch_wide)
     check_loss(term, loss, {} if memory is None else memory, (4,))
 
 
@@ -154,19 +154,19 @@ def test_a_feature_that_goes_straight_to_memory_counts_as_read():
     def init(key, outputs, training_set):
         return TermState({}, {"last": jnp.zeros((BATCH, 4, 4, 3))})
 
-    def loss(state, view):
-        value = jnp.sum(view.outputs["student"].logits ** 2, axis=-1)
-        return Loss(value, "examples", memory={"last": view.outputs["teacher"].features["stem"]})
+    def loss(state, context):
+        value = jnp.sum(context.outputs["student"].logits ** 2, axis=-1)
+        return Loss(value, "examples", memory={"last": context.outputs["teacher"].features["stem"]})
 
     term = Term(init, loss, ("student", "teacher"), ("student",), batch_wide=True)
     networks = {n: helpers.network(n) for n in ("student", "teacher")}
-    made = helpers.code(networks, ["student"], {"bank": term})
+    code = helpers.code(networks, ["student"], {"bank": term})
     values = helpers.hyper({"bank": 1.0})
     frozen = {"teacher": step.init_network(networks["teacher"], np.uint32(5))}
-    state = helpers.initialise(made, values, frozen)
+    state = helpers.initialise(code, values, frozen)
     layout = layouts.make("jit", jax.local_devices()[:1])
     data = helpers.batch(BATCH)
     split = Split(Images([np.array(data.image)]), np.array(data.label), np.array(data.id))
     arguments = next(layout.feed(split).training(batch_size=BATCH, seed=0, epochs=1, first=0))
-    after, _ = layout.train_step(made)(state, frozen, values, *arguments)
+    after, _ = layout.train_step(code)(state, frozen, values, *arguments)
     assert jnp.any(after.terms["bank"].memory["last"])

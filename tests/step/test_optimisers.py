@@ -40,7 +40,7 @@ def theirs(make, decay_bias, weight_decay):
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.zero_grad()
-        sum(((p - 0.3) ** 4).sum() for p in (kernel, bias)).backward()
+        (((kernel - 0.3) ** 4).sum() + ((bias - 0.3) ** 4).sum()).backward()
         optimiser.step()
     return {"kernel": kernel.detach().numpy(), "bias": bias.detach().numpy()}
 

@@ -11,19 +11,19 @@ from kdjax.terms import ce, soft
 from tests import helpers, swapped_peers
 
 
-def logits_of(made, state, observed, name):
+def logits_of(code, state, observed, name):
     image = observed.batch.image
-    return made.networks[name].apply(state.networks[name], image, train=False)[0].logits
+    return code.networks[name].apply(state.networks[name], image, train=False)[0].logits
 
 
 def test_two_peer_loss_equals_numpy_and_pytorch():
-    made, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
+    code, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
     values = helpers.hyper(weights)
-    state = helpers.initialise(made, values)
-    observed = step.observe(made, {}, helpers.batch(), jnp.int32(0), jnp.uint32(0))
-    _, metrics = step.learn(made, state, observed, values, jax.random.key(0))
+    state = helpers.initialise(code, values)
+    observed = step.observe(code, {}, helpers.batch(), jnp.int32(0), jnp.uint32(0))
+    _, metrics = step.learn(code, state, observed, values, jax.random.key(0))
 
-    a, b = (np.asarray(logits_of(made, state, observed, n), np.float64) for n in "ab")
+    a, b = (np.asarray(logits_of(code, state, observed, n), np.float64) for n in "ab")
     label = np.asarray(observed.batch.label)
 
     def log_softmax(z):
@@ -48,17 +48,17 @@ def test_two_peer_loss_equals_numpy_and_pytorch():
 def test_detached_peers_are_updated_as_if_the_others_were_constants():
     """One simultaneous update: peer a's gradient is that of its own loss, b's outputs fixed."""
     networks = {n: helpers.network(n) for n in ("a", "b")}
-    made, weights = helpers.mutual(networks, momentum=0.0)
+    code, weights = helpers.mutual(networks, text="sgd")
     values = helpers.hyper(weights)
-    before = helpers.initialise(made, values)
-    observed = step.observe(made, {}, helpers.batch(), jnp.int32(0), jnp.uint32(0))
-    after, _ = step.learn(made, before, observed, values, jax.random.key(0))
+    before = helpers.initialise(code, values)
+    observed = step.observe(code, {}, helpers.batch(), jnp.int32(0), jnp.uint32(0))
+    after, _ = step.learn(code, before, observed, values, jax.random.key(0))
 
-    targets = logits_of(made, before, observed, "b")
+    targets = logits_of(code, before, observed, "b")
 
     def own_loss(params):
         state = before.networks["a"]._replace(params=params)
-        logits = made.networks["a"].apply(state, observed.batch.image, train=False)[0].logits
+        logits = code.networks["a"].apply(state, observed.batch.image, train=False)[0].logits
         hard = tasks.MULTI_CLASS.hard(logits, observed.batch.label)
         return jnp.mean(hard + tasks.MULTI_CLASS.soft(logits, targets, temperature=1.0))
 
@@ -84,11 +84,11 @@ def test_joint_gradients_differ_from_detached_ones():
 def test_teacher_is_bit_identical_after_distillation():
     networks = {n: helpers.network(n, norm=True, dropout=0.3) for n in ("teacher", "student")}
     terms = {"soft": soft.make(task=tasks.MULTI_CLASS, student="student", teacher="teacher")}
-    made = helpers.code(networks, ["student"], terms)
+    code = helpers.code(networks, ["student"], terms)
     values = helpers.hyper({"soft": 1.0})
     teacher = step.init_network(networks["teacher"], np.uint32(5))
     copy = jax.tree.map(np.array, teacher)
-    state, _ = helpers.run(made, values, frozen={"teacher": teacher})
+    state, _ = helpers.run(code, values, frozen={"teacher": teacher})
     helpers.assert_identical(teacher, copy)
     assert set(state.networks) == {"student"}
     assert set(state.opt) == {"student", TERMS}
@@ -98,12 +98,12 @@ def test_teacher_sees_the_students_view_with_running_statistics():
     """Were the teacher in training mode, its outputs would depend on the rest of the batch."""
     networks = {n: helpers.network("same", norm=True) for n in ("teacher", "student")}
     terms = {"soft": soft.make(task=tasks.MULTI_CLASS, student="student", teacher="teacher")}
-    made = helpers.code(networks, ["student"], terms, pad=2)
+    code = helpers.code(networks, ["student"], terms, pad=2)
     teacher = step.init_network(networks["teacher"], np.uint32(0))
     whole = helpers.batch()
     half = jax.tree.map(lambda x: x[:8], whole)
-    of_whole = step.observe(made, {"teacher": teacher}, whole, jnp.int32(3), jnp.uint32(0))
-    of_half = step.observe(made, {"teacher": teacher}, half, jnp.int32(3), jnp.uint32(0))
+    of_whole = step.observe(code, {"teacher": teacher}, whole, jnp.int32(3), jnp.uint32(0))
+    of_half = step.observe(code, {"teacher": teacher}, half, jnp.int32(3), jnp.uint32(0))
     np.testing.assert_array_equal(of_whole.batch.image[:8], of_half.batch.image)
     np.testing.assert_allclose(
         of_whole.outputs["teacher"].logits[:8], of_half.outputs["teacher"].logits, rtol=1e-5
@@ -145,41 +145,41 @@ def test_weight_zero_is_the_baseline_exactly():
 
 def test_four_peers_weigh_the_others_equally():
     names = ("a", "b", "c", "d")
-    made, weights = helpers.mutual({n: helpers.network(n) for n in names})
-    state = helpers.initialise(made, helpers.hyper(weights))
-    observed = step.observe(made, {}, helpers.batch(), jnp.int32(0), jnp.uint32(0))
-    _, metrics = step.learn(made, state, observed, helpers.hyper(weights), jax.random.key(0))
-    expected = sum(metrics[f"ce_{n}"] for n in names)
-    expected += sum(metrics[f"soft_{n}_{m}"] for n in names for m in names if n != m) / 3
-    np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
+    code, weights = helpers.mutual({n: helpers.network(n) for n in names})
+    state = helpers.initialise(code, helpers.hyper(weights))
+    observed = step.observe(code, {}, helpers.batch(), jnp.int32(0), jnp.uint32(0))
+    _, metrics = step.learn(code, state, observed, helpers.hyper(weights), jax.random.key(0))
+    hard = sum(metrics[f"ce_{n}"] for n in names)
+    soft = sum(metrics[f"soft_{n}_{m}"] for n in names for m in names if n != m)
+    np.testing.assert_allclose(metrics["loss"], hard + soft / 3, rtol=1e-5)
 
 
 def test_padding_changes_nothing():
-    made, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
+    code, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
     values = helpers.hyper(weights)
-    state = helpers.initialise(made, values)
+    state = helpers.initialise(code, values)
     data = helpers.batch()
     padded = jax.tree.map(lambda x: jnp.concatenate([x, jnp.zeros_like(x[:5])]), data)
     results = []
     for some in (data, padded):
-        observed = step.observe(made, {}, some, jnp.int32(0), jnp.uint32(0))
-        results.append(step.learn(made, state, observed, values, jax.random.key(0)))
+        observed = step.observe(code, {}, some, jnp.int32(0), jnp.uint32(0))
+        results.append(step.learn(code, state, observed, values, jax.random.key(0)))
     for x, y in zip(*map(jax.tree.leaves, results), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-7)
 
 
 def test_hyper_parameters_never_recompile():
-    made, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
+    code, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
     traces = 0
 
     def traced(state, values, data):
         nonlocal traces
         traces += 1
-        observed = step.observe(made, {}, data, jnp.int32(0), values.data_seed)
-        return step.learn(made, state, observed, values, jax.random.key(values.seed))
+        observed = step.observe(code, {}, data, jnp.int32(0), values.data_seed)
+        return step.learn(code, state, observed, values, jax.random.key(values.seed))
 
     update = jax.jit(traced)
-    state = helpers.initialise(made, helpers.hyper(weights))
+    state = helpers.initialise(code, helpers.hyper(weights))
     outcomes = []
     for seed, rate, temperature in [(0, 0.1, 1.0), (1, 0.2, 4.0), (2, 0.0, 0.5)]:
         values = helpers.hyper(weights, seed=seed, learning_rate=rate, temperature=temperature)
@@ -189,12 +189,12 @@ def test_hyper_parameters_never_recompile():
 
 
 def test_a_ramp_is_a_function_of_the_stages_step():
-    made, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
+    code, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
     ramp = schedules.Linear(*map(np.float32, (0.0, 1.0, 2.0, 4.0)))
     weights |= {"soft_a_b": ramp, "soft_b_a": ramp}
     values = helpers.hyper(weights)
     for updates, share in [(1, 0.0), (3, 0.0), (4, 0.5), (5, 1.0), (6, 1.0)]:
-        _, m = helpers.run(made, values, updates=updates)
+        _, m = helpers.run(code, values, updates=updates)
         expected = m["ce_a"] + m["ce_b"] + share * (m["soft_a_b"] + m["soft_b_a"])
         np.testing.assert_allclose(m["loss"], expected, rtol=1e-6)
 
@@ -205,9 +205,9 @@ def test_clipping_does_not_couple_peers():
     wide = {"a": plain["a"], "b": helpers.network("b", width=9)}
     states = []
     for networks in (plain, wide):
-        made, weights = helpers.mutual(networks, clip_norm=0.1)
+        code, weights = helpers.mutual(networks, clip_norm=0.1)
         weights |= {"soft_a_b": 0.0, "soft_b_a": 0.0}
-        states.append(helpers.run(made, helpers.hyper(weights))[0])
+        states.append(helpers.run(code, helpers.hyper(weights))[0])
     helpers.assert_identical(states[0].networks["a"], states[1].networks["a"])
 
 
@@ -221,10 +221,10 @@ def test_initialisation_and_dropout_are_keyed_by_name():
 
 
 def test_what_is_scheduled_is_logged():
-    made, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
+    code, weights = helpers.mutual({n: helpers.network(n) for n in ("a", "b")})
     falling = schedules.Linear(*map(np.float32, (1.0, 0.0, 0.0, 4.0)))
     values = helpers.hyper(weights | {"soft_a_b": falling})
-    _, metrics = helpers.run(made, values, updates=3)
+    _, metrics = helpers.run(code, values, updates=3)
     logged = {name: float(value) for name, value in metrics.items() if name.endswith("/weight")}
     assert logged == {"soft_a_b/weight": 0.5}
     assert "soft_a_b/temperature" not in metrics

@@ -52,7 +52,7 @@ def test_every_number_is_whole_at_every_width(width, count, multi_label, capsys,
         assert max(map(len, lines)) <= width
         assert "…" not in text
         # Cells by column, read back from all the parts of the table.
-        found = {}
+        found: dict[int, list[str]] = {}
         for line in lines:
             if line.startswith(("┏", "┡", "└")) or not line.startswith(("┃", "│")):
                 continue

@@ -65,12 +65,12 @@ def test_a_member_logs_what_its_own_run_logs(config, key, compared, tmp_path):
     for stage, label in compared.items():
         label = label.format(key)
         own = logged(run, stage)
-        found = logged(sweep, stage)
+        of_members = logged(sweep, stage)
         assert len(own) > 20
         different = {
-            (step, name): (value, found.get((step, of_member(name, label))))
+            (step, name): (value, of_members.get((step, of_member(name, label))))
             for (step, name), value in own.items()
-            if found.get((step, of_member(name, label))) != value
+            if of_members.get((step, of_member(name, label))) != value
         }
         assert not different
     results = [json.loads((d / "result.json").read_text())["networks"] for d in (run, sweep)]

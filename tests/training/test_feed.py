@@ -1,6 +1,7 @@
 """Resident and streaming input give the same batches, from any position, and no more than asked."""
 
 import contextlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -30,15 +31,15 @@ def split(tmp_path=None):
 def batches(kind, part, *, first=0, evaluation=None, workers=0):
     """Every batch with its view and position, as the compiled step would see them."""
     layout = layouts.make("jit", jax.local_devices()[:2], streaming=kind == "streaming")
-    made = layout.feed(part)
+    split_feed: Any = layout.feed(part)
     if kind == "streaming":
-        made._workers = workers
+        split_feed._workers = workers
     fetch = feed.streamed if kind == "streaming" else feed.resident(layout_sharding(layout))
     fetch = jax.jit(fetch)
     steps = (
-        made.evaluation(evaluation)
+        split_feed.evaluation(evaluation)
         if evaluation
-        else made.training(batch_size=BATCH, seed=5, epochs=EPOCHS, first=first)
+        else split_feed.training(batch_size=BATCH, seed=5, epochs=EPOCHS, first=first)
     )
     with contextlib.closing(steps):
         return [
@@ -84,9 +85,9 @@ def test_calls_end_at_the_same_steps_wherever_one_begins(per_call):
 def test_calls_of_several_steps_have_the_positions_of_single_ones():
     layout = layouts.make("jit", jax.local_devices()[:1])
     order = dict(batch_size=BATCH, seed=5, epochs=EPOCHS, first=3)
-    made = layout.feed(split())
-    single = [(int(e.number), int(at)) for _, e, at in made.training(**order)]
-    calls = [(int(e.number), at.tolist()) for _, e, at in made.training(**order, per_call=2)]
+    split_feed = layout.feed(split())
+    single = [(int(e.number), int(at)) for _, e, at in split_feed.training(**order)]
+    calls = [(int(e.number), at.tolist()) for _, e, at in split_feed.training(**order, per_call=2)]
     assert [(number, at) for number, some in calls for at in some] == single
     assert calls[0] == (0, [3, 4])
 

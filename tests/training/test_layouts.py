@@ -25,24 +25,24 @@ def train(kind, devices, *, norm, epochs=2, streaming=False, per_call=1):
     """State (one copy of each network) and the loss of every step."""
     layout = layouts.make(kind, jax.local_devices()[:devices], streaming=streaming)
     networks = {n: helpers.network(n, norm=norm) for n in ("a", "b")}
-    made, weights = helpers.mutual(networks, pad=1)
+    code, weights = helpers.mutual(networks, pad=1)
     values = helpers.hyper(weights)
-    feed, update = layout.feed(split()), layout.train_step(made, per_call)
-    state, losses = layout.spread(helpers.initialise(made, values)), []
+    feed, update = layout.feed(split()), layout.train_step(code, per_call)
+    state, losses = layout.spread(helpers.initialise(code, values)), []
     order = dict(batch_size=BATCH, seed=0, epochs=epochs, first=0, per_call=per_call)
     for arguments in feed.training(**order):
         state, metrics = update(state, {}, layout.replicate(values), *arguments)
         losses += np.atleast_1d(metrics["loss"]).tolist()
     assert len(losses) == epochs * (COUNT // BATCH)
-    return made, layout, layout.collect(state.networks), losses
+    return code, layout, layout.collect(state.networks), losses
 
 
 @pytest.mark.parametrize(("kind", "norm"), [("jit", True), ("jit", False), ("pmap", False)])
 def test_eight_devices_find_the_losses_of_one(kind, norm):
-    *_, one, losses_one = train("jit", 1, norm=norm)
+    *_, single, losses_one = train("jit", 1, norm=norm)
     *_, eight, losses_eight = train(kind, 8, norm=norm)
     np.testing.assert_allclose(losses_eight, losses_one, rtol=1e-5)
-    for x, y in zip(jax.tree.leaves(one), jax.tree.leaves(eight), strict=True):
+    for x, y in zip(jax.tree.leaves(single), jax.tree.leaves(eight), strict=True):
         np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6)
 
 
@@ -73,12 +73,12 @@ def test_pmap_normalises_by_device():
 def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
     results = []
     for devices in (1, 8):
-        made, layout, networks, _ = train("jit", devices, norm=True, epochs=1)
-        evaluate = scores.make(layout.eval_step(made), layout, batch_size)
+        code, layout, networks, _ = train("jit", devices, norm=True, epochs=1)
+        evaluate = scores.make(layout.eval_step(code), layout, batch_size)
         results.append(evaluate(networks, layout.feed(split())))
     assert results[0]["a"]["accuracy"] == results[1]["a"]["accuracy"]
-    image = step.normalise(made, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
-    logits = made.networks["a"].apply(networks["a"], image, train=False)[0].logits
+    image = step.normalise(code, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
+    logits = code.networks["a"].apply(networks["a"], image, train=False)[0].logits
     hits = np.argmax(np.asarray(logits), -1) == split().label
     assert results[1]["a"]["accuracy"] == hits.mean()
 
@@ -86,17 +86,17 @@ def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
 @pytest.mark.parametrize("streaming", [False, True])
 def test_predictions_are_in_the_splits_order_without_padding(streaming):
     for devices in (1, 8):
-        made, _, networks, _ = train("jit", devices, norm=True, epochs=1)
+        code, _, networks, _ = train("jit", devices, norm=True, epochs=1)
         layout = layouts.make("jit", jax.local_devices()[:devices], streaming=streaming)
-        found = scores.predictions(
-            layout.predict_step(made, "stem"), layout, 24, networks, layout.feed(split())
+        predictions = scores.predictions(
+            layout.predict_step(code, "stem"), layout, 24, networks, layout.feed(split())
         )
-        image = step.normalise(made, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
+        image = step.normalise(code, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
         for name, state in networks.items():
-            outputs = made.networks[name].apply(state, image, train=False)[0]
-            np.testing.assert_allclose(found[name].logits, outputs.logits, atol=1e-5)
+            outputs = code.networks[name].apply(state, image, train=False)[0]
+            np.testing.assert_allclose(predictions[name].logits, outputs.logits, atol=1e-5)
             pooled = outputs.features["stem"].mean(axis=(1, 2))
-            np.testing.assert_allclose(found[name].features["stem"], pooled, atol=1e-5)
+            np.testing.assert_allclose(predictions[name].features["stem"], pooled, atol=1e-5)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -107,13 +107,13 @@ def test_ten_thousand_examples_are_counted_alike_on_one_and_eight_devices(stream
     image = rng.integers(0, 256, (count, *helpers.IMAGE_SHAPE), dtype=np.uint8)
     label = rng.integers(0, helpers.CLASSES, count).astype(np.int32)
     many = Split(Images([image]), label, np.arange(count, dtype=np.int32))
-    made = helpers.code({"a": helpers.network("a", norm=True)}, ["a"], {})
-    networks = {"a": jax.jit(made.networks["a"].init)(jax.random.key(0))}
-    found = []
+    code = helpers.code({"a": helpers.network("a", norm=True)}, ["a"], {})
+    networks = {"a": jax.jit(code.networks["a"].init)(jax.random.key(0))}
+    records = []
     for devices in (1, 8):
         layout = layouts.make("jit", jax.local_devices()[:devices], streaming=streaming)
         outputs = scores.predictions(
-            layout.predict_step(made, "stem"),
+            layout.predict_step(code, "stem"),
             layout,
             384,
             layout.replicate(networks),
@@ -122,10 +122,10 @@ def test_ten_thousand_examples_are_counted_alike_on_one_and_eight_devices(stream
         )["a"]
         assert len(outputs.features["stem"]) == 100
         prediction = measures.prediction(outputs.logits, multi_label=False)
-        found.append(measures.against_labels(prediction, label, tuple("abcd")))
-    assert np.sum(found[0]["confusion"]) == count
+        records.append(measures.against_labels(prediction, label, tuple("abcd")))
+    assert np.sum(records[0]["confusion"]) == count
     for key in ("confusion", "accuracy", "classes"):
-        assert found[0][key] == found[1][key]
+        assert records[0][key] == records[1][key]
 
 
 def test_unknown_kind():
@@ -135,8 +135,8 @@ def test_unknown_kind():
 
 @pytest.mark.parametrize(("kind", "devices"), [("jit", 1), ("jit", 8), ("pmap", 8)])
 def test_streaming_finds_what_resident_finds(kind, devices):
-    found = [train(kind, devices, norm=True, streaming=streaming) for streaming in (False, True)]
-    (*_, resident, losses), (*_, streamed, streamed_losses) = found
+    runs = [train(kind, devices, norm=True, streaming=streaming) for streaming in (False, True)]
+    (*_, resident, losses), (*_, streamed, streamed_losses) = runs
     assert losses == streamed_losses
     helpers.assert_identical(resident, streamed)
 
@@ -144,8 +144,8 @@ def test_streaming_finds_what_resident_finds(kind, devices):
 def test_streaming_evaluates_as_resident_does():
     results = []
     for streaming in (False, True):
-        made, layout, networks, _ = train("jit", 8, norm=True, epochs=1)
+        code, layout, networks, _ = train("jit", 8, norm=True, epochs=1)
         layout = layouts.make("jit", streaming=streaming)
-        evaluate = scores.make(layout.eval_step(made), layout, 24)
+        evaluate = scores.make(layout.eval_step(code), layout, 24)
         results.append(evaluate(networks, layout.feed(split())))
     assert results[0] == results[1]

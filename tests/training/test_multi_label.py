@@ -63,13 +63,13 @@ def test_a_run_on_attributes(faces, tmp_path):
         assert figures["test"]["attribute/Never"] == 1.0
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert any("val/peer_0/attribute/Round" in json.loads(line) for line in lines)
-    found = evaluated(tmp_path / "run")
-    assert found["attribute_shares"]["Never"] == 0.0
-    for name, row in found["networks"].items():
+    record = evaluated(tmp_path / "run")
+    assert record["attribute_shares"]["Never"] == 0.0
+    for name, row in record["networks"].items():
         recorded = result["networks"][name]["test"]
-        mine = {key: row[key] for key in ("accuracy", "loss")}
-        mine |= {f"attribute/{name}": one["accuracy"] for name, one in row["attributes"].items()}
-        assert mine == pytest.approx(recorded)
+        scores = {key: row[key] for key in ("accuracy", "loss")}
+        scores |= {f"attribute/{name}": one["accuracy"] for name, one in row["attributes"].items()}
+        assert scores == pytest.approx(recorded)
 
 
 def test_the_step_is_bce_and_bernoulli_kl(faces, tmp_path):

@@ -1,5 +1,7 @@
 """After its first step a stage neither compiles again nor reads from the devices between lines."""
 
+from typing import Any
+
 import jax
 import pytest
 
@@ -49,10 +51,15 @@ def test_nothing_compiles_after_the_first_epoch_of_a_stage(make, tmp_path):
 def test_devices_are_read_only_where_a_line_is_written(tmp_path, monkeypatch):
     config = small(kd, "digits,baseline=0")
     config.log_every = 3
-    kind = type(jax.numpy.zeros(()))
+    kind: Any = type(jax.numpy.zeros(()))
     value = kind._value
     reads = []
-    monkeypatch.setattr(kind, "_value", property(lambda a: reads.append(1) or value.fget(a)))
+
+    def read(array):
+        reads.append(1)
+        return value.fget(array)
+
+    monkeypatch.setattr(kind, "_value", property(read))
     at = {}
 
     def watch(step):

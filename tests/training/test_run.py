@@ -20,7 +20,7 @@ from kdjax.system import progress, runtime
 from kdjax.system.errors import UserError
 from kdjax.training import fit, train
 from kdjax.training.fit import Interrupted
-from tests.helpers import assert_identical, evaluated, small
+from tests.helpers import assert_identical, assert_same_structure, evaluated, small, stop_at
 
 pytestmark = [
     pytest.mark.usefixtures("one_device"),
@@ -34,15 +34,15 @@ def values(directory):
     import orbax.checkpoint as ocp
     import tensorstore  # noqa: F401  (Orbax's storage)
 
-    found = {}
+    trees = {}
     for stage in sorted((directory / "checkpoints").iterdir()):
         for step in sorted(stage.iterdir()):
             for item in ("networks", "rest", "selected"):
                 if (step / item).exists():
                     with ocp.StandardCheckpointer() as reader:
                         tree = reader.restore((step / item).absolute())
-                    found[f"{stage.name}/{step.name}/{item}"] = tree
-    return found
+                    trees[f"{stage.name}/{step.name}/{item}"] = tree
+    return trees
 
 
 def assert_same_run(one, other):
@@ -51,7 +51,7 @@ def assert_same_run(one, other):
     first, second = values(one), values(other)
     assert first.keys() == second.keys()
     for path in first:
-        assert jax.tree.structure(first[path]) == jax.tree.structure(second[path])
+        assert_same_structure(first[path], second[path])
         for x, y in zip(jax.tree.leaves(first[path]), jax.tree.leaves(second[path]), strict=True):
             np.testing.assert_array_equal(x, y, err_msg=path)
     assert (one / "metrics.jsonl").read_text() == (other / "metrics.jsonl").read_text()
@@ -132,7 +132,7 @@ def test_interrupted_runs_equal_the_uninterrupted_one(distilled, tmp_path, stops
     """Stopped within an epoch, at an epoch's end, at a stage's end, and several times."""
     for stop in stops:
         with pytest.raises(Interrupted):
-            train.run(small(kd), tmp_path / "run", lambda step, stop=stop: step == stop)
+            train.run(small(kd), tmp_path / "run", stop_at(stop))
     train.run(small(kd), tmp_path / "run")
     assert_same_run(distilled[0], tmp_path / "run")
 
@@ -166,7 +166,7 @@ def test_streamed_runs_equal_resident_ones_also_when_interrupted(distilled, tmp_
 
     for stop in (7, 24):
         with pytest.raises(Interrupted):
-            train.run(streaming(), tmp_path, lambda step, stop=stop: step == stop)
+            train.run(streaming(), tmp_path, stop_at(stop))
     result = train.run(streaming(), tmp_path)
     assert result["data"]["input"] == "streaming"
     assert_same_run(distilled[0], tmp_path)
@@ -175,10 +175,20 @@ def test_streamed_runs_equal_resident_ones_also_when_interrupted(distilled, tmp_
 
 
 def test_the_split_is_recorded_and_must_stay(distilled, tmp_path):
+    """A run whose split was another one neither goes on nor is evaluated."""
     directory, result = distilled
-    split = json.loads((directory / "split.json").read_text())["ids"]
+    record = json.loads((directory / "split.json").read_text())
+    split = record["ids"]
     assert {name: len(ids) for name, ids in split.items()} == result["data"]["examples"]
-    assert len({one for ids in split.values() for one in ids}) == sum(map(len, split.values()))
+    assert len({index for ids in split.values() for index in ids}) == sum(map(len, split.values()))
+    shutil.copytree(directory, tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
+    split["train"][-1], split["validation"][-1] = split["validation"][-1], split["train"][-1]
+    (tmp_path / "run" / "split.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="another split of .*: the data has changed since"):
+        train.run(small(kd), tmp_path / "run")
+    with pytest.raises(UserError, match="another split of .*: the data has changed since"):
+        evaluated(tmp_path / "run")
 
 
 def test_where_images_are_may_change_but_not_what_they_are(tmp_path):

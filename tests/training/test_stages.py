@@ -34,8 +34,8 @@ def test_a_hint_moves_the_first_layers_alone_and_the_student_goes_on(tmp_path):
         return config
 
     result = train.run(config(), tmp_path / "run")
-    found = values(tmp_path / "run")
-    hint = next(t for p, t in found.items() if p.startswith("hint") and "networks" in p)
+    trees = values(tmp_path / "run")
+    hint = next(t for p, t in trees.items() if p.startswith("hint") and "networks" in p)
     initial = initial_student(build.plan(config(), 1))
     moved = {
         layer
@@ -70,10 +70,10 @@ def test_a_stage_starts_where_the_earlier_one_was_best(tmp_path):
     config = small(two_phase, "digits,baseline=0")
     config.stages.mutual.learning_rate = 1e-30
     result = train.run(config, tmp_path)
-    found = values(tmp_path)
+    trees = values(tmp_path)
     for peer in ("peer_0", "peer_1"):
-        before = next(t for p, t in found.items() if p.startswith(peer) and "selected" in p)
-        after = next(t for p, t in found.items() if p.startswith("mutual") and "networks" in p)
+        before = next(t for p, t in trees.items() if p.startswith(peer) and "selected" in p)
+        after = next(t for p, t in trees.items() if p.startswith("mutual") and "networks" in p)
         assert not differ(before[peer]["params"], after[peer]["params"])
     stages = result["stages"]
     assert result["networks"]["peer_0"] == stages["mutual"]["networks"]["peer_0"]
@@ -91,9 +91,9 @@ def test_a_stage_starts_where_the_earlier_one_was_best(tmp_path):
         ),
     )["networks"]
     assert list(both)[-1] == "peer_0+peer_1"
-    count = {row: found["cost"]["parameters"] for row, found in both.items()}
+    count = {row: record["cost"]["parameters"] for row, record in both.items()}
     assert count["peer_0+peer_1"] == 2 * count["peer_0"]
-    loss = {row: found["loss"] for row, found in both.items()}
+    loss = {row: record["loss"] for row, record in both.items()}
     # The logarithm is concave: never worse than the members' mean.
     assert loss["peer_0+peer_1"] <= (loss["peer_0"] + loss["peer_1"]) / 2
     # What phase one left is a row of its own.

@@ -10,9 +10,9 @@ from configs import ce, kd
 from kdjax import sweep
 from kdjax.config import build
 from kdjax.system.errors import UserError
-from kdjax.training import execution, train
+from kdjax.training import train
 from kdjax.training.fit import Interrupted
-from tests.helpers import small
+from tests.helpers import small, stop_at
 from tests.training.test_run import assert_same_run
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -37,19 +37,24 @@ def test_a_run_resumes_exactly_and_logs_at_the_same_steps(tmp_path):
     assert sorted({*asked}) == [1, 4, 5, 8, 9, 12]
     for stop in (5, 8):
         with pytest.raises(Interrupted):
-            train.run(looped(3, ce, ""), cut, lambda step, stop=stop: step == stop)
+            train.run(looped(3, ce, ""), cut, stop_at(stop))
     train.run(looped(3, ce, ""), cut)
     assert_same_run(whole, cut)
 
     train.run(looped(1, ce, ""), single)
     assert len(lines(whole)) == len(lines(single))
-    for one, other in zip(lines(whole), lines(single), strict=True):
-        assert one.keys() == other.keys()
-        assert (one["step"], one["stage"]) == (other["step"], other["stage"])
-        for name in one.keys() - {"step", "stage"}:
+    for looped_line, single_line in zip(lines(whole), lines(single), strict=True):
+        assert looped_line.keys() == single_line.keys()
+        assert (looped_line["step"], looped_line["stage"]) == (
+            single_line["step"],
+            single_line["stage"],
+        )
+        for name in looped_line.keys() - {"step", "stage"}:
             # An example on the border may fall to the other side.
             near = 0.02 if "accuracy" in name else 1e-3
-            np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=near, err_msg=name)
+            np.testing.assert_allclose(
+                looped_line[name], single_line[name], rtol=1e-3, atol=near, err_msg=name
+            )
 
 
 def test_a_sweep_goes_on_as_it_began_on_another_machine(monkeypatch):
@@ -65,9 +70,8 @@ def test_a_sweep_goes_on_as_it_began_on_another_machine(monkeypatch):
         elsewhere.setattr(jax, "default_backend", lambda: "gpu")
         there = build.plan(grid, 1)
     assert way(there.stages[-1]) == (True, 0)
-    began = {stage.name: stage.execution for stage in here.stages}
-    assert way(execution.settle(there, began).stages[-1]) == (False, 1)
-    assert way(execution.settle(there, {}).stages[-1]) == (True, 0)
+    began = here.stages[-1].execution
+    assert way(train.executed_as(there.stages[-1], began)) == (False, 1)
 
 
 def test_what_stands_against_it_is_told(tmp_path):
@@ -110,7 +114,7 @@ def test_sweeps_with_kept_answers_are_those_of_single_steps(tmp_path):
         results[steps] = train.run(config, tmp_path / f"of {steps}")
     for stop in (5, 17):
         with pytest.raises(Interrupted):
-            train.run(config, tmp_path / "cut", lambda step, stop=stop: step == stop)
+            train.run(config, tmp_path / "cut", stop_at(stop))
     train.run(config, tmp_path / "cut")
     assert_same_run(tmp_path / "of 3", tmp_path / "cut")
     for name, figures in results[1]["networks"].items():

@@ -10,12 +10,12 @@ from configs import assistants, dml, kd, two_phase
 from kdjax import sweep
 from kdjax.config import build
 from kdjax.evaluation import statistics, sweep_settings
-from kdjax.plots import sweep_pictures
+from kdjax.plots import sweep_figures
 from kdjax.runs import saved_config, workdir
 from kdjax.system.errors import UserError
 from kdjax.training import train
 from kdjax.training.fit import Interrupted
-from tests.helpers import assert_identical, evaluated, small
+from tests.helpers import assert_identical, evaluated, small, stop_at
 from tests.training.test_run import assert_same_run, values
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -48,10 +48,12 @@ def test_members_have_the_values_of_their_labels_also_the_configs_own(order):
     assert saved_config.plain(config) == before
     assert len(found.hyper) == 12
     for label, hyper in found.hyper.items():
-        axes = sweep_settings.parse(f"student@{label}")[1]
+        member = sweep_settings.parse(f"student@{label}")[1]
         soft = {part: float(value.at(np.float32(0))) for part, value in hyper.terms["soft"].items()}
-        assert soft == pytest.approx({"weight": axes["alpha"], "temperature": axes["temperature"]})
-        assert int(hyper.seed) == axes["seed"]
+        assert soft == pytest.approx(
+            {"weight": member["alpha"], "temperature": member["temperature"]}
+        )
+        assert int(hyper.seed) == member["seed"]
 
 
 def test_labels_read_back_as_what_they_were():
@@ -170,7 +172,7 @@ def whole(tmp_path_factory):
 def test_a_sweep_resumes_bit_for_bit(whole, tmp_path):
     for stop in (11, 14):
         with pytest.raises(Interrupted):
-            train.run(config(), tmp_path, lambda step, stop=stop: step == stop)
+            train.run(config(), tmp_path, stop_at(stop))
     train.run(config(), tmp_path)
     assert_same_run(whole[0], tmp_path)
 
@@ -261,7 +263,7 @@ def test_a_value_may_be_a_formula(capsys, tmp_path):
     assert found["axes"] == axes
     assert "cosine(0.9,0.1)" in capsys.readouterr().out
     # An axis of formulas has no places to draw at.
-    sweep_pictures.draw([found], tmp_path / "none")
+    sweep_figures.draw([found], tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
@@ -273,16 +275,16 @@ def test_axes_are_drawn_for_each_network(tmp_path, capsys):
         for t in (1.0, 4.0)
     ]
     found.append(setting("baseline", {}, [91.0]))
-    sweep_pictures.draw(found, tmp_path / "two")
+    sweep_figures.draw(found, tmp_path / "two")
     names = [f"{kind}-peer_{i}.png" for i in (0, 1) for kind in ("accuracy", "alpha-temperature")]
     assert {path.name for path in (tmp_path / "two").glob("*.png")} == set(names)
     assert all((tmp_path / "two" / name).stat().st_size > 5000 for name in names)
     # Over one axis, or two others, there are lines alone.
     for axis in ("alpha", "beta"):
         one = [setting("student", {axis: value}, []) for value in (0.1, 0.9)]
-        sweep_pictures.draw(one, tmp_path / axis)
+        sweep_figures.draw(one, tmp_path / axis)
         assert [path.name for path in (tmp_path / axis).glob("*.png")] == ["accuracy-student.png"]
-    sweep_pictures.draw([setting("student", {}, [90.0])], tmp_path / "none")
+    sweep_figures.draw([setting("student", {}, [90.0])], tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 

@@ -11,7 +11,7 @@ from kdjax.config import build
 from kdjax.step import step
 from kdjax.system.errors import UserError
 from kdjax.training import teacher_cache, train
-from tests.helpers import differ, small
+from tests.helpers import differ, small, stop_at
 from tests.training.test_run import values
 
 pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("standard")]
@@ -24,21 +24,21 @@ def data_dir(tmp_path, monkeypatch):
 
 
 def config(method=kd, *, cached=True, pad=0, views=0, parallel="jit"):
-    made = small(method, "digits,baseline=0")
-    with made.unlocked():
-        made.teacher_cache, made.data.views, made.data.augment.pad = cached, views, pad
-        made.parallel = parallel
-        made.epochs, made.stages.teacher.epochs = 2, 1
-    return made
+    settings = small(method, "digits,baseline=0")
+    with settings.unlocked():
+        settings.teacher_cache, settings.data.views, settings.data.augment.pad = cached, views, pad
+        settings.parallel = parallel
+        settings.epochs, settings.stages.teacher.epochs = 2, 1
+    return settings
 
 
 def student(directory):
-    found = values(directory)
+    trees = values(directory)
     last = max(
-        (path for path in found if path.startswith("student") and "networks" in path),
+        (path for path in trees if path.startswith("student") and "networks" in path),
         key=lambda path: int(path.split("/")[1]),
     )
-    return found[last]["student"]
+    return trees[last]["student"]
 
 
 def rounded(monkeypatch):
@@ -46,8 +46,8 @@ def rounded(monkeypatch):
     outputs = step._outputs
 
     def half(code, name, state, batch, view):
-        made = outputs(code, name, state, batch, view)
-        return jax.tree.map(lambda x: x.astype(jnp.float16).astype(jnp.float32), made)
+        exact = outputs(code, name, state, batch, view)
+        return jax.tree.map(lambda x: x.astype(jnp.float16).astype(jnp.float32), exact)
 
     monkeypatch.setattr(step, "_outputs", half)
 
@@ -65,9 +65,9 @@ def test_training_is_that_of_rounded_answers(method, change, tmp_path, monkeypat
     views = change.get("views", 0)
     train.run(config(method, **change), tmp_path / "cached")
     (folder,) = (data_dir / "kdjax" / "answers-1").iterdir()
-    arrays = [np.load(one) for one in sorted(folder.iterdir())]
+    arrays = [np.load(array) for array in sorted(folder.iterdir())]
     assert len(arrays) == (1 if method is kd else 2)  # Logits, and the one map that is read.
-    assert {(one.dtype, len(one)) for one in arrays} == {(np.dtype(np.float16), views or 1)}
+    assert {(array.dtype, len(array)) for array in arrays} == {(np.dtype(np.float16), views or 1)}
     assert views < 2 or differ(arrays[0][0], arrays[0][1])
     rounded(monkeypatch)
     train.run(config(method, cached=False, **change), tmp_path / "rounded")
@@ -111,14 +111,14 @@ def test_a_cut_run_and_a_sweep_read_them_too(tmp_path):
     train.run(config(), tmp_path / "whole")
     for stop in (6, 9):
         with pytest.raises(train.Interrupted):
-            train.run(config(), tmp_path / "cut", lambda at, stop=stop: at == stop)
+            train.run(config(), tmp_path / "cut", stop_at(stop))
     train.run(config(), tmp_path / "cut")
     assert not differ(student(tmp_path / "whole"), student(tmp_path / "cut"))
     swept = sweep.grid(config(), [("alpha", [0.5, 0.9])], 1, mode="separate")
     train.run(swept, tmp_path / "grid")
-    found = values(tmp_path / "grid")
-    last = max(path for path in found if path.startswith("student") and "networks" in path)
-    member = next(one for name, one in found[last].items() if "alpha=0.5" in name)
+    trees = values(tmp_path / "grid")
+    last = max(path for path in trees if path.startswith("student") and "networks" in path)
+    member = next(tree for name, tree in trees[last].items() if "alpha=0.5" in name)
     assert not differ(student(tmp_path / "whole"), member)
 
 
@@ -127,11 +127,11 @@ def test_a_cut_run_and_a_sweep_read_them_too(tmp_path):
     [({"pad": 1}, "set config.data.views"), ({"mixup": 0.2}, "mixed images depend on the batch")],
 )
 def test_views_that_do_not_come_again_are_refused(change, message):
-    made = config()
-    with made.unlocked():
-        made.data.augment.update(change)
+    settings = config()
+    with settings.unlocked():
+        settings.data.augment.update(change)
     with pytest.raises(UserError, match=message):
-        build.plan(made, 1)
+        build.plan(settings, 1)
 
 
 @pytest.mark.slow
@@ -139,13 +139,13 @@ def test_a_stage_that_is_done_reads_no_answers(tmp_path, monkeypatch):
     chain = small(assistants, "digits,baseline=0")
     chain.teacher_cache, chain.epochs, chain.data.augment.pad = True, 1, 0
     asked = []
-    answers = teacher_cache.answers
+    cached_outputs = teacher_cache.cached_outputs
 
     def counted(plan, layout, train, stage, frozen):
         asked.append(stage.name)
-        return answers(plan, layout, train, stage, frozen)
+        return cached_outputs(plan, layout, train, stage, frozen)
 
-    monkeypatch.setattr(teacher_cache, "answers", counted)
+    monkeypatch.setattr(teacher_cache, "cached_outputs", counted)
     with pytest.raises(train.Interrupted):
         train.run(chain, tmp_path, lambda at: at == 10)
     assert asked == ["assistant_0", "student"]

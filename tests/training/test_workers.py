@@ -18,10 +18,14 @@ pytestmark = pytest.mark.slow
 def start(directory, *arguments):
     """A streaming run in a session of its own, as in a terminal, with one worker process."""
     command = [sys.executable, "-m", "kdjax.main", "--config=configs/ce.py"]
-    given = ["--config.data.input=streaming", "--config.epochs=60", "--config.tensorboard=False"]
+    shared_flags = [
+        "--config.data.input=streaming",
+        "--config.epochs=60",
+        "--config.tensorboard=False",
+    ]
     environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     return subprocess.Popen(
-        [*command, *given, f"--workdir={directory}", *arguments],
+        [*command, *shared_flags, f"--workdir={directory}", *arguments],
         cwd=ROOT,
         env=environment,
         start_new_session=True,
@@ -41,15 +45,15 @@ def wait_for_epoch(directory):
 
 def group(pid):
     """Processes of a session that are alive."""
-    found = []
+    alive = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue
         if int(fields[3]) == pid and fields[0] != "Z":
-            found.append(int(entry.name))
-    return found
+            alive.append(int(entry.name))
+    return alive
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""Where networks look, beside what they answer."""
+"""Where networks look, beside their answers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,144 +9,144 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from scipy import special
 
-from kdjax.plots.figures import labels, style
+from kdjax.evaluation import attention_maps, measures, records
+from kdjax.plots.drawing import labels, style
+from kdjax.plots.types import Run, Section
 
+ORDER = 140
 _LARGEST = 1.3
 """Inches, the width of an image."""
 _MOST = 6
-"""Maps beside an image; more are shared out over several blocks, beside the same images again."""
+"""Maps beside an image; more maps are shared out over several blocks, beside the same images."""
 _LUMA = np.asarray([0.299, 0.587, 0.114])
 """Shares of red, green and blue in grey, by ITU-R BT.601."""
 
 
 class Answer(NamedTuple):
-    """What a network answers to an image."""
+    """A network's answer to an image."""
 
     text: str
     probability: float
-    """That it gives to it, in [0, 1]."""
+    """The network's own, in [0, 1]."""
     right: bool | None
-    """None where an answer is neither, as one of many attributes."""
+    """None for an answer that is neither right nor wrong, as to many attributes."""
 
 
-class _Column(NamedTuple):
-    network: str
-    layer: str
-    maps: np.ndarray
+def of_run(run: Run) -> Iterator[Section]:
+    record = run.examined.record
+    # Ensembles have no activations of their own.
+    networks = [row for row in records.final(record) if row in run.rows and "+" not in row]
+    if not run.images or not networks:
+        return
+    chosen = attention_maps.telling(run.examined, networks, run.images)
+    maps = attention_maps.make(run.examined, networks, run.layers, chosen)
+    label, names = run.examined.split.label[chosen], record["class_names"]
+    logits = {row: np.asarray(run.examined.predictions[row].logits[chosen]) for row in networks}
+    if record["multi_label"]:
+        truth = [f"has {count:.0f} of {len(names)}" for count in label.sum(axis=1)]
+        answers = {row: attribute_answers(logits[row], label) for row in networks}
+    else:
+        truth = [names[place] for place in label]
+        answers = {row: class_answers(logits[row], label, names) for row in networks}
+    caption = (
+        "Attention maps (the mean over channels of squared activations) over the same images; the "
+        f"last ones are images on which networks disagree, where there are any.{run.about}"
+    )
+    figure = draw(maps.images, maps.maps, answers, truth)
+    yield Section("Where networks look", "attention", caption, figure)
 
 
-@style.styled
-def side_by_side(
+def class_answers(logits: np.ndarray, label: np.ndarray, names: Sequence[str]) -> list[Answer]:
+    """The most probable classes, from logits `[n, k]` and true labels `[n]`."""
+    predicted = measures.prediction(logits, multi_label=False).decisions
+    probability = special.softmax(np.asarray(logits, np.float64), axis=1).max(axis=1)
+    return [
+        Answer("no number", 0.0, False)
+        if np.isnan(answer)
+        else Answer(names[int(answer)], float(p), bool(answer == true))
+        for answer, p, true in zip(predicted, probability, label, strict=True)
+    ]
+
+
+def attribute_answers(logits: np.ndarray, label: np.ndarray) -> list[Answer]:
+    """How many attributes are right, from logits and labels `[n, k]`, and the mean probability of
+    the answers."""
+    decisions = measures.prediction(logits, multi_label=True).decisions
+    right = (decisions == (label > 0.5)).sum(axis=1)
+    probability = special.expit(np.nan_to_num(np.abs(np.asarray(logits, np.float64)))).mean(axis=1)
+    return [
+        Answer(f"{count} of {label.shape[1]} right", float(p), None)
+        for count, p in zip(right, probability, strict=True)
+    ]
+
+
+@style.styled()
+def draw(
     images: np.ndarray,
     maps: Mapping[tuple[str, str], np.ndarray],
-    predictions: Mapping[str, Sequence[Answer]],
+    answers: Mapping[str, Sequence[Answer]],
     truth: Sequence[str],
 ) -> Figure | None:
-    """A row an image: the image, then attention maps over it in grey, with the answers below.
+    """A row for each image: the image, then attention maps over it in grey, with the answers below.
 
     Wrong answers have a cross and a dashed frame. Each map is scaled to its own maximum.
 
     Args:
         images: `[n, h, w, c]` in [0, 1], c 1 or 3.
         maps: `[n, h', w']`, not negative, by network and layer; columns are in this order.
-        predictions: `[n]` answers by network.
+        answers: `[n]` by network.
         truth: `[n]`, true labels.
-
-    Returns:
-        None without images or without maps.
-
-    Raises:
-        ValueError: there are not as many maps, answers or labels as images.
     """
     if not len(images) or not maps:
         return None
-    _require(len(images), maps, predictions, truth)
-    columns = [_Column(*key, np.asarray(found)) for key, found in maps.items()]
-    each = math.ceil(len(columns) / math.ceil(len(columns) / _MOST))
-    blocks = [columns[first : first + each] for first in range(0, len(columns), each)]
-    across = 1 + len(blocks[0])
+    columns = list(maps.items())
+    width = math.ceil(len(columns) / math.ceil(len(columns) / _MOST))
+    blocks = [columns[first : first + width] for first in range(0, len(columns), width)]
+    across = 1 + width
     wide = min(_LARGEST, style.WIDTH / across)
     tall = wide * images.shape[1] / images.shape[2] + 0.32
-    figure, axes = style.figure(
-        len(blocks) * (len(images) * tall + 0.3) + 0.6, len(blocks) * len(images), across
-    )
+    height = len(blocks) * (len(images) * tall + 0.3) + 0.6
+    figure, axes = style.figure(height, len(blocks) * len(images), across)
     # Images keep their shape; this layout closes the gaps that they leave.
     figure.set_layout_engine("compressed")
     room = 72 * wide - 4
+    greys = images[..., 0] if images.shape[-1] == 1 else images @ _LUMA
     grid = np.asarray(axes, object).reshape(len(blocks), len(images), across)
     for lines, block in zip(grid, blocks, strict=True):
-        for place, line in enumerate(lines):
-            _show_image(line[0], images[place], labels.wrap(truth[place], room))
-            for panel, column in zip(line[1:], block, strict=False):
-                _show_map(panel, images[place], column.maps[place])
-                _show_answer(panel, predictions[column.network][place], room)
-            for panel in line[1 + len(block) :]:
+        for place, (first, *panels) in enumerate(lines):
+            _show(first, images[place], labels.wrap(truth[place], room))
+            for panel, ((network, _), attention) in zip(panels, block, strict=False):
+                answer = answers[network][place]
+                _show(panel, greys[place], _in_words(answer, room), attention[place])
+                if answer.right is False:
+                    panel.spines[:].set(color="#D55E00", linestyle="--", linewidth=2.0)
+            for panel in panels[len(block) :]:
                 panel.remove()
-        lines[0][0].set_title("image,\ntrue label", fontsize=style.SMALL, loc="center")
-        for panel, column in zip(lines[0][1:], block, strict=False):
-            title = f"{labels.wrap(column.network, room)}\n{labels.wrap(column.layer, room)}"
+        titles = ["image,\ntrue label"]
+        titles += ["\n".join(labels.wrap(name, room) for name in key) for key, _ in block]
+        for panel, title in zip(lines[0], titles, strict=False):
             panel.set_title(title, fontsize=style.SMALL, loc="center")
+    shades = ScalarMappable(Normalize(0, 100), style.SEQUENTIAL)
     left = [panel for panel in axes if panel.figure is not None]
-    figure.colorbar(
-        ScalarMappable(Normalize(0, 100), style.SEQUENTIAL),
-        ax=left,
-        location="bottom",
-        label="Attention (% of the map's maximum)",
-        shrink=0.5,
-        aspect=35,
-    )
+    style.bar_below(figure, shades, "Attention (% of the map's maximum)", ax=left, shrink=0.5)
     return figure
 
 
-def _require(
-    count: int,
-    maps: Mapping[tuple[str, str], np.ndarray],
-    predictions: Mapping[str, Sequence[Answer]],
-    truth: Sequence[str],
-) -> None:
-    given = {"labels": len(truth)}
-    given |= {f"maps of {network}, {layer}": len(found) for (network, layer), found in maps.items()}
-    given |= {f"answers of {network}": len(predictions.get(network, ())) for network, _ in maps}
-    for what, number in given.items():
-        if number != count:
-            raise ValueError(f"{number} {what} for {count} images")
-
-
-def _show_image(axes: Axes, image: np.ndarray, name: str) -> None:
-    if image.shape[-1] == 1:
-        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
-    else:
-        axes.imshow(image)
-    axes.set_xlabel(name, fontsize=style.SMALL, labelpad=2)
-    _bare(axes)
-
-
-def _show_map(axes: Axes, image: np.ndarray, attention: np.ndarray) -> None:
-    """The image in grey, and the map over all of it, each at its own resolution."""
-    grey = image[..., 0] if image.shape[-1] == 1 else image @ _LUMA
-    shown = axes.imshow(grey, cmap="gray", vmin=0, vmax=1)
-    axes.imshow(
-        attention,
-        cmap=style.SEQUENTIAL,
-        norm=Normalize(0, float(attention.max()) or 1.0),
-        alpha=0.5,
-        interpolation="bilinear",
-        extent=shown.get_extent(),
-    )
-    _bare(axes)
-
-
-def _show_answer(axes: Axes, answer: Answer, room: float) -> None:
+def _in_words(answer: Answer, room: float) -> str:
+    cross = "✗ " if answer.right is False else ""
     shown = f"{answer.text}: {100 * answer.probability:.0f}\N{NO-BREAK SPACE}%"
-    wrong = answer.right is False
-    text = "✗ " * wrong + labels.wrap(shown, room - 10)
+    return cross + labels.wrap(shown, room - 10)
+
+
+def _show(axes: Axes, image: np.ndarray, text: str, attention: np.ndarray | None = None) -> None:
+    """An image with a text below, and a map over all of it, each at its own resolution."""
+    shown = axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+    if attention is not None:
+        norm = Normalize(0, float(attention.max()) or 1.0)
+        over = axes.imshow(attention, style.SEQUENTIAL, norm, extent=shown.get_extent(), alpha=0.5)
+        over.set_interpolation("bilinear")
     axes.set_xlabel(text, fontsize=style.SMALL, labelpad=2)
-    if wrong:
-        axes.spines[:].set(color="#D55E00", linestyle="--", linewidth=2.0)
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(True)

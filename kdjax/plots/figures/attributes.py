@@ -1,67 +1,53 @@
 """Accuracy on each attribute of a multi-label data set."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from kdjax.evaluation.records import Record, accuracy_label, headline
-from kdjax.plots.figures import labels, style
+from kdjax.plots.drawing import labels, style
+from kdjax.plots.types import Run, Section
 
+ORDER = 110
 _MAJORITY = "always the more frequent answer"
 
 
-@style.styled
-def dots(record: Record) -> Figure | None:
+def of_run(run: Run) -> Iterator[Section]:
+    caption = "Accuracy on each attribute, beside always giving the more frequent answer."
+    yield Section("Attributes", "attributes", caption, draw(run.record))
+
+
+@style.styled()
+def draw(record: Record) -> Figure | None:
     """Accuracy of every network on each attribute, beside that of the more frequent answer.
 
-    Args:
-        record: one multi-label run, with `attribute_shares`.
-
-    Returns:
-        A line an attribute, the one on top on which networks are best on average; None where no
-        network has attributes.
+    An attribute is a line; on the topmost line networks are best on average.
     """
-    rows = [row for row in headline([record]) if row.figures.get("attributes")]
+    rows = [row for row in headline([record]) if row.measures.get("attributes")]
     if not rows:
         return None
-    names = list(rows[0].figures["attributes"])
+    names = list(rows[0].measures["attributes"])
     accuracy = 100 * np.asarray(
-        [[row.figures["attributes"][name]["accuracy"] for name in names] for row in rows]
+        [[row.measures["attributes"][name]["accuracy"] for name in names] for row in rows]
     )
     shares = np.asarray([record["attribute_shares"][name] for name in names])
     order = np.argsort(-accuracy.mean(axis=0), kind="stable")
     places = np.arange(len(names))
 
-    # Networks stand a little apart, so that equal ones can be told from one.
-    each = max(0.17, min(0.045 * len(rows), 7.5 / len(names)))
+    # Networks stand a little apart, so that equal accuracies can be told from one accuracy.
+    pitch = max(0.17, min(0.045 * len(rows), 7.5 / len(names)))
     shown = labels.shorten_all([row.label for row in rows], 30)
     columns = max(1, int(72 * style.WIDTH / (max(map(labels.width, [*shown, _MAJORITY])) + 40)))
     legend_lines = math.ceil((len(rows) + 1) / columns)
-    figure, (axes,) = style.figure(0.8 + 0.17 * legend_lines + each * len(names))
-    axes.plot(
-        100 * np.maximum(shares, 1 - shares)[order],
-        places,
-        linestyle="",
-        marker="|",
-        markersize=each * 72 * 0.8,
-        markeredgewidth=1.6,
-        color="0.45",
-        label=_MAJORITY,
-    )
+    figure, (axes,) = style.figure(0.8 + 0.17 * legend_lines + pitch * len(names))
+    majority = 100 * np.maximum(shares, 1 - shares)[order]
+    (ticks,) = axes.plot(majority, places, "|", color="0.45", label=_MAJORITY)
+    ticks.set(markersize=pitch * 72 * 0.8, markeredgewidth=1.6)
     for place, (label, values) in enumerate(zip(shown, accuracy, strict=True)):
-        how = style.look(place)
-        axes.plot(
-            values[order],
-            places + 0.6 * ((place + 0.5) / len(rows) - 0.5),
-            linestyle="",
-            marker=how.marker,
-            markersize=3.8,
-            color=how.colour,
-            markeredgecolor="black",
-            markeredgewidth=0.4,
-            label=label,
-        )
+        apart = 0.6 * ((place + 0.5) / len(rows) - 0.5)
+        axes.plot(values[order], places + apart, label=label, **style.look(place).dot(3.8))
     axes.set_yticks(places, labels.shorten_all([names[index] for index in order], 24))
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

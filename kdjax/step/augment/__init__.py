@@ -5,11 +5,12 @@ devices, and a resumed run sees what the uninterrupted one would have. Only mixi
 example, which the batch decides.
 """
 
-import zlib
+import functools
 
 import jax
 
 from kdjax.step.augment import colour, geometry, mixing
+from kdjax.step.step import named_key
 from kdjax.step.types import Array, Augment, Batch
 
 
@@ -17,11 +18,6 @@ def keys(data_seed: Array, view: Array, ids: Array) -> Array:
     """One key for each example, `[b]`, from the data seed, the view and ids `[b]`."""
     base = jax.random.fold_in(jax.random.key(data_seed), view)
     return jax.vmap(lambda example: jax.random.fold_in(base, example))(ids)
-
-
-def transform_key(key: Array, name: str) -> Array:
-    """A transform's own key, so that switching one on leaves the draws of the others alone."""
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
 def varies(
@@ -59,7 +55,8 @@ def make(
 ) -> Augment:
     """The transforms that are on, in the order: crops, flips, colour, cutout, mixing.
 
-    With none on, images are returned bit for bit.
+    Each transform has a key of its own name, so that switching one on leaves the draws of the
+    others alone. With none on, images are returned bit for bit.
 
     Args:
         classes: how many, for labels that are class indices.
@@ -86,32 +83,27 @@ def make(
         raise ValueError(f"pad_mode is {pad_mode!r}; it must be {' or '.join(geometry.PAD_MODES)}")
     if (saturation or hue) and len(mean) != 3:
         raise ValueError(f"saturation and hue need images of 3 channels; these have {len(mean)}")
-    crops = _crops(crop_scale, crop_ratio)
+    part = functools.partial
+    transforms = (
+        (
+            "resized_crop",
+            _crops(crop_scale, crop_ratio),
+            part(geometry.resized_crop, scale=crop_scale, ratio=crop_ratio),
+        ),
+        ("shift", pad, part(geometry.shift, pad=pad, mode=pad_mode)),
+        ("flip", flip, part(geometry.flip, axis=1)),
+        ("flip_vertical", flip_vertical, part(geometry.flip, axis=0)),
+        ("brightness", brightness, part(colour.brightness, strength=brightness)),
+        ("contrast", contrast, part(colour.contrast, strength=contrast)),
+        ("saturation", saturation, part(colour.saturation, strength=saturation)),
+        ("hue", hue, part(colour.hue, turns=hue)),
+        ("cutout", cutout, part(geometry.cutout, side=cutout, fill=mean)),
+    )
 
     def change(image: Array, key: Array) -> Array:
-        def own(name: str) -> Array:
-            return transform_key(key, name)
-
-        if crops:
-            image = geometry.resized_crop(
-                image, own("resized_crop"), scale=crop_scale, ratio=crop_ratio
-            )
-        if pad:
-            image = geometry.shift(image, own("shift"), pad=pad, mode=pad_mode)
-        if flip:
-            image = geometry.flip(image, own("flip"), axis=1)
-        if flip_vertical:
-            image = geometry.flip(image, own("flip_vertical"), axis=0)
-        if brightness:
-            image = colour.brightness(image, own("brightness"), strength=brightness)
-        if contrast:
-            image = colour.contrast(image, own("contrast"), strength=contrast)
-        if saturation:
-            image = colour.saturation(image, own("saturation"), strength=saturation)
-        if hue:
-            image = colour.hue(image, own("hue"), turns=hue)
-        if cutout:
-            image = geometry.cutout(image, own("cutout"), side=cutout, fill=mean)
+        for name, is_on, transform in transforms:
+            if is_on:
+                image = transform(image, named_key(key, name))
         return image
 
     def mix(batch: Batch, key: Array) -> Batch:
@@ -120,13 +112,13 @@ def make(
         def draw(key: Array) -> mixing.Share:
             drawn = []
             if mixup:
-                drawn.append(mixing.mixup(transform_key(key, "mixup"), size, concentration=mixup))
+                drawn.append(mixing.mixup(named_key(key, "mixup"), size, concentration=mixup))
             if cutmix:
-                own = transform_key(key, "cutmix")
+                own = named_key(key, "cutmix")
                 drawn.append(mixing.cutmix(own, size, concentration=cutmix))
             if len(drawn) == 1:
                 return drawn[0]
-            return mixing.either(transform_key(key, "mixing"), *drawn)
+            return mixing.either(named_key(key, "mixing"), *drawn)
 
         return mixing.mix(batch, jax.vmap(draw)(key), classes=classes)
 

@@ -5,7 +5,7 @@ from itertools import combinations
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from kdjax.plots.figures import style
+from kdjax.plots.drawing import style
 
 
 def visible(figure):

@@ -26,7 +26,7 @@ def example(networks, layers=("block_1",), *, count=3, channels=1):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_row_an_image_and_a_column_a_map(channels):
     images, maps, predictions, truth = example(["peer_0", "peer_1"], ("a", "b"), channels=channels)
-    figure = attention.side_by_side(images, maps, predictions, truth)
+    figure = attention.draw(images, maps, predictions, truth)
     *panels, _ = figure.axes
     assert len(panels) == 3 * 5
     assert [panel.get_title("center") for panel in panels[:5]] == [
@@ -47,7 +47,7 @@ def test_a_row_an_image_and_a_column_a_map(channels):
 
 
 def test_wrong_answers_have_a_cross_and_a_dashed_frame():
-    figure = attention.side_by_side(*example(["peer_0", "peer_1"]))
+    figure = attention.draw(*example(["peer_0", "peer_1"]))
     panels = figure.axes[:-1]
     marked = [place for place, panel in enumerate(panels) if "✗" in panel.get_xlabel()]
     dashed = [
@@ -61,7 +61,7 @@ def test_wrong_answers_have_a_cross_and_a_dashed_frame():
 def test_answers_that_are_neither_right_nor_wrong_have_no_frame():
     images, maps, *_ = example(["peer_0"])
     answers = {"peer_0": [attention.Answer("38 of 40 right", 0.9, None)] * 3}
-    figure = attention.side_by_side(images, maps, answers, ["has 9 of 40"] * 3)
+    figure = attention.draw(images, maps, answers, ["has 9 of 40"] * 3)
     assert all(panel.spines["top"].get_linestyle() != "--" for panel in figure.axes[:-1])
     assert not any("✗" in word for word in words(figure))
 
@@ -69,13 +69,13 @@ def test_answers_that_are_neither_right_nor_wrong_have_no_frame():
 def test_missing_maps_are_left_out():
     images, maps, predictions, truth = example(["peer_0", "peer_1"], ("a", "b"))
     del maps["peer_0", "b"]
-    figure = attention.side_by_side(images, maps, predictions, truth)
+    figure = attention.draw(images, maps, predictions, truth)
     assert len(figure.axes) == 3 * 4 + 1
 
 
 def test_twelve_networks_go_on_in_further_blocks():
     images, maps, predictions, truth = example(data.LONG, count=2, channels=3)
-    figure = attention.side_by_side(images, maps, predictions, truth)
+    figure = attention.draw(images, maps, predictions, truth)
     # Two blocks of the two images, and a bar of shades.
     assert len(figure.axes) == 2 * 12 + 2 * 2 + 1
     assert words(figure).count("image,\ntrue label") == 2
@@ -85,18 +85,10 @@ def test_twelve_networks_go_on_in_further_blocks():
 def test_a_map_of_zeros():
     images, maps, predictions, truth = example(["peer_0"])
     maps["peer_0", "block_1"][:] = 0
-    assert_readable(attention.side_by_side(images, maps, predictions, truth))
+    assert_readable(attention.draw(images, maps, predictions, truth))
 
 
 def test_nothing_to_draw():
     images, maps, predictions, truth = example(["peer_0"])
-    assert attention.side_by_side(images, {}, predictions, truth) is None
-    assert attention.side_by_side(images[:0], maps, predictions, truth) is None
-
-
-def test_counts_must_agree():
-    images, maps, predictions, truth = example(["peer_0"])
-    with pytest.raises(ValueError, match="2 labels for 3 images"):
-        attention.side_by_side(images, maps, predictions, truth[:2])
-    with pytest.raises(ValueError, match="0 answers of peer_0 for 3 images"):
-        attention.side_by_side(images, maps, {}, truth)
+    assert attention.draw(images, {}, predictions, truth) is None
+    assert attention.draw(images[:0], maps, predictions, truth) is None

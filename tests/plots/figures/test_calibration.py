@@ -12,7 +12,7 @@ from tests.plots.figures.drawn import assert_readable, words
     ("record", "panels"), [(data.two_phase(), 6), (data.one(), 1), (data.many(), 14)]
 )
 def test_a_panel_for_every_row(record, panels):
-    figure = calibration.reliability(record)
+    figure = calibration.draw(record["networks"])
     assert len(figure.axes) == panels
     assert len([text for text in words(figure) if "calibration error 1.2 %" in text]) == panels
     assert_readable(figure)
@@ -21,7 +21,7 @@ def test_a_panel_for_every_row(record, panels):
 def test_a_panel_shows_its_networks_bins():
     record = data.two_phase(multi_label=True)
     measured = record["networks"]["peer_0"]["reliability"]
-    axes = calibration.reliability(record).axes[2]
+    axes = calibration.draw(record["networks"]).axes[2]
     assert axes.get_title("left").startswith("peer_0\n")
     diagonal, accuracy = axes.lines
     assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [0, 100]
@@ -37,4 +37,4 @@ def test_a_panel_shows_its_networks_bins():
 def test_none_where_nothing_was_measured():
     record = data.one()
     record["networks"]["baseline"]["reliability"] = None
-    assert calibration.reliability(record) is None
+    assert calibration.draw(record["networks"]) is None

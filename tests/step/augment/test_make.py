@@ -1,6 +1,7 @@
 """Transforms together: their order, their keys, and what is left alone."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ OFF = {
     "mixup": 0.0,
     "cutmix": 0.0,
 }
-ON = {
+ON: dict[str, dict[str, Any]] = {
     "crop": {"crop_scale": (0.3, 1.0), "crop_ratio": (0.75, 1.5)},
     "pad": {"pad": 2},
     "flip": {"flip": True},
@@ -172,8 +173,13 @@ def test_each_flip_has_its_axis_and_they_do_not_go_together():
 
 def test_each_transform_has_a_key_of_its_own(monkeypatch):
     names = []
-    fold = augment.transform_key
-    monkeypatch.setattr(augment, "transform_key", lambda key, n: names.append(n) or fold(key, n))
+    fold = augment.named_key
+
+    def fold_and_note(key, name):
+        names.append(name)
+        return fold(key, name)
+
+    monkeypatch.setattr(augment, "named_key", fold_and_note)
     jax.eval_shape(make(ON), BATCH, np.int32(0), np.uint32(0))
     assert len(names) == len(set(names)) == len(ON) + 1  # which of the two mixings
     key = jax.random.key(0)

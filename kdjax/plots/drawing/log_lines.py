@@ -1,0 +1,54 @@
+"""Lines over the optimiser's steps, read from a run's `metrics.jsonl`."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Line = tuple[np.ndarray, np.ndarray]
+"""Steps and values, `[n]` each; a value is NaN where one stage ends and the next begins."""
+Rows = Sequence[Mapping[str, Any]]
+"""The rows of `metrics.jsonl`, in its order."""
+
+
+def read(rows: Rows, pattern: str, scale: float = 1.0) -> dict[str, Line]:
+    """The lines whose keys match a pattern, in the order in which they begin.
+
+    Args:
+        rows: of the log.
+        pattern: a regular expression for the whole key; its group names the line.
+        scale: multiplies every value.
+    """
+    points: dict[str, list[tuple[float, float]]] = {}
+    stages: dict[str, str] = {}
+    for row in rows:
+        for key, value in row.items():
+            if match := re.fullmatch(pattern, key):
+                line = points.setdefault(match[1], [])
+                if line and row["stage"] != stages[key]:
+                    line.append((line[-1][0], np.nan))
+                stages[key] = row["stage"]
+                line.append((row["step"], scale * value))
+    arrays = {name: np.asarray(line, np.float64) for name, line in points.items()}
+    return {name: (line[:, 0], line[:, 1]) for name, line in arrays.items()}
+
+
+def stage_starts(rows: Rows) -> dict[str, float]:
+    """The step at which each stage begins: where the stage before it ended, 0 for the first."""
+    starts: dict[str, float] = {}
+    last = 0.0
+    for row in rows:
+        starts.setdefault(row["stage"], last)
+        last = float(row["step"])
+    return starts
+
+
+def network_of(term: str, networks: Sequence[str]) -> str | None:
+    """The network that a term's name begins with after the term's kind, as in `ce_peer_0`.
+
+    Of networks that begin at the same letter it is the longest name; None for a term's name
+    without a network.
+    """
+    places = [(term.find(f"_{name}"), -len(name), name) for name in networks if f"_{name}" in term]
+    return min(places)[2] if places else None

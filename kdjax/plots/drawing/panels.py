@@ -1,0 +1,188 @@
+"""Which lines stand in which panel of a run's curves, and how they look."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kdjax.plots.drawing import labels, log_lines, style
+from kdjax.plots.drawing.log_lines import Line, Rows
+
+_DECADES = 1.5
+"""Losses that span more have a logarithmic axis."""
+_MEANS = "\n(means between points)"
+_SHARE = 0.05
+"""Of the values at each end, which do not say how far the other values reach."""
+_FEW = 5
+"""Fewer values are all shown."""
+_POINTS = 5.0
+"""Percentage points of accuracy that are at least shown on both sides."""
+_MOST_SCHEDULES = 4
+"""More schedules have no legend: they look like their terms in the panel of losses."""
+_LONGEST = 30
+"""Characters of a name in a legend."""
+
+
+class Drawn(NamedTuple):
+    """One line of a panel."""
+
+    name: str
+    """In the legend; a line without a name is not there."""
+    line: Line
+    colour: str = "black"
+    dashes: Any = "-"
+    marker: str = ""
+    width: float = 1.2
+
+
+class Panel(NamedTuple):
+    """Lines that share a vertical axis."""
+
+    label: str
+    lines: list[Drawn]
+    least: float = 1.1
+    """Inches that it is at least high."""
+    logarithmic: bool = False
+    limits: tuple[float, float] | None = None
+    """The smallest and the largest value that it shows; None for all values."""
+
+    @property
+    def height(self) -> float:
+        """Inches, with room for its legend."""
+        return max(self.least, 0.2 + 0.142 * sum(bool(drawn.name) for drawn in self.lines))
+
+
+def panels(rows: Rows) -> list[Panel]:
+    """The panels that have lines, from the top.
+
+    Args:
+        rows: of the log, which has the loss of each term before its weight, the accuracy of each
+            network, and the weights and temperatures that have a schedule.
+    """
+    terms = log_lines.read(rows, "train/(?!(?:loss|learning_rate)$)([^/]+)")
+    training = log_lines.read(rows, "train/([^/]+)/accuracy", 100)
+    validation = log_lines.read(rows, "val/([^/]+)/accuracy", 100)
+    looks = _Looks(list(training | validation), list(terms))
+    total = log_lines.read(rows, "train/(loss)").values()
+    losses = [
+        *(Drawn("weighted sum", line, "0.7", width=2.6) for line in total),
+        *(looks.term(name, line) for name, line in terms.items()),
+    ]
+    # A logarithm needs positive values; a minus cosine beside them gets a panel of its own.
+    positive = [drawn for drawn in losses if np.nanmin(drawn.line[1]) > 0]
+    others = [drawn for drawn in losses if np.nanmin(drawn.line[1]) <= 0]
+    if not _without_outliers(Panel("", positive), positive=True).logarithmic:
+        positive, others = losses, []
+    thin = [
+        Drawn("", line, looks.network(name).colour, width=0.7)
+        for name, line in training.items()
+        if name in validation
+    ]
+    # Without validation, training takes its place.
+    thick = [looks.accuracy(name, line) for name, line in (training | validation).items()]
+    # A single point, of a run that validates at its end, shows no course.
+    validation_losses = [
+        looks.accuracy(name, line)._replace(name="")
+        for name, line in log_lines.read(rows, "val/([^/]+)/loss").items()
+        if len(line[0]) > 1
+    ]
+    single = any(len(single_points(drawn.line[1])) for drawn in thin)
+    about = "\nopen, thin: training" if single else "\nthin: training" if thin else ""
+    rates = log_lines.read(rows, "train/(learning_rate)").values()
+    schedules = {
+        kind: looks.schedules(log_lines.read(rows, f"train/([^/]+)/{kind}"))
+        for kind in ("weight", "temperature")
+    }
+    every = [
+        _without_outliers(Panel("Loss (terms unweighted)", positive, 1.8), positive=True),
+        Panel("Loss, other terms", others),
+        _without_outliers(Panel(f"Accuracy (%){about}", thin + thick, 1.7)),
+        _without_outliers(Panel("Validation loss (nats)", validation_losses, 1.4), positive=True),
+        *(Panel(f"{kind.title()}{_MEANS}", drawn) for kind, drawn in schedules.items()),
+        Panel(f"Learning rate{_MEANS}", [Drawn("", line) for line in rates]),
+    ]
+    return [panel for panel in every if panel.lines]
+
+
+def single_points(values: np.ndarray) -> np.ndarray:
+    """Places of values without a value before or behind them, in their stage."""
+    there = np.concatenate([[False], ~np.isnan(values), [False]])
+    return np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
+
+
+class _Looks:
+    """A network has one colour and one marker in all panels, a kind of term has one dash."""
+
+    def __init__(self, networks: list[str], terms: list[str]):
+        self._networks = networks
+        names = [*networks, *terms]
+        self._short = dict(zip(names, labels.shorten_all(names, _LONGEST), strict=True))
+        self._kinds = list(dict.fromkeys(map(self._kind, terms)))
+
+    def network(self, name: str) -> style.Look:
+        return style.look(self._networks.index(name))
+
+    def accuracy(self, name: str, line: Line) -> Drawn:
+        look = self.network(name)
+        return Drawn(self._short[name], line, look.colour, "-", look.marker, 1.4)
+
+    def term(self, name: str, line: Line, *, others: int = 0) -> Drawn:
+        """A term of no network is black; `others` is the number of terms that share its line."""
+        kind = self._kind(name)
+        look = style.look(self._kinds.index(kind) if kind in self._kinds else 0)
+        label = self._short[name] + (f" and {others} more" if others else "")
+        network = log_lines.network_of(name, self._networks)
+        if network is None:
+            return Drawn(label, line, dashes=look.line, marker=look.marker)
+        own = self.network(network)
+        return Drawn(label, line, own.colour, look.line, own.marker)
+
+    def schedules(self, lines: Mapping[str, Line]) -> list[Drawn]:
+        """Terms that have the same schedule are one line."""
+        same: dict[tuple[bytes, ...], list[str]] = {}
+        for name, line in lines.items():
+            same.setdefault(tuple(part.tobytes() for part in line), []).append(name)
+        every = [
+            self.term(first, lines[first], others=len(others)) for first, *others in same.values()
+        ]
+        if len(every) > _MOST_SCHEDULES:
+            return [drawn._replace(name="") for drawn in every]
+        return every
+
+    def _kind(self, term: str) -> str:
+        network = log_lines.network_of(term, self._networks)
+        return term if network is None else term[: term.find(f"_{network}")]
+
+
+def _without_outliers(panel: Panel, *, positive: bool = False) -> Panel:
+    """The panel without the few values beside which all others would look flat; its label counts
+    them. Positive values that span `_DECADES` get a logarithmic axis.
+
+    Shown are all values that lie at most twice as far off the middle nine tenths as these are wide,
+    and the last value of every line.
+    """
+    if not panel.lines:
+        return panel
+    lines = [drawn.line[1][~np.isnan(drawn.line[1])] for drawn in panel.lines]
+    values = np.concatenate(lines)
+    in_decades = positive and bool(values.min() > 0)
+    places = np.log10(values) if in_decades else values
+    order = np.sort(places)
+    apart = math.ceil(_SHARE * len(order)) if len(order) >= _FEW else 0
+    low, high = order[apart], order[-1 - apart]
+    reach = max(2 * (high - low), 0.5 if in_decades else _POINTS)
+    shown = values[(places >= low - reach) & (places <= high + reach)]
+    shown = np.concatenate([shown, *(line[-1:] for line in lines)])
+    bounds = float(shown.min()), float(shown.max())
+    outside = {"above": (values > bounds[1]).sum(), "below": (values < bounds[0]).sum()}
+    notes = [
+        f"\n{count} {'point lies' if count == 1 else 'points lie'} {where}"
+        for where, count in outside.items()
+        if count
+    ]
+    return panel._replace(
+        label=panel.label + "".join(notes),
+        logarithmic=in_decades and bool(np.log10(bounds[1] / bounds[0]) > _DECADES),
+        limits=bounds if notes else None,
+    )

@@ -1,0 +1,34 @@
+"""How the accuracy of a network changes from stage to stage."""
+
+from collections.abc import Iterator
+
+from matplotlib.figure import Figure
+
+from kdjax.evaluation.records import Record, histories
+from kdjax.plots.drawing import accuracies, style
+from kdjax.plots.types import Run, Section
+
+ORDER = 80
+
+
+def of_run(run: Run) -> Iterator[Section]:
+    caption = "Networks that several stages train, as each stage left them."
+    yield Section("Before and after", "before-and-after", caption, draw(run.record))
+
+
+@style.styled()
+def draw(record: Record) -> Figure | None:
+    """A group of bars for each network that several stages train, the first stage's bar first.
+
+    Bars of later stages print the difference from the stage before.
+    """
+    bars = []
+    for group, rows in enumerate(histories(record)):
+        values = [100 * row.measures["accuracy"] for row in rows]
+        for place, row in enumerate(rows):
+            bar = accuracies.bar(row, group=group, look=len(rows) - 1 - place)
+            if place:
+                change = f"{values[place] - values[place - 1]:+.2f}".replace("-", "\N{MINUS SIGN}")
+                bar = bar._replace(text=f"{bar.text} ({change} points)")
+            bars.append(bar)
+    return accuracies.draw(bars, [record]) if bars else None

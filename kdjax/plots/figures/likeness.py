@@ -1,0 +1,60 @@
+"""How close students are to their teacher, from stage to stage."""
+
+from collections.abc import Iterator
+
+from matplotlib.figure import Figure
+
+from kdjax.evaluation.records import Record, Row, histories
+from kdjax.plots.drawing import bars, style
+from kdjax.plots.drawing.bars import Bar
+from kdjax.plots.drawing.labels import digits
+from kdjax.plots.types import Run, Section
+
+ORDER = 90
+
+
+def of_run(run: Run) -> Iterator[Section]:
+    heading = "Likeness to the teacher, before and after"
+    caption = (
+        "Divergence from the teacher's predictions, cross-entropy with the labels, and cosine."
+    )
+    yield Section(heading, "likeness", caption, draw(run.record))
+
+
+@style.styled()
+def draw(record: Record) -> Figure | None:
+    """Three panels of the networks that several stages train and that are compared with a teacher.
+
+    The Kullback-Leibler divergence from the teacher and the cross-entropy, both in nats, and the
+    cosine similarity with the teacher: of features where every network drawn has it, else of
+    logits; the axis says which.
+    """
+    groups = [rows for rows in histories(record) if all(map(_is_compared, rows))]
+    if not groups:
+        return None
+    features = all(row.measures["teacher"]["cosine"] is not None for rows in groups for row in rows)
+    cosine, vectors = ("cosine", "features") if features else ("logit_cosine", "logits")
+    entropy = "Binary cross-entropy" if record["multi_label"] else "Cross-entropy"
+    labels = {
+        "kl": "KL divergence from the teacher (nats)",
+        "loss": f"{entropy} with the labels (nats)",
+        cosine: f"Cosine with the teacher's {vectors}",
+    }
+    panels: dict[str, list[Bar]] = {key: [] for key in labels}
+    for group, rows in enumerate(groups):
+        for place, row in enumerate(rows):
+            measures = {**row.measures, **row.measures["teacher"]}
+            for key, panel in panels.items():
+                text = f"{measures[key]:.4f}" if key == cosine else digits(measures[key])
+                panel.append(Bar(row.label, measures[key], text, group, len(rows) - 1 - place))
+    figure, axes = style.figure(bars.height(panels["kl"]) + 0.3, 1, len(panels), sharey=True)
+    for panel_axes, (key, panel) in zip(axes, panels.items(), strict=True):
+        bars.draw(panel_axes, panel, label=labels[key], cut=key == cosine)
+    return figure
+
+
+def _is_compared(row: Row) -> bool:
+    """Whether a network was compared with a teacher, on logits that are numbers."""
+    teacher = row.measures["teacher"] or {}
+    measures = row.measures["loss"], teacher.get("kl"), teacher.get("logit_cosine")
+    return None not in measures

@@ -1,0 +1,105 @@
+"""The runs of a report; of a sweep its settings, and the member whose own figures are shown."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kdjax.evaluation import sweep_settings
+from kdjax.evaluation.run_evaluation import Evaluation
+from kdjax.evaluation.tables import Table
+from kdjax.plots.types import Run, Setting
+from kdjax.runs import workdir
+
+
+def make(
+    examined: Evaluation,
+    directory: Path,
+    *,
+    networks: Sequence[str] = (),
+    images: int = 0,
+    layers: Sequence[str] = (),
+) -> Run:
+    """One run of a report.
+
+    Args:
+        examined: the run's evaluation.
+        directory: its workdir.
+        networks: names given by the user: they are shown themselves, not their settings.
+        images: how many images have attention maps.
+        layers: whose attention is shown.
+    """
+    record = examined.record
+    swept = settings(directory)
+    member, about = choose_member(swept, networks)
+    return Run(
+        directory=directory,
+        examined=examined,
+        record=record if networks else sweep_settings.by_setting(record),
+        settings=swept,
+        member=member,
+        rows=[row for row in record["networks"] if networks or belongs(row, member)],
+        about=about,
+        images=images,
+        layers=list(layers),
+    )
+
+
+def settings(directory: Path) -> list[Setting]:
+    """The settings of a sweep, from its result; none of another run or of an unfinished one."""
+    result = workdir.load_result(directory) or {"networks": {}}
+    swept = any("@" in row for row in result["networks"])
+    return list(sweep_settings.settings(result)) if swept else []
+
+
+def choose_member(
+    settings: Sequence[Setting], networks: Sequence[str]
+) -> tuple[Mapping[str, float], str]:
+    """The first seed of the setting that was best on validation, or the member that the user named.
+
+    Without validation no setting is chosen: the best of many test accuracies is too good.
+
+    Returns:
+        The member's values, none for a run that is no sweep; and what a caption says of it.
+    """
+    for name in networks:
+        if values := sweep_settings.parse(name)[1]:
+            return values, f" Of {name.partition('@')[2]}."
+    if not settings:
+        return {}, ""
+    best = sweep_settings.best(list(settings))
+    if best is None:
+        seed = min(seed for setting in settings for seed in setting["seeds"])
+        return {"seed": seed}, f" Of seed {seed:g}."
+    values = best["axes"] | {"seed": best["seeds"][0]}
+    words = ", ".join(
+        f"{axis} {sweep_settings.value_text(value)}" for axis, value in values.items()
+    )
+    return values, f" Of the setting that was best on validation: {words}."
+
+
+def belongs(row: str, member: Mapping[str, float]) -> bool:
+    """Whether a row is of a member: a row without values is of every member, and so is an ensemble.
+
+    Every row belongs to a run that is no sweep, whose `member` is empty.
+    """
+    return not member or "+" in row or sweep_settings.parse(row)[1].items() <= member.items()
+
+
+def notes(runs: Sequence[Run], networks: Sequence[str]) -> list[str]:
+    """For each sweep in which no setting is chosen, why, and how to see a member's own figures."""
+    return [
+        f"{run.directory}: {sweep_settings.NO_CHOICE} Name a member to see figures of its own: "
+        "--networks=teacher,student@..."
+        for run in runs
+        if any(setting["axes"] for setting in run.settings)
+        and not networks
+        and not sweep_settings.best(run.settings)
+    ]
+
+
+def tables(runs: Sequence[Run]) -> list[Table]:
+    """For each sweep the means over seeds of every setting."""
+    return [
+        sweep_settings.table(run.settings, sweep_settings.best(run.settings), str(run.directory))
+        for run in runs
+        if run.settings
+    ]
