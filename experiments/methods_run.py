@@ -73,13 +73,13 @@ class Runner:
 
 def _ensembles(method: Method, directory: Path) -> dict[str, Any]:
     """The test figures of the ensembles that a method reports, by name."""
-    from kdjax.evaluation import examine
+    from kdjax.evaluation import run_evaluation
 
     figures = {}
     for name in method.networks:
         if "+" in name:
             members = tuple(name.split("+"))
-            choice = examine.Choice(networks=members, ensemble=members, timing=False)
-            record = examine.run(directory, choice).record
+            options = run_evaluation.Options(networks=members, ensemble=members, timing=False)
+            record = run_evaluation.evaluate(directory, options).record
             figures[name] = {"last": {"test": record["networks"][name]}}
     return figures

@@ -30,7 +30,7 @@ def define() -> None:
 
 def main() -> None:
     """Runs the seeds that have not finished yet, then records and prints."""
-    from kdjax.runs import workdir
+    from kdjax.runs import saved_config
     from kdjax.system import runtime
 
     config = cli.config_value()
@@ -49,7 +49,7 @@ def main() -> None:
             {stage: figures["seconds"] for stage, figures in result["stages"].items()}
             for result in results
         ],
-        "config": workdir.plain(config),
+        "config": saved_config.plain(config),
         "runs": results,
     }
     records.write("experiments.repeat", name, record)

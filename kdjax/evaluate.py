@@ -5,11 +5,11 @@
     python -m kdjax.evaluate --workdir=A --workdir=B --output=comparison
     python -m kdjax.evaluate --workdir=DIR --on=PATH            # all images of another labelled set
 
-Without a step: the networks that head the run's result, so those that validation selected. Where
-several stages train a network the last one counts, and `<network> after <stage>` is what an earlier
-one left. Prints tables and writes `evaluation.json`, `evaluation.csv` (a line for each network),
-`evaluation-classes.csv` (a line for each network and class or attribute) and `predictions.npz`,
-which `kdjax.report` reads.
+Without a step these are the networks that head the run's result: those that validation selected.
+Where several stages train a network the last stage counts, and `<network> after <stage>` is the
+network after an earlier stage. Prints tables and writes `evaluation.json`, `evaluation.csv` (a line
+for each network), `evaluation-classes.csv` (a line for each network and class or attribute) and
+`predictions.npz`, which `kdjax.report` reads.
 """
 
 from pathlib import Path
@@ -21,30 +21,31 @@ from kdjax.system import cli
 from kdjax.system.errors import UserError
 
 if TYPE_CHECKING:
-    from kdjax.evaluation.examine import Choice
+    from kdjax.evaluation.run_evaluation import Options
 
 
 def define() -> None:
     """The command's flags."""
-    define_workdirs()
     cli.define_path("output", None, "Folder of the files. Default: the first workdir.")
-    define_choice()
+    define_options()
 
 
-def define_workdirs() -> None:
-    """The flag that says which runs."""
+def define_options() -> None:
+    """The flags that say which runs are evaluated, and how."""
     cli.define_path("workdir", None, "Folder of a run; give it again to compare.", several=True)
-
-
-def define_choice() -> None:
-    """The flags that say what is evaluated."""
     flags.DEFINE_integer("step", None, "A checkpoint's step. Default: the selected networks.")
     flags.DEFINE_string("split", "test", "train, validation or test.")
     flags.DEFINE_list("networks", [], "Names of networks. Default: all.")
     flags.DEFINE_string("stage", None, "A stage. Default: all of them.")
-    flags.DEFINE_list("ensemble", [], "Networks whose mean prediction is evaluated beside them.")
-    flags.DEFINE_string("teacher", "", "What the others are compared with. Default: 'teacher'.")
-    flags.DEFINE_string("layer", "", "The activation that is compared. Default: 'pooled'.")
+    flags.DEFINE_list("ensemble", [], "Networks whose mean prediction is evaluated too.")
+    flags.DEFINE_string(
+        "teacher", "", "The network that others are compared with. Default: 'teacher'."
+    )
+    flags.DEFINE_string(
+        "layer",
+        "",
+        "The activation that is compared. Default: 'pooled', which the last dense layer reads.",
+    )
     flags.DEFINE_bool("timing", True, "Measure latency and throughput.")
     flags.DEFINE_integer("throughput_batch", 256, "Images in a batch for throughput.", 1)
     cli.define_path("data_dir", None, "Where data is, if not where the run found it.")
@@ -55,26 +56,26 @@ def define_choice() -> None:
 def main() -> None:
     """Evaluates, writes and prints."""
     directories = workdirs()
-    from kdjax.evaluation import examine, kept, result_tables
+    from kdjax.evaluation import run_evaluation, tables
     from kdjax.runs import writers
     from kdjax.system import runtime
 
     runtime.prepare()
-    choice = chosen()
+    chosen = options()
     output = Path(flags.FLAGS.output or directories[0])
-    examined = [examine.run(directory, choice) for directory in directories]
-    records = [one.record for one in examined]
-    result_tables.show(records)
+    evaluations = [run_evaluation.evaluate(directory, chosen) for directory in directories]
+    records = [evaluation.record for evaluation in evaluations]
+    tables.show(records)
     writers.make_folder(output)
-    kept.write(output, examine.logits(examined))
+    run_evaluation.write_predictions(output, evaluations)
     written = records[0] if len(records) == 1 else {"runs": records}
     writers.write_json(output / "evaluation.json", written)
-    writers.write_csv(output / "evaluation.csv", result_tables.lines(records))
-    writers.write_csv(output / "evaluation-classes.csv", result_tables.class_lines(records))
+    writers.write_csv(output / "evaluation.csv", tables.lines(records))
+    writers.write_csv(output / "evaluation-classes.csv", tables.class_lines(records))
 
 
 def workdirs() -> list[Path]:
-    """What `--workdir` names, each once.
+    """The folders that `--workdir` names, without repetitions.
 
     Raises:
         UserError: it is not given.
@@ -84,27 +85,27 @@ def workdirs() -> list[Path]:
     return [Path(name) for name in dict.fromkeys(flags.FLAGS.workdir)]
 
 
-def chosen() -> "Choice":
-    """What the flags of `define_choice` say.
+def options() -> "Options":
+    """The values of the flags of `define_options`.
 
     Raises:
         UserError: an ensemble of fewer than two, or a split of another set.
     """
-    from kdjax.evaluation.examine import Choice
+    from kdjax.evaluation.run_evaluation import Options
 
     if flags.FLAGS.on is not None and flags.FLAGS["split"].present:
         raise UserError("--on evaluates all images of another set; leave --split out")
-    given = {name: getattr(flags.FLAGS, name) for name in Choice._fields}
-    check_ensemble(given["ensemble"])
-    lists = {name: tuple(given[name]) for name in ("networks", "ensemble")}
-    return Choice(**{**given, **lists})
+    values = {name: getattr(flags.FLAGS, name) for name in Options._fields}
+    check_ensemble(values["ensemble"])
+    lists = {name: tuple(values[name]) for name in ("networks", "ensemble")}
+    return Options(**{**values, **lists})
 
 
 def check_ensemble(names: list[str]) -> None:
-    """That there are several, all different, or none.
+    """Refuses an ensemble that is not of several different networks; none is fine.
 
     Raises:
-        UserError: there are not.
+        UserError: it is not.
     """
     if names and len(set(names)) < max(2, len(names)):
         raise UserError(f"--ensemble={','.join(names)}: it takes two different networks or more")

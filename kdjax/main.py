@@ -26,9 +26,9 @@ def define() -> None:
 def main() -> None:
     """Runs, and prints the table of results."""
     config = cli.config_value()
-    from kdjax.runs import results
+    from kdjax.runs import result_table
 
-    results.show(*run(config))
+    result_table.show(*run(config))
 
 
 def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:

@@ -20,11 +20,10 @@ from kdjax.system.errors import UserError
 
 def define() -> None:
     """The command's flags."""
-    evaluate.define_workdirs()
     cli.define_path("output", None, "Folder of the report. Default: report/ in the workdir.")
     flags.DEFINE_integer("images", 6, "Images with attention maps for each run.", 0)
     flags.DEFINE_list("layers", [], "Layers whose attention is shown. Default: the last two maps.")
-    evaluate.define_choice()
+    evaluate.define_options()
 
 
 def main() -> None:
@@ -36,27 +35,28 @@ def main() -> None:
     except ImportError:
         needed = "reports need matplotlib and Jinja2: pip install -r requirements/report.txt"
         raise UserError(needed) from None
-    from kdjax.evaluation import examine, kept, result_tables
+    from kdjax.evaluation import predictions, run_evaluation
+    from kdjax.evaluation import tables as evaluation_tables
     from kdjax.plots import page, report_runs, sections
     from kdjax.plots.drawing import style
-    from kdjax.runs import writers
+    from kdjax.runs import metrics_log, writers
     from kdjax.system import runtime
 
-    choice = evaluate.chosen()
+    options = evaluate.options()
     runtime.prepare()
     output = Path(flags.FLAGS.output or directories[0] / "report")
-    before = kept.read(dict.fromkeys([*directories, output]))
-    examined = [examine.run(directory, choice, before) for directory in directories]
+    kept = predictions.read(dict.fromkeys([*directories, output]))
+    examined = [run_evaluation.evaluate(directory, options, kept) for directory in directories]
     records = [one.record for one in examined]
     writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
-    kept.write(output, examine.logits(examined))
-    writers.write_csv(output / "evaluation-classes.csv", result_tables.class_lines(records))
+    run_evaluation.write_predictions(output, examined)
+    writers.write_csv(output / "evaluation-classes.csv", evaluation_tables.class_lines(records))
     runs = [
         report_runs.make(
             one,
             directory,
-            networks=choice.networks,
+            networks=options.networks,
             images=flags.FLAGS.images,
             layers=flags.FLAGS.layers,
         )
@@ -64,11 +64,11 @@ def main() -> None:
     ]
     pictures = sections.write(runs, output / "figures")
     shown = [run.record for run in runs]
-    tables = [*report_runs.tables(runs), *result_tables.tables(shown)]
+    tables = [*report_runs.tables(runs), *evaluation_tables.tables(shown)]
     notes = [
-        *result_tables.notes(records),
-        *report_runs.notes(runs, choice.networks),
-        *writers.cut_off(directories),
+        *evaluation_tables.notes(records),
+        *report_runs.notes(runs, options.networks),
+        *metrics_log.cut_off(directories),
         *style.without_font(records),
     ]
     for line in notes:

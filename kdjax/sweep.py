@@ -42,13 +42,13 @@ def main() -> None:
     # Checked ahead of the workdir, which may be another sweep's.
     for member in grid.read(swept):
         build.check(member.config)
-    from kdjax.evaluation import sweep_summary, sweep_tables
+    from kdjax.evaluation import sweep_settings
     from kdjax.plots import sweep_figures
 
     result, directory = kdjax_main.run(swept)
-    settings = sweep_tables.write(result, directory)
+    settings = sweep_settings.write(result, directory)
     sweep_figures.draw(settings, directory)
-    if sentence := sweep_summary.sentence(settings, result):
+    if sentence := sweep_settings.sentence(settings, result):
         print(sentence)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from flax import linen as nn
 
 from configs import base
-from kdjax.evaluation import examine
+from kdjax.evaluation import run_evaluation
 from kdjax.models.layers import modules
 from kdjax.models.networks import linen
 from kdjax.step import augment, optimisers, schedules, step, tasks
@@ -198,6 +198,7 @@ def as_in_runs(module, *arguments):
     return json.loads(done.stdout)
 
 
-def evaluated(directory, **choice):
-    """The record that `evaluate` makes of a run's networks."""
-    return examine.run(directory, examine.Choice(**({"timing": False} | choice))).record
+def evaluated(directory, **options):
+    """The record of the evaluation of a run's networks."""
+    chosen = run_evaluation.Options(**({"timing": False} | options))
+    return run_evaluation.evaluate(directory, chosen).record

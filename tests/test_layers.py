@@ -87,7 +87,9 @@ def test_losses_import_only_jax_and_optax():
 def test_measures_are_functions_of_plain_data():
     for path in files("evaluation/measures"):
         assert not reaches(path, "jax", "flax"), path
-        assert reaches(path, "kdjax") == reaches(path, "kdjax.evaluation.measures"), path
+        assert reaches(path, "kdjax") == reaches(
+            path, "kdjax.evaluation.measures", "kdjax.system.discover"
+        ), path
 
 
 def test_one_step_knows_no_config_flags_or_files():

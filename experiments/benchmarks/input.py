@@ -37,7 +37,7 @@ def define() -> None:
 
 def main() -> None:
     """Measures, prints and records."""
-    from kdjax.runs import workdir
+    from kdjax.runs import saved_config
     from kdjax.system import runtime
 
     config = cli.config_value()
@@ -48,7 +48,7 @@ def main() -> None:
     record = {
         "summary": summary,
         "seconds_per_step": seconds,
-        "config": workdir.plain(config),
+        "config": saved_config.plain(config),
     }
     records.write("experiments.benchmarks.input", name, record)
     progress.table(

@@ -7,97 +7,96 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax.evaluation.examine import Examined
-from kdjax.evaluation.measures import pairs
+from kdjax.evaluation import measures
+from kdjax.evaluation.run_evaluation import Evaluation
 from kdjax.losses import attention
 from kdjax.step import step
 from kdjax.system import discover
 
 
 class Maps(NamedTuple):
-    """Attention maps beside what they are of."""
+    """Attention maps, and the images that they belong to."""
 
     images: np.ndarray
     """`[n, h, w, c]` in [0, 1]."""
     rows: np.ndarray
-    """`[n]` of the split."""
-    of: dict[tuple[str, str], np.ndarray]
+    """`[n]`: the images' places in the split."""
+    maps: dict[tuple[str, str], np.ndarray]
     """By network and layer, `[n, h', w']`: the mean over channels of squared activations, divided
     by its norm (`kdjax.losses.attention`)."""
 
 
 def make(
-    examined: Examined, networks: Sequence[str], layers: Sequence[str], images: np.ndarray
+    evaluation: Evaluation, networks: Sequence[str], layers: Sequence[str], rows: np.ndarray
 ) -> Maps:
-    """The maps at some layers; a network that lacks one has no map of it.
+    """The maps at some layers; a network that lacks a layer has no map of it.
 
     Args:
-        examined: the run.
-        networks: rows of its record.
-        layers: names of activations; none for those that `common` finds.
-        images: `[n]` rows of the split.
+        evaluation: the run's.
+        networks: their names in the record.
+        layers: names of activations; if empty, the layers of `common`.
+        rows: `[n]` places in the split.
 
     Raises:
         UserError: no network has a map of that name.
     """
-    code = examined.plan.stages[0].code
-    pixels = examined.split.image.read(images).astype(np.float32) / 255.0
-    shown = step.normalise(code, jnp.asarray(pixels))
-    found = {}
-    for row in networks:
-        one = examined.found[row]
-        outputs = jax.jit(lambda s, x, f=one.network.apply: f(s, x, train=False)[0])(
-            one.state, shown
-        )
-        found[row] = {
-            name: value
-            for name, value in outputs.features.items()
+    pixels = evaluation.split.image.read(rows).astype(np.float32) / 255.0
+    image = step.normalise(evaluation.plan.stages[0].code, jnp.asarray(pixels))
+    activations = {}
+    for name in networks:
+        restored = evaluation.networks[name]
+        apply = jax.jit(lambda s, x, f=restored.network.apply: f(s, x, train=False)[0].features)
+        activations[name] = {
+            layer: value
+            for layer, value in apply(restored.state, image).items()
             if value.ndim == 4 and value.shape[1] * value.shape[2] > 1
         }
-    known = {name for maps in found.values() for name in maps}
+    known = {layer for by_layer in activations.values() for layer in by_layer}
     for layer in layers:
         if layer not in known:
             raise discover.unknown("layer with a map", layer, known)
-    chosen = layers or common([list(maps) for maps in found.values()])
-    of = {}
-    for row, maps in found.items():
-        for layer in chosen:
-            if layer in maps:
-                flat = attention.attention_map(maps[layer])
-                of[row, layer] = np.asarray(flat).reshape(maps[layer].shape[:3])
-    return Maps(pixels, images, of)
+    shown = layers or common([list(by_layer) for by_layer in activations.values()])
+    maps = {
+        (name, layer): np.asarray(attention.attention_map(by_layer[layer])).reshape(
+            by_layer[layer].shape[:3]
+        )
+        for name, by_layer in activations.items()
+        for layer in shown
+        if layer in by_layer
+    }
+    return Maps(pixels, rows, maps)
 
 
 def common(layers: Sequence[Sequence[str]], count: int = 2) -> list[str]:
     """The last `count` layers that all networks have, the ends of stages where there are any.
 
     Args:
-        layers: of each network the names of its maps, in order.
+        layers: for each network the names of its maps, in order.
         count: how many at most.
     """
     shared = [
-        name
-        for name in layers[0]
-        if not name.endswith("_pre") and all(name in one for one in layers)
+        layer
+        for layer in layers[0]
+        if not layer.endswith("_pre") and all(layer in names for names in layers)
     ]
-    ends = [name for name in shared if name.endswith("_last")]
+    ends = [layer for layer in shared if layer.endswith("_last")]
     return (ends or shared)[-count:]
 
 
-def telling(examined: Examined, networks: Sequence[str], count: int) -> np.ndarray:
-    """Rows of the split worth looking at: half the first ones of different classes (of attributes:
-    the first ones), the others the first on which networks disagree, where there are any.
+def telling(evaluation: Evaluation, networks: Sequence[str], count: int) -> np.ndarray:
+    """Places of images that are worth looking at, `count` at most.
 
-    Args:
-        examined: the run.
-        networks: rows of its record.
-        count: how many rows at most.
+    Half are the first images of different classes (for attributes: the first images), the others
+    the first images on which networks disagree, where there are any.
     """
-    label = examined.split.label
-    several = bool(examined.plan.data.attributes)
-    made = np.stack([pairs.decisions(examined.outputs[row].logits, several) for row in networks])
-    differ = (made != made[0]).any(axis=0)
-    disputed = np.flatnonzero(differ.any(axis=-1) if several else differ)[: count // 2]
-    plain = np.arange(len(label)) if several else np.unique(label, return_index=True)[1]
-    plain = plain[~np.isin(plain, disputed)]
-    return np.concatenate([plain[: count - len(disputed)], disputed])
+    label = evaluation.split.label
+    multi_label = bool(evaluation.plan.data.attributes)
+    logits = (evaluation.predictions[name].logits for name in networks)
+    decisions = np.stack(
+        [measures.prediction(x, multi_label=multi_label).decisions for x in logits]
+    )
+    differ = (decisions != decisions[0]).any(axis=0).reshape(len(label), -1).any(axis=1)
+    disputed = np.flatnonzero(differ)[: count // 2]
+    others = np.arange(len(label)) if multi_label else np.unique(label, return_index=True)[1]
+    others = others[~np.isin(others, disputed)]
+    return np.concatenate([others[: count - len(disputed)], disputed])

@@ -1,43 +1,60 @@
-"""What figures read of records: rows, their labels, and networks that several stages trained."""
+"""Records, as `evaluation.json` holds them: their networks, and labels of runs and networks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-Record = Mapping[str, Any]
-"""One run; the package's docstring says what it holds."""
+Record = dict[str, Any]
+"""The evaluation of one run; `run_evaluation.evaluate` says what it holds."""
 
 
 class Row(NamedTuple):
     """One network of one run."""
 
     label: str
+    """Its name, after its run's where there are several runs."""
     run: int
-    """Its record's place among those drawn."""
-    figures: Mapping[str, Any]
-    """What was measured of it."""
+    """The place of its record."""
+    final: bool
+    """Whether the run ends with it; an earlier stage left the others."""
+    measures: Mapping[str, Any]
+    """By key, with `teacher` and `cost`."""
     record: Record
 
 
-def headline(records: Sequence[Record]) -> list[Row]:
-    """Networks as their runs left them, without what earlier stages left of them."""
-    runs = run_labels(records)
+def rows(records: Sequence[Record]) -> list[Row]:
+    """Every network of every run."""
     return [
-        Row(f"{label}: {name}" if len(records) > 1 else name, place, figures, record)
-        for place, (label, record) in enumerate(zip(runs, records, strict=True))
-        for name, figures in record["networks"].items()
-        if name == figures["network"]
+        Row(f"{label}{name}", place, name in final(record), measures, record)
+        for place, (label, record) in enumerate(zip(prefixes(records), records, strict=True))
+        for name, measures in record["networks"].items()
     ]
 
 
+def headline(records: Sequence[Record]) -> list[Row]:
+    """The networks that the runs end with."""
+    return [row for row in rows(records) if row.final]
+
+
+def final(record: Record) -> list[str]:
+    """Names of the networks that a run ends with; all, where only earlier stages were evaluated."""
+    names = [name for name, measures in record["networks"].items() if name == measures["network"]]
+    return names or list(record["networks"])
+
+
+def prefixes(records: Sequence[Record]) -> list[str]:
+    """Text in front of the name of a run's network; empty for a single run."""
+    return [""] if len(records) == 1 else [f"{label}: " for label in run_labels(records)]
+
+
 def run_labels(records: Sequence[Record]) -> list[str]:
-    """The last part of every workdir; where these are alike, as many parts as tell them apart.
+    """The last part of every workdir; where these are equal, as many parts as tell them apart.
 
     The same workdir twice is numbered.
     """
     parts = [PurePath(record["workdir"]).parts or (".",) for record in records]
     depth = 1
-    while depth < max(map(len, parts), default=1) and _alike(parts, depth) > _alike(parts, None):
+    while len({part[-depth:] for part in parts}) < len(set(parts)):
         depth += 1
     labels = ["/".join(part[-depth:]) for part in parts]
     return [
@@ -47,20 +64,25 @@ def run_labels(records: Sequence[Record]) -> list[str]:
 
 
 def histories(record: Record) -> list[list[Row]]:
-    """Networks that several stages trained: what each stage left, the first one first.
+    """For each network that several stages trained, what each stage left, in order.
 
-    Labels are `<network> after <stage>`, also for the last one.
+    Labels are `<network> after <stage>`, also for the last stage.
     """
     groups: dict[str, list[Row]] = {}
-    for figures in record["networks"].values():
-        label = f"{figures['network']} after {figures['stage']}"
-        groups.setdefault(figures["network"], []).append(Row(label, 0, figures, record))
-    several = [rows for rows in groups.values() if len(rows) > 1]
-    return [sorted(rows, key=lambda row: row.figures["step"]) for rows in several]
+    for row in rows([record]):
+        network, stage = row.measures["network"], row.measures["stage"]
+        groups.setdefault(network, []).append(row._replace(label=f"{network} after {stage}"))
+    several = [group for group in groups.values() if len(group) > 1]
+    return [sorted(group, key=lambda row: row.measures["step"]) for group in several]
+
+
+def evaluated_images(record: Record) -> str:
+    """The images of an evaluation, in words."""
+    return f"{record['split']} split" if record["on"] is None else f"all of {record['split']}"
 
 
 def accuracy_label(records: Sequence[Record]) -> str:
-    """Says what an axis of accuracies shows, as far as all records share it."""
+    """The label of an axis of accuracies: what all records share."""
     kind = "Mean accuracy over attributes" if _shared(records, "multi_label") else "Accuracy"
     split = _shared(records, "split")
     examples = _shared(records, "examples")
@@ -72,9 +94,3 @@ def _shared(records: Sequence[Record], key: str) -> Any:
     """The value of all records, or None where they differ."""
     values = [record[key] for record in records]
     return values[0] if all(value == values[0] for value in values) else None
-
-
-def _alike(parts: Sequence[tuple[str, ...]], depth: int | None) -> int:
-    """How many are not told apart by their last `depth` parts, or by all of them."""
-    tails = [part if depth is None else part[-depth:] for part in parts]
-    return len(tails) - len(set(tails))

@@ -1,4 +1,4 @@
-"""Means over seeds, and what a number of paired seeds can show."""
+"""Means over seeds, and the differences that a number of paired seeds can show."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ class Paired(NamedTuple):
     because a spread of 0 over a few seeds does not say that there is none."""
     detectable: float | None
     """The smallest true mean difference that this many seeds, with this spread, would have shown
-    four times in five; None where the interval is."""
+    four times in five; None where the interval is None."""
 
 
 def paired(one: Sequence[float], other: Sequence[float]) -> Paired | None:
@@ -30,10 +30,10 @@ def paired(one: Sequence[float], other: Sequence[float]) -> Paired | None:
         other: `[n]` measures of the same seeds.
 
     Raises:
-        ValueError: they are not of the same number of seeds.
+        ValueError: their numbers of seeds differ.
     """
     if len(one) != len(other):
-        raise ValueError(f"{len(one)} figures against {len(other)}: they are not paired")
+        raise ValueError(f"{len(one)} measures against {len(other)}: they are not paired")
     if len(one) < 2:
         return None
     values = np.asarray([one, other], np.float64)
@@ -41,16 +41,12 @@ def paired(one: Sequence[float], other: Sequence[float]) -> Paired | None:
     mean = float(difference.mean())
     if np.ptp(difference) <= _ROUNDING * np.abs(values).max():
         return Paired(mean, None, None)
+    low, high = stats.ttest_1samp(difference, 0.0).confidence_interval(0.95)
     freedom = len(difference) - 1
-    error = difference.std(ddof=1) / np.sqrt(len(difference))
-    reach = float(stats.t.ppf(0.975, freedom) * error)
-    return Paired(mean, (mean - reach, mean + reach), float(_shift(freedom) * error))
-
-
-def _shift(freedom: int) -> float:
-    """How many standard errors a mean must be off 0 for the t-test at 5 % to see it in 80 %."""
     bound = stats.t.ppf(0.975, freedom)
-    return float(optimize.brentq(lambda x: stats.nct.sf(bound, freedom, x) - 0.8, 0.0, 100.0))
+    # In standard errors: where the t-test at 5 % shows a difference in 80 % of all cases.
+    shift = optimize.brentq(lambda x: stats.nct.sf(bound, freedom, x) - 0.8, 0.0, 100.0)
+    return Paired(mean, (float(low), float(high)), float(shift * stats.sem(difference)))
 
 
 def uncertainty(seeds: int) -> tuple[float, float]:
@@ -60,7 +56,7 @@ def uncertainty(seeds: int) -> tuple[float, float]:
     estimate of that has the distribution of chi / sqrt(n - 1) times the truth, with n - 1 degrees
     of freedom; these are its quantiles at 5 and 95 %.
     """
-    low, high = np.sqrt(stats.chi2.ppf([0.05, 0.95], seeds - 1) / (seeds - 1))
+    low, high = stats.chi.ppf([0.05, 0.95], seeds - 1, scale=1 / np.sqrt(seeds - 1))
     return float(low), float(high)
 
 
@@ -85,16 +81,16 @@ def detectable_text(difference: Mapping[str, Any] | None, seeds: int) -> str:
 
 
 def notes(differences: Sequence[Mapping[str, Any] | None], seeds: int) -> str:
-    """What a table of such texts has to say below it."""
-    known = [one for one in differences if one is not None]
+    """Sentences below a table of these texts."""
+    known = [difference for difference in differences if difference is not None]
     said = []
-    if any(one["detectable"] is not None for one in known) and _rough(seeds):
+    if any(difference["detectable"] is not None for difference in known) and _rough(seeds):
         low, high = uncertainty(seeds)
         said.append(
             f"What is detectable is rough: of {seeds} seeds the estimate is nine times in ten "
             f"between {low:.2f} and {high:.2f} times the true value."
         )
-    if any(one["interval"] is None for one in known):
+    if any(difference["interval"] is None for difference in known):
         said.append("Unknown: every seed has the same difference, so its spread cannot be told.")
     return " ".join(said)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import jinja2
 
-from kdjax.evaluation.result_tables import Record, Table, images
+from kdjax.evaluation.records import Record, evaluated_images
+from kdjax.evaluation.tables import Table
 from kdjax.plots.types import Picture
 from kdjax.runs.writers import writing
 
@@ -56,5 +57,5 @@ def write(
 def _about(record: Record) -> str:
     return (
         f"{record['workdir']}: {record['method']} on {record['dataset']}, seed {record['seed']}; "
-        f"{record['examples']:,} images ({images(record)}); on {record['device']}"
+        f"{record['examples']:,} images ({evaluated_images(record)}); on {record['device']}"
     )

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kdjax.evaluation import sweep_records, sweep_tables
-from kdjax.evaluation.examine import Examined
-from kdjax.evaluation.result_tables import Table
+from kdjax.evaluation import sweep_settings
+from kdjax.evaluation.run_evaluation import Evaluation
+from kdjax.evaluation.tables import Table
 from kdjax.plots.types import Run, Setting
 from kdjax.runs import workdir
 
 
 def make(
-    examined: Examined,
+    examined: Evaluation,
     directory: Path,
     *,
     networks: Sequence[str] = (),
@@ -33,7 +33,7 @@ def make(
     return Run(
         directory=directory,
         examined=examined,
-        record=record if networks else sweep_records.by_setting(record),
+        record=record if networks else sweep_settings.by_setting(record),
         settings=swept,
         member=member,
         rows=[row for row in record["networks"] if networks or belongs(row, member)],
@@ -47,7 +47,7 @@ def settings(directory: Path) -> list[Setting]:
     """The settings of a sweep, from its result; none of another run or of an unfinished one."""
     result = workdir.load_result(directory) or {"networks": {}}
     swept = any("@" in row for row in result["networks"])
-    return list(sweep_tables.settings(result)) if swept else []
+    return list(sweep_settings.settings(result)) if swept else []
 
 
 def choose_member(
@@ -61,16 +61,18 @@ def choose_member(
         The member's values, none for a run that is no sweep; and what a caption says of it.
     """
     for name in networks:
-        if values := sweep_tables.parse(name)[1]:
+        if values := sweep_settings.parse(name)[1]:
             return values, f" Of {name.partition('@')[2]}."
     if not settings:
         return {}, ""
-    best = sweep_tables.best(list(settings))
+    best = sweep_settings.best(list(settings))
     if best is None:
         seed = min(seed for setting in settings for seed in setting["seeds"])
         return {"seed": seed}, f" Of seed {seed:g}."
     values = best["axes"] | {"seed": best["seeds"][0]}
-    words = ", ".join(f"{axis} {value:g}" for axis, value in values.items())
+    words = ", ".join(
+        f"{axis} {sweep_settings.value_text(value)}" for axis, value in values.items()
+    )
     return values, f" Of the setting that was best on validation: {words}."
 
 
@@ -79,25 +81,25 @@ def belongs(row: str, member: Mapping[str, float]) -> bool:
 
     Every row belongs to a run that is no sweep, whose `member` is empty.
     """
-    return not member or "+" in row or sweep_tables.parse(row)[1].items() <= member.items()
+    return not member or "+" in row or sweep_settings.parse(row)[1].items() <= member.items()
 
 
 def notes(runs: Sequence[Run], networks: Sequence[str]) -> list[str]:
     """For each sweep in which no setting is chosen, why, and how to see a member's own figures."""
     return [
-        f"{run.directory}: {sweep_tables.NO_CHOICE} Name a member to see figures of its own: "
+        f"{run.directory}: {sweep_settings.NO_CHOICE} Name a member to see figures of its own: "
         "--networks=teacher,student@..."
         for run in runs
         if any(setting["axes"] for setting in run.settings)
         and not networks
-        and not sweep_tables.best(run.settings)
+        and not sweep_settings.best(run.settings)
     ]
 
 
 def tables(runs: Sequence[Run]) -> list[Table]:
     """For each sweep the means over seeds of every setting."""
     return [
-        sweep_tables.table(run.settings, sweep_tables.best(run.settings), str(run.directory))
+        sweep_settings.table(run.settings, sweep_settings.best(run.settings), str(run.directory))
         for run in runs
         if run.settings
     ]

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kdjax.evaluation import sweep_tables
+from kdjax.evaluation import sweep_settings
 
 
 def draw(settings: Sequence[dict[str, Any]], directory: Path) -> None:
     """Draws the accuracy of each network over one or two axes, and the heat map of a grid over
     alpha and temperature; without matplotlib it prints what to install."""
-    networks = sweep_tables.by_network(list(settings))
+    networks = sweep_settings.by_network(list(settings))
     if not networks:
         return
     try:
@@ -20,8 +20,8 @@ def draw(settings: Sequence[dict[str, Any]], directory: Path) -> None:
         print("figures need matplotlib: pip install -r requirements/report.txt")
         return
     for network, own_settings in networks.items():
-        split = sweep_tables.split_of(own_settings)
-        cells = sweep_tables.cells(own_settings)
+        split = sweep_settings.split_of(own_settings)
+        cells = sweep_settings.cells(own_settings)
         drawn = {
             f"accuracy-{network}": sweep_axes.draw(own_settings, settings, split=split),
             f"alpha-temperature-{network}": alpha_temperature.draw(cells, split=split),

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from kdjax.evaluation.examine import Examined
-from kdjax.evaluation.result_tables import Record
+from kdjax.evaluation.records import Record
+from kdjax.evaluation.run_evaluation import Evaluation
 
 Setting = dict[str, Any]
 """`{"network", "axes": {axis: value}, "seeds": [...], "validation": [...], "test": [...]}`, with
@@ -19,7 +19,7 @@ class Run(NamedTuple):
 
     directory: Path
     """The workdir."""
-    examined: Examined
+    examined: Evaluation
     record: Record
     """The evaluation's record; of a sweep with a row for each setting."""
     settings: list[Setting]

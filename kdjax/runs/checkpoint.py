@@ -29,10 +29,18 @@ class Saved(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of one stage; saving does not wait for the disk."""
+    """The checkpoints of one stage; saving does not wait for the disk.
+
+    Functions that write raise a UserError where the disk is full or nothing can be written there;
+    so does a later call of them for a save that fails meanwhile. Functions that read raise it
+    where a checkpoint is damaged or of another architecture.
+    """
 
     def __init__(self, workdir: Path, stage: str, *, read_only: bool = False):
-        _hush_threads()
+        """With `read_only` the folder may be missing, and then there are no checkpoints."""
+        # Orbax's threads log errors, in many lines, that are raised where the threads are awaited.
+        logging.getLogger("absl").addFilter(_is_not_orbax)
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         self.directory = (workdir / "checkpoints" / stage).absolute()
         options = ocp.CheckpointManagerOptions(
             max_to_keep=1, enable_async_checkpointing=True, create=not read_only
@@ -40,11 +48,7 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self.directory, options=options)
 
     def save(self, step: int, saved: Saved) -> None:
-        """Starts to save at the run's `step`; an earlier save is waited for first.
-
-        Raises:
-            UserError: the disk is full, or nothing can be written there; perhaps the earlier save.
-        """
+        """Starts to save at the run's `step`; an earlier save is waited for first."""
         # Copies: the training step reuses the state's memory while this is being written.
         state, selected = jax.tree.map(jnp.copy, (saved.state, saved.selected))
         items = {
@@ -58,7 +62,7 @@ class Checkpoints:
             self._manager.save(step, args=ocp.args.Composite(**items), force=True)
 
     def steps(self) -> list[int]:
-        """The run's steps of all whole checkpoints, in order."""
+        """The run's steps at all whole checkpoints, in order."""
         return sorted(self._manager.all_steps())
 
     def latest(self) -> int | None:
@@ -69,61 +73,12 @@ class Checkpoints:
         """The JSON part of one checkpoint."""
         return self._read(step, "progress", ocp.args.JsonRestore())
 
-    def restore(self, step: int, like: TrainState, selected_like: dict[str, NetState]) -> Saved:
-        """A checkpoint in the layout of `like`.
-
-        Raises:
-            UserError: it is damaged, or of another architecture.
-        """
-        progress = self.progress(step)
-        networks = self._array_item(step, "networks", like.networks)
-        rest = self._array_item(step, "rest", like._replace(networks={}))
-        selected = {}
-        if progress["selected"]:
-            selected = self._array_item(step, "selected", selected_like)
-        return Saved(rest._replace(networks=networks), selected, progress)
-
-    def networks(self, step: int, item: str, like: dict[str, NetState]) -> dict[str, NetState]:
-        """The `networks` or the `selected` of one checkpoint, in the layout of `like`.
-
-        Raises:
-            UserError: it is damaged, or of another architecture.
-        """
-        return self._array_item(step, item, like)
-
-    def one_network(self, step: int, item: str, name: str, like: NetState) -> NetState:
-        """One of the networks of one checkpoint, in the layout of `like`, whatever else is there.
-
-        Of `networks` that pmap trained, which have a device axis, one copy is made.
-
-        Raises:
-            UserError: it is damaged, not there, or of another architecture.
-        """
-        where = self._where(step, item)
-        shapes = self._saved(where)
-        if name not in shapes:
-            raise UserError(f"{where} has no network {name!r}; there are: {', '.join(shapes)}")
-        sharding = jax.tree.leaves(like)[0].sharding
-        everything = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes
-        )
-        try:
-            with ocp.StandardCheckpointer() as reader:
-                found = reader.restore(where, everything)[name]
-        except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
-            raise _unreadable(where, error) from error
-        state = NetState(found["params"], found["batch_stats"])
-        if item == "networks" and self.progress(step)["layout"] != "jit":
-            state = one_copy(state)
-        _require_shapes(f"{name!r} in {where}", _named_shapes(state), _named_shapes(like))
-        return state
+    def has_selected(self, step: int) -> bool:
+        """Whether a checkpoint holds networks that validation selected."""
+        return self._where(step, "selected").exists()
 
     def require_layout(self, step: int, layout: str) -> None:
-        """Makes sure that a state was laid out over devices as it is to be now.
-
-        Raises:
-            UserError: it was not.
-        """
+        """Refuses a checkpoint whose state lay on the devices in another way than this run's."""
         saved = self.progress(step)["layout"]
         if saved != layout:
             raise UserError(
@@ -131,37 +86,65 @@ class Checkpoints:
                 "as many devices as then"
             )
 
-    def has_selected(self, step: int) -> bool:
-        """Whether a checkpoint holds networks that validation selected."""
-        return (self.directory / str(step) / "selected").exists()
+    def restore(self, step: int, like: TrainState, selected_like: dict[str, NetState]) -> Saved:
+        """A checkpoint in the layout of `like`."""
+        progress = self.progress(step)
+        networks = self.item(step, "networks", like.networks)
+        rest = self.item(step, "rest", like._replace(networks={}))
+        selected = self.item(step, "selected", selected_like) if progress["selected"] else {}
+        return Saved(rest._replace(networks=networks), selected, progress)
+
+    def item(self, step: int, name: str, like: PyTree) -> Any:
+        """The `networks`, `selected` or `rest` of one checkpoint, in the layout of `like`."""
+        where = self._where(step, name)
+        # Orbax's own words on a difference are many lines.
+        _require_shapes(str(where), self._metadata(where), like)
+        shapes = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
+            like,
+        )
+        return self._read(step, name, ocp.args.StandardRestore(shapes))
+
+    def one_network(self, step: int, item: str, name: str, like: NetState) -> NetState:
+        """One network of a checkpoint's `item`, in the layout of `like`, whatever else is there.
+
+        `networks` that pmap trained have a device axis, of which the first copy is taken.
+        """
+        where = self._where(step, item)
+        metadata = self._metadata(where)
+        if name not in metadata:
+            raise UserError(f"{where} has no network {name!r}; there are: {', '.join(metadata)}")
+        sharding = jax.tree.leaves(like)[0].sharding
+        everything = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), metadata
+        )
+        try:
+            with ocp.StandardCheckpointer() as reader:
+                variables = reader.restore(where, everything)[name]
+        except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
+            raise _unreadable(where, error) from error
+        state = NetState(variables["params"], variables["batch_stats"])
+        if item == "networks" and self.progress(step)["layout"] != "jit":
+            state = one_copy(state)
+        _require_shapes(f"{name!r} in {where}", state, like)
+        return state
 
     def wait(self) -> None:
-        """Waits until everything is on disk.
-
-        Raises:
-            UserError: the disk is full, or nothing can be written there.
-        """
+        """Waits until everything is on disk."""
         with writing(self.directory):
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits until everything is on disk, and ends.
-
-        Raises:
-            UserError: the disk is full, or nothing can be written there.
-        """
+        """Waits until everything is on disk, and ends."""
+        self.wait()
         with writing(self.directory):
-            self._manager.wait_until_finished()
             self._manager.close()
 
-    def _array_item(self, step: int, item: str, like: PyTree) -> Any:
-        where = self._where(step, item)
-        # Orbax's own words on a difference are many lines.
-        _require_shapes(str(where), _named_shapes(self._saved(where)), _named_shapes(like))
-        return self._read(step, item, ocp.args.StandardRestore(_shapes(like)))
+    def _where(self, step: int, item: str) -> Path:
+        return self.directory / str(step) / item
 
-    def _saved(self, where: Path) -> dict[str, Any]:
-        """The names and shapes of what was saved."""
+    def _metadata(self, where: Path) -> dict[str, Any]:
+        """The names and shapes of an item."""
         try:
             return dict(ocp.StandardCheckpointHandler().metadata(where).tree)
         except Exception as error:
@@ -172,15 +155,6 @@ class Checkpoints:
             return self._manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
         except Exception as error:
             raise _unreadable(self._where(step, item), error) from error
-
-    def _where(self, step: int, item: str) -> Path:
-        return self.directory / str(step) / item
-
-
-def _hush_threads() -> None:
-    """Orbax's threads log errors, in many lines, that are raised where the threads are awaited."""
-    logging.getLogger("absl").addFilter(_is_not_orbax)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 def _is_not_orbax(record: logging.LogRecord) -> bool:
@@ -194,13 +168,6 @@ def _unreadable(where: Path, error: Exception) -> UserError:
     return UserError(f"cannot restore {where}, it is damaged: {reason}")
 
 
-def _shapes(tree: PyTree) -> PyTree:
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
-        tree,
-    )
-
-
 def _named_shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {
@@ -208,12 +175,11 @@ def _named_shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _require_shapes(
-    what: str, theirs: dict[str, tuple[int, ...]], mine: dict[str, tuple[int, ...]]
-) -> None:
-    for key in sorted({*theirs, *mine}):
-        if theirs.get(key) != mine.get(key):
+def _require_shapes(what: str, saved: PyTree, like: PyTree) -> None:
+    there, here = _named_shapes(saved), _named_shapes(like)
+    for key in sorted({*there, *here}):
+        if there.get(key) != here.get(key):
             raise UserError(
                 f"{what} is of another architecture or number of classes: {key} is "
-                f"{theirs.get(key, 'absent')} there, {mine.get(key, 'absent')} here"
+                f"{there.get(key, 'absent')} there, {here.get(key, 'absent')} here"
             )

@@ -1,5 +1,6 @@
-"""Networks from checkpoints: of a run's own stages, or of another run."""
+"""Networks from checkpoints: those of a run's own stages, and those of other runs."""
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterable
@@ -10,8 +11,8 @@ import jax
 import numpy as np
 
 from kdjax.config.build_data import appearance
-from kdjax.config.plan import Plan, Restored, Stage
-from kdjax.runs import workdir
+from kdjax.config.plan import Plan, Stage
+from kdjax.runs import saved_config, workdir
 from kdjax.runs.checkpoint import Checkpoints
 from kdjax.step import step
 from kdjax.step.members import initial_networks
@@ -21,7 +22,7 @@ from kdjax.system.errors import UserError
 
 
 class Layout(Protocol):
-    """What restoring needs of `kdjax.training.layouts.Layout`: how networks lie on the devices."""
+    """The part of `kdjax.training.layouts.Layout` that says how networks lie on the devices."""
 
     @property
     def description(self) -> str: ...
@@ -33,66 +34,36 @@ class Layout(Protocol):
     def collect(self) -> Callable[[dict[str, NetState]], dict[str, NetState]]: ...
 
 
-def stage_networks(
-    directory: Path, stage: Stage, layout: Layout, at: int | None
-) -> dict[str, tuple[NetState, int]]:
-    """A stage's networks and the steps they are from; none where it has no such checkpoint.
-
-    Args:
-        directory: the workdir.
-        stage: one of its config's.
-        layout: where the networks are put.
-        at: the run's step; None for what the run chose.
-    """
-    if not (directory / "checkpoints" / stage.name).is_dir():
-        return {}
-    checkpoints = Checkpoints(directory, stage.name, read_only=True)
-    try:
-        steps = checkpoints.steps()
-        if not steps or (at is not None and at not in steps):
-            return {}
-        initialise = jax.jit(functools.partial(initial_networks, stage.code))
-        fresh = layout.replicate(initialise(stage.hyper))
-        newest = steps[-1] if at is None else at
-        if at is None and stage.select == "best" and checkpoints.has_selected(newest):
-            records = checkpoints.progress(newest)["selected"]
-            networks = checkpoints.networks(newest, "selected", fresh)
-            return {name: (networks[name], records[name]["step"]) for name in networks}
-        checkpoints.require_layout(newest, layout.description)
-        networks = checkpoints.networks(newest, "networks", layout.spread(fresh))
-        return {name: (state, newest) for name, state in layout.collect(networks).items()}
-    finally:
-        checkpoints.close()
-
-
-class Found(NamedTuple):
+class RestoredNetwork(NamedTuple):
     """A network as a checkpoint holds it."""
 
     name: str
-    """In the config."""
+    """In this run's config."""
     stage: str
     step: int
     network: Network
     state: NetState
-    workdir: str = ""
-    """The run that it is from, where that is another one."""
+    origin: dict[str, Any] = {}
+    """Of a network of another run, as `restored.json` holds it: run, name, stage, step and scores
+    there, a digest of its variables, and the number of this run's validation images that it was
+    trained on."""
 
 
-def rows(
-    directory: Path, plan: Plan, layout: Layout, *, step: int | None, stage: str | None
-) -> dict[str, Found]:
+def run_networks(
+    directory: Path, plan: Plan, layout: Layout, *, at: int | None, stage: str | None
+) -> dict[str, RestoredNetwork]:
     """Every network that a run's checkpoints hold.
 
     Args:
         directory: the workdir.
         plan: its config's.
         layout: where the networks are put.
-        step: of a checkpoint; None for what the run chose.
-        stage: None for all of them.
+        at: the step of a checkpoint; None for the networks that the run chose.
+        stage: None for all stages.
 
     Returns:
-        By name what the last stage left that trained it, and as `<name> after <stage>` what
-        earlier ones did.
+        For each name the network after the last stage that trained it, and after earlier stages
+        as `<name> after <stage>`.
 
     Raises:
         UserError: there is no such stage or checkpoint.
@@ -100,66 +71,74 @@ def rows(
     stages = {one.name: one for one in plan.stages}
     if stage is not None and stage not in stages:
         raise discover.unknown("stage", stage, stages)
-    wanted = list(stages.values()) if stage is None else [stages[stage]]
-    left: dict[str, list[Found]] = {}
-    # One object for each name, so that what stages left of it is run by one program.
+    after: dict[str, list[RestoredNetwork]] = {}
+    # One object for each name, so that one program runs the network after every stage.
     networks: dict[str, Network] = {}
-    for one in wanted:
+    for name in stages if stage is None else [stage]:
         try:
-            restored = stage_networks(directory, one, layout, step)
+            restored = _stage_networks(directory, stages[name], layout, at)
         except UserError as error:
             raise UserError(f"{error}. Checkpoints: {_there(directory, stages)}") from error
-        for name, (state, at) in restored.items():
-            network = networks.setdefault(name, one.code.networks[name])
-            left.setdefault(name, []).append(Found(name, one.name, at, network, state))
-    if not left:
-        what = "no checkpoint" if step is None else f"no checkpoint of step {step}"
+        for one in restored:
+            network = networks.setdefault(one.name, one.network)
+            after.setdefault(one.name, []).append(one._replace(network=network))
+    if not after:
+        what = "no checkpoint" if at is None else f"no checkpoint of step {at}"
         raise UserError(f"{directory} has {what}; there are: {_there(directory, stages)}")
-    found: dict[str, Found] = {}
-    for name, (*earlier, last) in left.items():
+    found: dict[str, RestoredNetwork] = {}
+    for name, (*earlier, last) in after.items():
         found |= {f"{name} after {one.stage}": one for one in earlier}
         found[name] = last
     return found
 
 
+def _stage_networks(
+    directory: Path, stage: Stage, layout: Layout, at: int | None
+) -> list[RestoredNetwork]:
+    """A stage's networks; none where it has no such checkpoint."""
+    with _checkpoints(directory, stage.name) as checkpoints:
+        newest = checkpoints.latest() if at is None else at
+        if newest not in checkpoints.steps():
+            return []
+        initialise = jax.jit(functools.partial(initial_networks, stage.code))
+        fresh = layout.replicate(initialise(stage.hyper))
+        if at is None and stage.select == "best" and checkpoints.has_selected(newest):
+            records = checkpoints.progress(newest)["selected"]
+            states = checkpoints.item(newest, "selected", fresh)
+            chosen = {name: record["step"] for name, record in records.items()}
+        else:
+            checkpoints.require_layout(newest, layout.description)
+            states = checkpoints.item(newest, "networks", layout.spread(fresh))
+            states = layout.collect(states)
+            chosen = dict.fromkeys(states, newest)
+        networks = stage.code.networks
+        return [
+            RestoredNetwork(name, stage.name, chosen[name], networks[name], states[name])
+            for name in states
+        ]
+
+
 def _there(directory: Path, stages: Iterable[str]) -> str:
     """The steps of all checkpoints, in words."""
-    found = [f"{step} ({stage})" for stage in stages for step in _steps(directory, stage)]
-    return ", ".join(found) or "none"
+    steps = []
+    for stage in stages:
+        with _checkpoints(directory, stage) as checkpoints:
+            steps += [f"{step} ({stage})" for step in checkpoints.steps()]
+    return ", ".join(steps) or "none"
 
 
-def _steps(directory: Path, stage: str) -> list[int]:
-    """The steps of a stage's checkpoints."""
-    if not (directory / "checkpoints" / stage).is_dir():
-        return []
-    checkpoints = Checkpoints(directory, stage, read_only=True)
-    try:
-        return checkpoints.steps()
-    finally:
-        checkpoints.close()
+def _checkpoints(directory: Path, stage: str) -> contextlib.closing[Checkpoints]:
+    return contextlib.closing(Checkpoints(directory, stage, read_only=True))
 
 
-class Other(NamedTuple):
-    """A network from another run."""
-
-    state: NetState
-    origin: dict[str, Any]
-    """Run, name, stage and step, its figures there, a digest of its variables, and how many of this
-    run's validation images it was trained on."""
-
-
-def others(plan: Plan, layout: Layout) -> dict[str, Other]:
-    """The networks that a plan takes from other runs, as those chose them.
+def other_runs_network(plan: Plan, layout: Layout, name: str) -> RestoredNetwork:
+    """The network `name` of `plan.restored`, as its run chose it.
 
     Raises:
         UserError: there is no such run or network; it has not finished; its images looked otherwise
             or were this run's test images; or it is of another architecture or number of classes.
     """
-    return {name: other(plan, layout, name, wanted) for name, wanted in plan.restored.items()}
-
-
-def other(plan: Plan, layout: Layout, name: str, wanted: Restored) -> Other:
-    """One of `others`."""
+    wanted = plan.restored[name]
     directory = Path(wanted.workdir).expanduser()
     where = f"network {name!r} comes from {directory}"
     config, result = workdir.load_config(directory), workdir.load_result(directory)
@@ -167,12 +146,11 @@ def other(plan: Plan, layout: Layout, name: str, wanted: Restored) -> Other:
         raise UserError(f"{where}, which has not finished")
     if wanted.source not in result["networks"]:
         raise discover.unknown(f"network in {directory}", wanted.source, result["networks"])
-    theirs, mine = (
-        workdir.flatten(workdir.jsonable(one))
-        for one in (appearance(config.data), dict(plan.appearance))
+    there, here = (
+        saved_config.flatten(saved_config.jsonable(looks))
+        for looks in (appearance(config.data), dict(plan.appearance))
     )
-    differing = workdir.differences(theirs, mine)
-    if differing:
+    if differing := saved_config.differences(there, here):
         raise UserError(f"{where}, whose images look otherwise: {'; '.join(differing)}")
     seen = workdir.seen(directory, plan.data, ("train",))
     # Validation images have chosen the network, or when to stop.
@@ -182,17 +160,15 @@ def other(plan: Plan, layout: Layout, name: str, wanted: Restored) -> Other:
             "split is another; give both runs the same data.seed"
         )
     record = result["networks"][wanted.source]
-    initialise = functools.partial(step.init_network, wanted.network)
-    like = layout.replicate(jax.jit(initialise)(np.uint32(0)))
-    steps = _steps(directory, record["stage"])
-    if not steps:
-        raise UserError(f"{where}, whose checkpoint of stage {record['stage']!r} is gone")
-    checkpoints, at = Checkpoints(directory, record["stage"], read_only=True), steps[-1]
-    try:
+    like = layout.replicate(
+        jax.jit(functools.partial(step.init_network, wanted.network))(np.uint32(0))
+    )
+    with _checkpoints(directory, record["stage"]) as checkpoints:
+        at = checkpoints.latest()
+        if at is None:
+            raise UserError(f"{where}, whose checkpoint of stage {record['stage']!r} is gone")
         item = "selected" if record["selected_by"] == "validation" else "networks"
         state = layout.replicate(checkpoints.one_network(at, item, wanted.source, like))
-    finally:
-        checkpoints.close()
     origin = {
         "workdir": wanted.workdir,
         "network": wanted.source,
@@ -200,7 +176,7 @@ def other(plan: Plan, layout: Layout, name: str, wanted: Restored) -> Other:
         "validation_images_seen": seen.get("validation", 0),
         "digest": digest(state),
     }
-    return Other(state, origin)
+    return RestoredNetwork(name, record["stage"], record["step"], wanted.network, state, origin)
 
 
 def digest(state: NetState) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdjax.config.plan import Plan, Stage
 from kdjax.runs.checkpoint import Checkpoints, Saved
-from kdjax.runs.writers import Metrics
+from kdjax.runs.metrics_log import Metrics
 from kdjax.step.members import initial_state
 from kdjax.step.types import Frozen, NetState, TrainState
 from kdjax.system.progress import Bar, console, duration

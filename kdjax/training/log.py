@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdjax.config.plan import Stage
-from kdjax.runs.writers import Metrics
+from kdjax.runs.metrics_log import Metrics
 from kdjax.step import schedules
 from kdjax.system.errors import UserError
 from kdjax.system.progress import Bar

@@ -14,7 +14,8 @@ from kdjax.config.plan import Plan, Stage
 from kdjax.models.networks import linen
 from kdjax.runs import restore, workdir
 from kdjax.runs.checkpoint import Checkpoints
-from kdjax.runs.writers import Metrics, write_json
+from kdjax.runs.metrics_log import Metrics
+from kdjax.runs.writers import write_json
 from kdjax.step.types import Frozen, NetState
 from kdjax.system import runtime
 from kdjax.system.errors import UserError
@@ -61,7 +62,7 @@ def run(
     _check(plan, is_new)
     result = earlier_result or _new_result(config, plan)
     layout = layouts.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
-    others = restore.others(plan, layout)
+    others = {n: restore.other_runs_network(plan, layout, n) for n in plan.restored}
     result["restored"] = {name: other.origin for name, other in others.items()}
     workdir.open_for(config, directory)
     workdir.record_split(directory, plan.data)

@@ -21,62 +21,77 @@ def test_arithmetic_is_what_the_layers_multiply():
     assert 2 * multiplications <= found <= 2 * multiplications + 2 * rest
 
 
-def test_networks_take_turns_and_the_first_call_of_a_turn_does_not_count():
-    calls, turns = [], []
+class Clock:
+    """A clock that only the timed calls move, each by its next number of seconds."""
 
-    def call(name):
-        calls.append(name)
+    def __init__(self, **seconds):
+        self.now = 0.0
+        self.calls = []
+        self._seconds = {name: iter(values) for name, values in seconds.items()}
+
+    def perf_counter(self):
+        return self.now
+
+    def call(self, name):
+        self.calls.append(name)
+        self.now += next(self._seconds[name])
         return np.zeros(())
 
-    found = cost.in_turns(
-        {name: functools.partial(call, name) for name in "ab"},
-        seconds=1e-9,
-        each=lambda: turns.append(len(calls)),
-    )
-    assert calls == list("aabb") * cost.ROUNDS
-    assert {name: len(times) for name, times in found.items()} == {"a": 3, "b": 3}
-    assert len(turns) == 2 * cost.ROUNDS
+
+@pytest.fixture
+def clock(monkeypatch):
+    """`clock(a=[seconds, ...])`: in place of the machine's clock."""
+
+    def start(**seconds):
+        made = Clock(**seconds)
+        monkeypatch.setattr(cost, "time", made)
+        return made
+
+    return start
 
 
-def test_times_are_the_median_the_90th_percentile_and_images_a_second(monkeypatch):
-    """Of known seconds: eleven calls of one image, and three of a batch of 8."""
-    seconds = {1: [0.001 * place for place in range(1, 12)], 8: [0.5, 0.1, 0.2]}
-    monkeypatch.setattr(cost, "prediction", lambda network, state, shape, size: size)
-    monkeypatch.setattr(
-        cost, "in_turns", lambda calls, **_: {name: seconds[size] for name, size in calls.items()}
+def test_networks_take_turns_and_the_first_call_of_a_turn_does_not_count(clock):
+    # Every turn lasts until a second is over, without its first call.
+    fake = clock(a=[9.0, 2.0, 9.0, 0.5, 0.75, 9.0, 1.0], b=[9.0, 1.0] * 3)
+    turns = []
+    times = cost.in_turns(
+        {name: functools.partial(fake.call, name) for name in "ab"},
+        seconds=3.0,
+        after_turn=lambda: turns.append("".join(fake.calls)),
     )
-    found = cost.timing({"a": (None, None)}, helpers.IMAGE_SHAPE, batch_size=8)["a"]
-    assert found == pytest.approx(
+    assert times == {"a": [2.0, 0.5, 0.75, 1.0], "b": [1.0, 1.0, 1.0]}
+    assert turns == ["aa", "aabb", "aabbaaa", "aabbaaabb", "aabbaaabbaa", "aabbaaabbaabb"]
+
+
+def test_times_are_the_median_the_90th_percentile_and_images_a_second(clock, monkeypatch):
+    """Eleven calls of one image, in the last turn nine of them, and three calls of a batch of 8."""
+    single = [7.0, 0.3, 7.0, 0.3, 7.0, *(0.001 * place for place in range(1, 9)), 0.3]
+    fake = clock(single=single, batch=[7.0, 0.5, 7.0, 0.1, 7.0, 0.2])
+    sizes = []
+
+    def prediction(network, state, shape, images):
+        sizes.append(images)
+        return lambda: fake.call("single" if images == 1 else "batch")
+
+    monkeypatch.setattr(cost, "prediction", prediction)
+    times = cost.timing({"a": (None, None)}, helpers.IMAGE_SHAPE, batch_size=8, seconds=0.3)["a"]
+    assert sizes == [1, 8]
+    assert times == pytest.approx(
         {
+            # Sorted: 1 to 8 ms, and three times 300 ms.
             "latency_median": 6.0,
-            "latency_p90": 10.0,
+            "latency_p90": 300.0,
             "throughput": 8 / 0.2,
             "throughput_batch": 8,
         }
     )
 
 
-def test_every_network_is_timed_alone_and_in_batches(monkeypatch):
-    networks = {}
-    for name in "ab":
-        network = helpers.network(name)
-        networks[name] = (network, network.init(jax.random.key(0)))
-    turns: list[int] = []
-    sizes: list[int] = []
-    predict = cost.prediction
-
-    def prediction(*arguments):
-        call = predict(*arguments)
-        sizes.append(call().shape[0])
-        return call
-
-    monkeypatch.setattr(cost, "prediction", prediction)
-    found = cost.timing(
-        networks, helpers.IMAGE_SHAPE, batch_size=8, seconds=1e-3, each=turns.append
-    )
-    assert turns == list(range(1, cost.turns(networks) + 1))
-    assert sizes == [1, 1, 8, 8]
-    assert found.keys() == {"a", "b"}
+def test_a_prediction_is_of_so_many_images():
+    network = helpers.network("a")
+    call = cost.prediction(network, network.init(jax.random.key(0)), helpers.IMAGE_SHAPE, 8)
+    assert call().shape == (8, helpers.CLASSES)
+    np.testing.assert_array_equal(call(), call())
 
 
 def test_known_times_count_where_all_networks_have_them(monkeypatch):
@@ -91,14 +106,16 @@ def test_known_times_count_where_all_networks_have_them(monkeypatch):
 
     monkeypatch.setattr(cost, "timing", timing)
 
-    def table(batch, known):
-        found = cost.table(rows, helpers.IMAGE_SHAPE, teacher=None, batch=batch, known=known)
+    def throughput(batch_size, known):
+        found = cost.costs(
+            rows, helpers.IMAGE_SHAPE, teacher=None, batch_size=batch_size, known=known
+        )
         assert found["a"] == found["a after first"]
         return found["a"]["throughput"]
 
-    assert table(8, known) == 7.0
-    assert table(0, known) is None
+    assert throughput(8, known) == 7.0
+    assert throughput(0, known) is None
     assert timed == []
-    assert table(8, {}) == 9.0
-    # What one network's stages left is timed once.
+    assert throughput(8, {}) == 9.0
+    # The network is timed once, whatever the number of stages that left it.
     assert timed == ["a"]

@@ -14,9 +14,15 @@ from absl import flags
 from PIL import Image
 
 from kdjax import evaluate, report
-from kdjax.evaluation import attention_maps, cost, examine, kept, result_tables, sweep_records
-from kdjax.evaluation import records as records
-from kdjax.evaluation.measures import classes
+from kdjax.evaluation import (
+    attention_maps,
+    cost,
+    predictions,
+    records,
+    run_evaluation,
+    sweep_settings,
+)
+from kdjax.evaluation import tables as evaluation_tables
 from kdjax.plots import page, report_runs, sections
 from kdjax.plots.figures import agreement, alpha_temperature, attention, sweep_courses, training
 from kdjax.plots.types import Picture
@@ -33,7 +39,7 @@ def examined(two_phases):
     with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
         first = jax.local_devices()[:1]
         patch.setattr(jax, "local_devices", lambda: first)
-        return examine.run(two_phases[0], examine.Choice(timing=False))
+        return run_evaluation.evaluate(two_phases[0], run_evaluation.Options(timing=False))
 
 
 class Sources(html.parser.HTMLParser):
@@ -57,7 +63,7 @@ def test_a_report_of_two_phases_has_every_figure(two_phases, examined, tmp_path)
         assert picture.path.with_suffix(".svg").stat().st_size > 1000
         with Image.open(picture.path) as image:
             assert image.width >= 1200
-    tables = result_tables.tables([examined.record])
+    tables = evaluation_tables.tables([examined.record])
     index, text = page.write(tmp_path, [examined.record], tables, pictures, ["A <note>"])
     sources = Sources()
     sources.feed(index.read_text())
@@ -73,7 +79,7 @@ def test_a_report_of_two_phases_has_every_figure(two_phases, examined, tmp_path)
 
 
 def test_markdown_is_a_table_with_a_rule_and_escaped_bars(examined, tmp_path):
-    table = result_tables.Table("Title", ["a|b", "c"], [["1", "2"], ["3", "4"]], "Caption.")
+    table = evaluation_tables.Table("Title", ["a|b", "c"], [["1", "2"], ["3", "4"]], "Caption.")
     picture = Picture("Heading", "Below.", tmp_path / "figures" / "a b.png")
     picture.path.parent.mkdir()
     picture.path.write_bytes(b"")
@@ -98,9 +104,9 @@ def test_a_report_has_the_files_that_it_names_and_says_what_it_leaves_out(
 ):
     (tmp_path / "metrics.jsonl").write_text('{"step')
     monkeypatch.setattr(evaluate, "workdirs", lambda: [tmp_path])
-    monkeypatch.setattr(evaluate, "chosen", examine.Choice)
+    monkeypatch.setattr(evaluate, "options", run_evaluation.Options)
     monkeypatch.setattr(flags, "FLAGS", types.SimpleNamespace(output=None, images=0, layers=[]))
-    monkeypatch.setattr(examine, "run", lambda *_: examined)
+    monkeypatch.setattr(run_evaluation, "evaluate", lambda *_: examined)
     monkeypatch.setattr(runtime, "prepare", lambda: None)
     monkeypatch.setattr(sections, "write", lambda *_: [])
     report.main()
@@ -262,7 +268,7 @@ def test_a_record_of_a_sweep_has_a_row_for_each_setting(examined):
     matrix = np.arange(36.0).reshape(6, 6)
     agreement = {"networks": list(rows), "matrix": matrix.tolist()}
     record = examined.record | {"networks": rows, "agreement": agreement}
-    found = sweep_records.by_setting(record)
+    found = sweep_settings.by_setting(record)
     settings = [
         "teacher",
         "student alpha=0.1",
@@ -277,26 +283,26 @@ def test_a_record_of_a_sweep_has_a_row_for_each_setting(examined):
     assert first["teacher"]["kl"] == pytest.approx(figures["teacher"]["kl"])
     assert first["classes"]["3"]["f1"] == pytest.approx(figures["classes"]["3"]["f1"])
     assert found["networks"][settings[3]]["network"] == "student alpha=0.1"
-    assert result_tables.final(found) == settings[:3]
+    assert records.final(found) == settings[:3]
     shares = np.asarray(found["agreement"]["matrix"])
     assert shares[0, 1] == matrix[0, 1:3].mean()
     # Of the same seed: the first with the first, the second with the second.
     assert shares[1, 2] == np.mean([matrix[1, 3], matrix[2, 4]])
-    tables = result_tables.tables([found])
+    tables = evaluation_tables.tables([found])
     assert any("0 to 1" in row for table in tables for row in table.rows)
-    assert sweep_records.by_setting(examined.record) is examined.record
+    assert sweep_settings.by_setting(examined.record) is examined.record
 
 
 def test_a_report_computes_nothing_that_an_evaluation_left(
     two_phases, examined, tmp_path, monkeypatch
 ):
     """The same figures, also those of time, without a prediction."""
-    choice = examine.Choice(timing=True, throughput_batch=8)
+    choice = run_evaluation.Options(timing=True, throughput_batch=8)
     monkeypatch.setattr(cost, "timing", times)
-    once = examine.run(two_phases[0], choice)
+    once = run_evaluation.evaluate(two_phases[0], choice)
     writers.write_json(tmp_path / "evaluation.json", once.record)
-    kept.write(tmp_path, examine.logits([once]))
-    before = kept.read([tmp_path, tmp_path / "none"])
+    run_evaluation.write_predictions(tmp_path, [once])
+    before = predictions.read([tmp_path, tmp_path / "none"])
     latencies = {row: one["cost"]["latency_median"] for row, one in once.record["networks"].items()}
     assert latencies["peer_0"] != latencies["peer_1"]
 
@@ -305,14 +311,14 @@ def test_a_report_computes_nothing_that_an_evaluation_left(
 
     monkeypatch.setattr("kdjax.training.scores.predictions", computed)
     monkeypatch.setattr(cost, "timing", computed)
-    again = examine.run(two_phases[0], choice, before)
+    again = run_evaluation.evaluate(two_phases[0], choice, before)
     assert again.record == once.record
-    for row, outputs in once.outputs.items():
-        np.testing.assert_array_equal(again.outputs[row].logits, outputs.logits)
+    for row, outputs in once.predictions.items():
+        np.testing.assert_array_equal(again.predictions[row].logits, outputs.logits)
     # Other images, layers or sizes of a batch are computed.
     for other in ({"split": "validation"}, {"layer": "stem"}, {"throughput_batch": 4}):
         with pytest.raises(AssertionError, match="computed again"):
-            examine.run(two_phases[0], choice._replace(**other), before)
+            run_evaluation.evaluate(two_phases[0], choice._replace(**other), before)
 
 
 def times(networks, *_, **__):
@@ -326,18 +332,26 @@ def times(networks, *_, **__):
 def test_the_time_of_other_variables_counts_where_a_networks_own_is_not_there():
     figures = {"latency_median": 1, "latency_p90": 2, "throughput": 3, "throughput_batch": 8}
     key = (runtime.devices(), 8)
-    before = kept.Kept({}, {}, {("program", *key): figures, ("own", *key): figures | {"a": 0}})
-    digests = {"one": kept.Digests("program", "own", ""), "two": kept.Digests("program", "new", "")}
-    found = kept.times(before, digests, 8)
+    before = predictions.Kept(
+        {}, {}, {("program", *key): figures, ("own", *key): figures | {"a": 0}}
+    )
+    digests = {
+        "one": predictions.Digests("program", "own", ""),
+        "two": predictions.Digests("program", "new", ""),
+    }
+    found = predictions.kept_times(before, digests, 8)
     assert found == {"one": figures | {"a": 0}, "two": figures}
 
 
 def test_predictions_of_other_variables_or_another_program_are_not_taken(examined):
     plan, split = examined.plan, examined.split
-    known = {row: one.predictions for row, one in kept.digests(examined.found, plan, split).items()}
+    known = {
+        row: one.predictions
+        for row, one in predictions.digests(examined.networks, plan, split).items()
+    }
     assert known == examined.digests
     assert len(set(known.values())) == len(known)
-    peer = examined.found["peer_0"]
+    peer = examined.networks["peer_0"]
     moved = peer._replace(state=jax.tree.map(lambda x: x + 1e-3, peer.state))
 
     def doubled(state, image, **keys):
@@ -353,19 +367,19 @@ def test_predictions_of_other_variables_or_another_program_are_not_taken(examine
         (peer, changed, split),
         (peer, plan, fewer),
     ):
-        digest = kept.digests({"peer_0": found}, its_plan, images)["peer_0"]
+        digest = predictions.digests({"peer_0": found}, its_plan, images)["peer_0"]
         assert digest.predictions != known["peer_0"]
 
 
 @pytest.mark.parametrize("record", ["{", "[]", "{}", '{"networks": {"a": {}}}', None])
 def test_damaged_evaluations_are_not_read_back_and_that_is_said(record, tmp_path, capsys):
-    kept.write(tmp_path, {"digest": np.zeros((2, 3))})
+    writers.write_arrays(tmp_path / predictions.FILE, {"digest": np.zeros((2, 3))})
     if record is None:
-        (tmp_path / kept.FILE).write_bytes(b"no archive")
+        (tmp_path / predictions.FILE).write_bytes(b"no archive")
     else:
         (tmp_path / "evaluation.json").write_text(record)
-    assert kept.read([tmp_path]) == kept.NOTHING
-    damaged = tmp_path / (kept.FILE if record is None else "evaluation.json")
+    assert predictions.read([tmp_path]) == predictions.NOTHING
+    damaged = tmp_path / (predictions.FILE if record is None else "evaluation.json")
     assert capsys.readouterr().out.startswith(f"{damaged} cannot be read back")
 
 
@@ -389,12 +403,12 @@ def test_maps_are_of_the_images_that_are_shown(examined):
     rows = np.array([5, 0, 7])
     made = attention_maps.make(examined, ["teacher", "peer_0"], ["stage2_last"], rows)
     np.testing.assert_array_equal(made.images, examined.split.image.read(rows) / np.float32(255))
-    assert set(made.of) == {("teacher", "stage2_last"), ("peer_0", "stage2_last")}
+    assert set(made.maps) == {("teacher", "stage2_last"), ("peer_0", "stage2_last")}
     alone = attention_maps.make(examined, ["peer_0"], ["stage2_last"], rows[1:2])
     np.testing.assert_allclose(
-        alone.of["peer_0", "stage2_last"][0], made.of["peer_0", "stage2_last"][1], rtol=1e-5
+        alone.maps["peer_0", "stage2_last"][0], made.maps["peer_0", "stage2_last"][1], rtol=1e-5
     )
-    norms = np.linalg.norm(made.of["teacher", "stage2_last"].reshape(3, -1), axis=1)
+    norms = np.linalg.norm(made.maps["teacher", "stage2_last"].reshape(3, -1), axis=1)
     np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
     with pytest.raises(UserError, match="unknown layer with a map 'pooled'"):
         attention_maps.make(examined, ["teacher"], ["pooled"], rows)
@@ -411,16 +425,18 @@ def test_layers_that_all_networks_have():
 def test_half_of_the_images_are_disputed(examined):
     rows = attention_maps.telling(examined, ["teacher", "peer_0"], 6)
     assert len(set(rows.tolist())) == len(rows) == 6
-    predicted = [examined.outputs[row].logits.argmax(-1) for row in ("teacher", "peer_0")]
+    predicted = [examined.predictions[row].logits.argmax(-1) for row in ("teacher", "peer_0")]
     assert (predicted[0] != predicted[1])[rows[3:]].all()
     assert len(set(examined.split.label[rows[:3]].tolist())) == 3
 
 
 def test_confusion_of_a_report_is_that_of_its_predictions(examined):
-    logits = examined.outputs["peer_0"].logits
-    expected = classes.confusion(logits.argmax(-1), examined.split.label, 10)
-    found = examined.record["networks"]["peer_0"]["confusion"]
-    np.testing.assert_array_equal(found, expected)
+    predicted, label = examined.predictions["peer_0"].logits.argmax(-1), examined.split.label
+    expected = [
+        [np.sum((label == true) & (predicted == other)) for other in range(10)]
+        for true in range(10)
+    ]
+    assert examined.record["networks"]["peer_0"]["confusion"] == expected
 
 
 @pytest.mark.parametrize("library", ["matplotlib", "jinja2"])

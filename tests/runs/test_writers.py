@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-from kdjax.runs import workdir, writers
+from kdjax.runs import metrics_log, workdir, writers
 from kdjax.runs.checkpoint import Checkpoints, Saved
 from kdjax.step.types import NetState, TrainState
 from kdjax.system.errors import UserError
@@ -21,9 +21,12 @@ from kdjax.system.errors import UserError
     [
         ("a.json", lambda path: writers.write_json(path, {"a": 1})),
         ("a.csv", lambda path: writers.write_csv(path, [{"a": 1}])),
+        ("a.npz", lambda path: writers.write_arrays(path, {"a": np.zeros(3)})),
         (
             "metrics.jsonl",
-            lambda path: writers.Metrics(path.parent, steps={"a": 1}, tensorboard=False).close(),
+            lambda path: metrics_log.Metrics(
+                path.parent, steps={"a": 1}, tensorboard=False
+            ).close(),
         ),
     ],
 )
@@ -41,7 +44,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_behind(tmp_path, name, write
 
 
 def test_a_log_that_fills_the_disk_is_one_line(tmp_path):
-    metrics = writers.Metrics(tmp_path, steps={}, tensorboard=False)
+    metrics = metrics_log.Metrics(tmp_path, steps={}, tensorboard=False)
     metrics._file.close()
     metrics._file = open("/dev/full", "a")  # noqa: SIM115
     for write in (lambda: metrics.write(1, "stage", {"loss": 1.0}), metrics.close):
@@ -60,7 +63,7 @@ def events(path):
 
 
 def test_tensorboard_gets_the_same_figures_and_drops_what_is_written_again(tmp_path):
-    metrics = writers.Metrics(tmp_path, steps={"stage": 4}, tensorboard=True)
+    metrics = metrics_log.Metrics(tmp_path, steps={"stage": 4}, tensorboard=True)
     metrics.write(5, "stage", {"train/loss": 0.5, "train/accuracy": 0.25})
     (path,) = tmp_path.glob("events.out.tfevents.*")
     # Also while the run goes on.
@@ -77,9 +80,9 @@ def test_a_log_whose_last_line_is_cut_off_is_said(tmp_path):
     for folder, text in ((whole, '{"step": 1}\n'), (cut, '{"step": 1}\n{"st')):
         folder.mkdir()
         (folder / "metrics.jsonl").write_text(text)
-    (line,) = writers.cut_off([whole, cut, none])
+    (line,) = metrics_log.cut_off([whole, cut, none])
     assert line.startswith(f"{cut}/metrics.jsonl: its last line is cut off")
-    assert writers.logged(cut) == [{"step": 1}]
+    assert metrics_log.logged(cut) == [{"step": 1}]
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):

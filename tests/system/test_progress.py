@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from kdjax.evaluation import result_tables
+from kdjax.evaluation import tables as evaluation_tables
 from kdjax.system import progress
 from tests.plots.figures import data
 
@@ -44,7 +44,7 @@ def printed(table, capsys):
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_every_number_is_whole_at_every_width(width, count, multi_label, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
-    tables = result_tables.tables([evaluation(count, multi_label)])
+    tables = evaluation_tables.tables([evaluation(count, multi_label)])
     assert len(tables) >= 3
     for table in tables:
         text = printed(table, capsys)

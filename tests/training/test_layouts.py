@@ -7,7 +7,7 @@ import pytest
 
 from kdjax.data.store import Images
 from kdjax.data.types import Split
-from kdjax.evaluation.measures import classes
+from kdjax.evaluation import measures
 from kdjax.step import step
 from kdjax.system.errors import UserError
 from kdjax.training import layouts, scores
@@ -121,7 +121,8 @@ def test_ten_thousand_examples_are_counted_alike_on_one_and_eight_devices(stream
             features=100,
         )["a"]
         assert len(outputs.features["stem"]) == 100
-        records.append(classes.figures(outputs.logits, label, "abcd"))
+        prediction = measures.prediction(outputs.logits, multi_label=False)
+        records.append(measures.against_labels(prediction, label, tuple("abcd")))
     assert np.sum(records[0]["confusion"]) == count
     for key in ("confusion", "accuracy", "classes"):
         assert records[0][key] == records[1][key]

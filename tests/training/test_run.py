@@ -15,7 +15,7 @@ from configs import ce, dml, kd
 from kdjax.config import effects
 from kdjax.runs import workdir
 from kdjax.runs.checkpoint import Checkpoints
-from kdjax.runs.writers import Metrics, logged
+from kdjax.runs.metrics_log import Metrics, logged
 from kdjax.system import progress, runtime
 from kdjax.system.errors import UserError
 from kdjax.training import fit, train
@@ -383,13 +383,13 @@ def test_a_checkpoint_of_another_architecture_is_refused(distilled):
 
     directory, _ = distilled
     checkpoints = Checkpoints(directory, "student", read_only=True)
-    good = checkpoints.networks(24, "networks", _like(directory))
+    good = checkpoints.item(24, "networks", _like(directory))
     wider = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*x.shape, 2), x.dtype), good)
     with pytest.raises(UserError, match="another architecture or number of classes: student/"):
-        checkpoints.networks(24, "networks", wider)
+        checkpoints.item(24, "networks", wider)
     renamed = {"stranger": good["student"]}
     with pytest.raises(UserError, match="is absent there"):
-        checkpoints.networks(24, "networks", renamed)
+        checkpoints.item(24, "networks", renamed)
     checkpoints.close()
 
 

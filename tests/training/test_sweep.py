@@ -11,9 +11,9 @@ from kdjax import sweep
 from kdjax.config import build
 from kdjax.config.grid import make as make_grid
 from kdjax.config.grid import read as read_members
-from kdjax.evaluation import statistics, sweep_tables
+from kdjax.evaluation import statistics, sweep_settings
 from kdjax.plots import sweep_figures
-from kdjax.runs import workdir
+from kdjax.runs import saved_config, workdir
 from kdjax.system.errors import UserError
 from kdjax.training import train
 from kdjax.training.fit import Interrupted
@@ -44,13 +44,13 @@ def test_the_teacher_is_shared_and_a_baseline_is_one_for_each_seed():
 def test_members_have_the_values_of_their_labels_also_the_configs_own(order):
     """The config's own temperature is 4, wherever it stands; grids do not touch the config."""
     config = small(kd, "digits,baseline=0")
-    before = workdir.plain(config)
+    before = saved_config.plain(config)
     axes = [("alpha", [0.5, 0.9]), ("temperature", list(order))]
     found = build.plan(make_grid(config, axes, 2), devices=1).stages[1]
-    assert workdir.plain(config) == before
+    assert saved_config.plain(config) == before
     assert len(found.hyper) == 12
     for label, hyper in found.hyper.items():
-        member = sweep_tables.parse(f"student@{label}")[1]
+        member = sweep_settings.parse(f"student@{label}")[1]
         soft = {part: float(value.at(np.float32(0))) for part, value in hyper.terms["soft"].items()}
         assert soft == pytest.approx(
             {"weight": member["alpha"], "temperature": member["temperature"]}
@@ -62,7 +62,7 @@ def test_labels_read_back_as_what_they_were():
     config = small(kd, "digits,baseline=0")
     config.seed = 1_234_567
     swept = make_grid(config, [("alpha", [0.123456789, 0.5])], 1)
-    axes = [sweep_tables.parse("student@" + "@".join(one))[1] for one, _ in swept.sweep.members]
+    axes = [sweep_settings.parse("student@" + "@".join(one))[1] for one, _ in swept.sweep.members]
     assert axes == [{"alpha": alpha, "seed": 1_234_567} for alpha in (0.123456789, 0.5)]
 
 
@@ -210,7 +210,7 @@ def test_evaluation_of_a_member(whole):
 
 
 def test_tables_hold_every_member(whole, tmp_path, capsys):
-    sweep_tables.write(whole[1], tmp_path)
+    sweep_settings.write(whole[1], tmp_path)
     with (tmp_path / "sweep.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 1 + 4 + 2
@@ -243,7 +243,7 @@ def test_differences_are_from_the_baseline_of_the_same_values():
         for seed in (0, 1)
         for name, gain in (("baseline", 0.0), ("peer_0", rate))
     }
-    found = sweep_tables.settings({"networks": networks, "seed": 0})
+    found = sweep_settings.settings({"networks": networks, "seed": 0})
     gains = {
         one["axes"]["learning_rate"]: one["against_baseline"]["mean"]
         for one in found
@@ -258,6 +258,21 @@ def setting(network, axes, validation, test=(80.0, 82.0)):
         **{"validation": validation, "mean": float(np.mean(test)), "deviation": 1.0},
         "against_baseline": None,
     }
+
+
+def test_a_value_may_be_a_formula(capsys, tmp_path):
+    member = "student@alpha=cosine(0.9,0.1)@temperature=2@seed=1"
+    axes = {"alpha": "cosine(0.9,0.1)", "temperature": 2.0}
+    assert sweep_settings.parse(member) == ("student", axes | {"seed": 1})
+    assert sweep_settings.label(member) == "student alpha=cosine(0.9,0.1) temperature=2"
+    score = {"accuracy": 0.5, "loss": 1.0}
+    network = {"step": 1, "validation": score, "test": score}
+    (found,) = sweep_settings.write({"networks": {member: network}, "seed": 0}, tmp_path)
+    assert found["axes"] == axes
+    assert "cosine(0.9,0.1)" in capsys.readouterr().out
+    # An axis of formulas has no places to draw at.
+    sweep_figures.draw([found], tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_axes_are_drawn_for_each_network(tmp_path, capsys):
@@ -283,18 +298,18 @@ def test_axes_are_drawn_for_each_network(tmp_path, capsys):
 
 def test_without_validation_the_table_names_no_best_setting_and_says_why():
     found = [setting("student", {"alpha": a}, [], [a, a]) for a in (10.0, 90.0)]
-    table = sweep_tables.table(found, sweep_tables.best(found), "runs/refit")
+    table = sweep_settings.table(found, sweep_settings.best(found), "runs/refit")
     assert [row[0] for row in table.rows] == ["student", "student"]
     assert "No setting is named the best" in table.caption
     held = [one | {"validation": [90.0 - one["axes"]["alpha"]]} for one in found]
-    table = sweep_tables.table(held, sweep_tables.best(held), "runs/held")
+    table = sweep_settings.table(held, sweep_settings.best(held), "runs/held")
     assert [row[0] for row in table.rows] == ["student *", "student"]
     assert "No setting" not in table.caption
     # Not a bullet of Markdown.
     assert table.caption == "*: best on validation."
     assert table.title == "runs/held: means over 2 seeds, ± the standard deviation"
     alone = [one | {"seeds": [0], "deviation": None} for one in held]
-    assert sweep_tables.table(alone, None, "runs/alone").title == "runs/alone: 1 seed"
+    assert sweep_settings.table(alone, None, "runs/alone").title == "runs/alone: 1 seed"
 
 
 def test_equal_differences_and_few_seeds_are_said_below_the_table():
@@ -304,7 +319,7 @@ def test_equal_differences_and_few_seeds_are_said_below_the_table():
         setting("student", {"alpha": 0.1}, [90.0]) | {"against_baseline": same},
         setting("student", {"alpha": 0.9}, [91.0]) | {"against_baseline": other},
     ]
-    table = sweep_tables.table(found, found[1], "runs/grid")
+    table = sweep_settings.table(found, found[1], "runs/grid")
     assert table.rows[0][-2:] == ["+1.00 [unknown]", "unknown"]
     assert table.rows[1][-1].startswith("about ")
     assert "of 2 seeds" in table.caption

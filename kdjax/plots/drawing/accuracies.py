@@ -16,11 +16,11 @@ def bar(row: Row, *, group: int, look: int) -> Bar:
     Its line shows the standard deviation over seeds, or Wilson's 95 % interval for the share of the
     images that one network has right; it has none for several attributes or for a single seed.
     """
-    accuracy, deviation = row.figures["accuracy"], row.figures.get("deviation")
+    accuracy, deviation = row.measures["accuracy"], row.measures.get("deviation")
     whisker = None
     if deviation is not None:
         whisker = 100 * (accuracy - deviation), 100 * (accuracy + deviation)
-    elif not row.record["multi_label"] and not row.figures.get("seeds"):
+    elif not row.record["multi_label"] and not row.measures.get("seeds"):
         count = row.record["examples"]
         interval = stats.binomtest(round(accuracy * count), count).proportion_ci(method="wilson")
         whisker = 100 * float(interval.low), 100 * float(interval.high)

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from kdjax.evaluation import records, result_tables
-from kdjax.evaluation.measures import pairs
+from kdjax.evaluation import measures, records
+from kdjax.evaluation.measures import agreement as agreement_measure
 from kdjax.plots.drawing import bars, cells, labels, style
 from kdjax.plots.types import Run, Section
 
@@ -31,16 +31,19 @@ def of_run(run: Run) -> Iterator[Section]:
 def between_runs(runs: Sequence[Run]) -> dict[str, Any]:
     """The agreement of all networks of the runs that were evaluated on the first run's images."""
     first = runs[0].examined
-    logits = {}
+    multi_label = first.record["multi_label"]
+    predictions = {}
     names = records.run_labels([run.examined.record for run in runs])
     for name, run in zip(names, runs, strict=True):
         data, split = run.examined.plan.data, run.examined.split
         same = (data.content, data.source) == (first.plan.data.content, first.plan.data.source)
         if same and np.array_equal(split.id, first.split.id):
-            for row in result_tables.final(run.examined.record):
-                logits[f"{name}: {row}"] = run.examined.outputs[row].logits
-    matrix = pairs.matrix(list(logits.values()), attributes=first.record["multi_label"])
-    return {"networks": list(logits), "matrix": matrix}
+            for row in records.final(run.examined.record):
+                logits = run.examined.predictions[row].logits
+                prediction = measures.prediction(logits, multi_label=multi_label)
+                predictions[f"{name}: {row}"] = prediction
+    matrix = agreement_measure.matrix(list(predictions.values()))
+    return {"networks": list(predictions), "matrix": matrix}
 
 
 @style.styled()

@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from kdjax.evaluation import sweep_tables
+from kdjax.evaluation import sweep_settings
 from kdjax.plots.drawing import cells, style
 from kdjax.plots.types import Run, Section, Setting
 from kdjax.runs import workdir
@@ -33,17 +33,21 @@ def trials_of(runs: Sequence[Run]) -> dict[str, tuple[str, list[dict[str, float]
     groups: dict[str, list[tuple[dict[str, float], Setting]]] = {}
     for run in runs:
         result = workdir.load_result(run.directory)
-        for setting in sweep_tables.settings(result) if result else ():
+        for setting in sweep_settings.settings(result) if result else ():
             if setting["network"] == "student":
                 cell = {axis: setting["axes"].get(axis, run.record[axis]) for axis in _AXES}
                 others = sorted(setting["axes"].keys() - cell.keys())
-                words = "".join(f", {axis} {setting['axes'][axis]:g}" for axis in others)
+                # A formula has no place on an axis.
+                if any(isinstance(value, str) for value in cell.values()):
+                    continue
+                text = sweep_settings.value_text
+                words = "".join(f", {axis} {text(setting['axes'][axis])}" for axis in others)
                 name = f"{run.record['method']} on {run.record['dataset']}{words}"
                 groups.setdefault(name, []).append((cell, setting))
     trials = {}
     for name, students in groups.items():
         if all(len({cell[axis] for cell, _ in students}) > 1 for axis in _AXES):
-            split = sweep_tables.split_of([setting for _, setting in students])
+            split = sweep_settings.split_of([setting for _, setting in students])
             accuracies = [(cell, value) for cell, one in students for value in one[split]]
             trials[name] = split, [cell | {"accuracy": value / 100} for cell, value in accuracies]
     return trials

@@ -11,8 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from scipy import special
 
-from kdjax.evaluation import attention_maps, result_tables
-from kdjax.evaluation.measures import pairs
+from kdjax.evaluation import attention_maps, measures, records
 from kdjax.plots.drawing import labels, style
 from kdjax.plots.types import Run, Section
 
@@ -38,13 +37,13 @@ class Answer(NamedTuple):
 def of_run(run: Run) -> Iterator[Section]:
     record = run.examined.record
     # Ensembles have no activations of their own.
-    networks = [row for row in result_tables.final(record) if row in run.rows and "+" not in row]
+    networks = [row for row in records.final(record) if row in run.rows and "+" not in row]
     if not run.images or not networks:
         return
     chosen = attention_maps.telling(run.examined, networks, run.images)
     maps = attention_maps.make(run.examined, networks, run.layers, chosen)
     label, names = run.examined.split.label[chosen], record["class_names"]
-    logits = {row: np.asarray(run.examined.outputs[row].logits[chosen]) for row in networks}
+    logits = {row: np.asarray(run.examined.predictions[row].logits[chosen]) for row in networks}
     if record["multi_label"]:
         truth = [f"has {count:.0f} of {len(names)}" for count in label.sum(axis=1)]
         answers = {row: attribute_answers(logits[row], label) for row in networks}
@@ -55,13 +54,13 @@ def of_run(run: Run) -> Iterator[Section]:
         "Attention maps (the mean over channels of squared activations) over the same images; the "
         f"last ones are images on which networks disagree, where there are any.{run.about}"
     )
-    figure = draw(maps.images, maps.of, answers, truth)
+    figure = draw(maps.images, maps.maps, answers, truth)
     yield Section("Where networks look", "attention", caption, figure)
 
 
 def class_answers(logits: np.ndarray, label: np.ndarray, names: Sequence[str]) -> list[Answer]:
     """The most probable classes, from logits `[n, k]` and true labels `[n]`."""
-    predicted = pairs.decisions(logits, False)
+    predicted = measures.prediction(logits, multi_label=False).decisions
     probability = special.softmax(np.asarray(logits, np.float64), axis=1).max(axis=1)
     return [
         Answer("no number", 0.0, False)
@@ -74,7 +73,8 @@ def class_answers(logits: np.ndarray, label: np.ndarray, names: Sequence[str]) -
 def attribute_answers(logits: np.ndarray, label: np.ndarray) -> list[Answer]:
     """How many attributes are right, from logits and labels `[n, k]`, and the mean probability of
     the answers."""
-    right = (pairs.decisions(logits, True) == (label > 0.5)).sum(axis=1)
+    decisions = measures.prediction(logits, multi_label=True).decisions
+    right = (decisions == (label > 0.5)).sum(axis=1)
     probability = special.expit(np.nan_to_num(np.abs(np.asarray(logits, np.float64)))).mean(axis=1)
     return [
         Answer(f"{count} of {label.shape[1]} right", float(p), None)

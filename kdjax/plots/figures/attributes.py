@@ -25,12 +25,12 @@ def draw(record: Record) -> Figure | None:
 
     An attribute is a line; on the topmost line networks are best on average.
     """
-    rows = [row for row in headline([record]) if row.figures.get("attributes")]
+    rows = [row for row in headline([record]) if row.measures.get("attributes")]
     if not rows:
         return None
-    names = list(rows[0].figures["attributes"])
+    names = list(rows[0].measures["attributes"])
     accuracy = 100 * np.asarray(
-        [[row.figures["attributes"][name]["accuracy"] for name in names] for row in rows]
+        [[row.measures["attributes"][name]["accuracy"] for name in names] for row in rows]
     )
     shares = np.asarray([record["attribute_shares"][name] for name in names])
     order = np.argsort(-accuracy.mean(axis=0), kind="stable")

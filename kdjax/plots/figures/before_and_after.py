@@ -24,7 +24,7 @@ def draw(record: Record) -> Figure | None:
     """
     bars = []
     for group, rows in enumerate(histories(record)):
-        values = [100 * row.figures["accuracy"] for row in rows]
+        values = [100 * row.measures["accuracy"] for row in rows]
         for place, row in enumerate(rows):
             bar = accuracies.bar(row, group=group, look=len(rows) - 1 - place)
             if place:

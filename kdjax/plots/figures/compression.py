@@ -25,7 +25,7 @@ def draw(records: Sequence[Record]) -> Figure | None:
     """Megabytes of every network of known cost; runs differ in colour and hatch."""
     sizes = []
     for row in headline(records):
-        if cost := row.figures["cost"]:
+        if cost := row.measures["cost"]:
             text, share = digits(cost["megabytes"]), cost["of_teacher"]
             if share is not None:
                 text += f" ({digits(100 * share)} % of the teacher)"

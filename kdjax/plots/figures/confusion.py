@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 
-from kdjax.evaluation import result_tables
+from kdjax.evaluation import records
 from kdjax.evaluation.records import Record
 from kdjax.plots.drawing import cells, labels, style
 from kdjax.plots.types import Run, Section
@@ -21,7 +21,7 @@ _LONGEST_NAME = 18
 
 def of_run(run: Run) -> Iterator[Section]:
     record = run.examined.record
-    rows = [row for row in result_tables.final(record) if row in run.rows]
+    rows = [row for row in records.final(record) if row in run.rows]
     for row in rows[:_MOST_NETWORKS] if not record["multi_label"] else ():
         caption = f"Counts of images; shade is the share of the true class.{run.about}"
         figure = draw(record, row)

@@ -32,7 +32,7 @@ def draw(record: Record) -> Figure | None:
     groups = [rows for rows in histories(record) if all(map(_is_compared, rows))]
     if not groups:
         return None
-    features = all(row.figures["teacher"]["cosine"] is not None for rows in groups for row in rows)
+    features = all(row.measures["teacher"]["cosine"] is not None for rows in groups for row in rows)
     cosine, vectors = ("cosine", "features") if features else ("logit_cosine", "logits")
     entropy = "Binary cross-entropy" if record["multi_label"] else "Cross-entropy"
     labels = {
@@ -43,7 +43,7 @@ def draw(record: Record) -> Figure | None:
     panels: dict[str, list[Bar]] = {key: [] for key in labels}
     for group, rows in enumerate(groups):
         for place, row in enumerate(rows):
-            measures = {**row.figures, **row.figures["teacher"]}
+            measures = {**row.measures, **row.measures["teacher"]}
             for key, panel in panels.items():
                 text = f"{measures[key]:.4f}" if key == cosine else digits(measures[key])
                 panel.append(Bar(row.label, measures[key], text, group, len(rows) - 1 - place))
@@ -55,6 +55,6 @@ def draw(record: Record) -> Figure | None:
 
 def _is_compared(row: Row) -> bool:
     """Whether a network was compared with a teacher, on logits that are numbers."""
-    teacher = row.figures["teacher"] or {}
-    measures = row.figures["loss"], teacher.get("kl"), teacher.get("logit_cosine")
+    teacher = row.measures["teacher"] or {}
+    measures = row.measures["loss"], teacher.get("kl"), teacher.get("logit_cosine")
     return None not in measures

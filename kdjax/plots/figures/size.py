@@ -24,11 +24,11 @@ def draw(records: Sequence[Record]) -> Figure | None:
 
     Runs differ in colour and marker.
     """
-    rows = [row for row in headline(records) if row.figures["cost"]]
+    rows = [row for row in headline(records) if row.measures["cost"]]
     if not rows:
         return None
     figure, (axes,) = style.figure(3.8 + 0.05 * len(rows))
-    points = [(row.figures["cost"]["parameters"], 100 * row.figures["accuracy"]) for row in rows]
+    points = [(row.measures["cost"]["parameters"], 100 * row.measures["accuracy"]) for row in rows]
     for row, point in zip(rows, points, strict=True):
         axes.plot(*point, **style.look(row.run).dot())
     sizes, accuracies = zip(*points, strict=True)

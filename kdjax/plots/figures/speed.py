@@ -28,7 +28,7 @@ def draw(records: Sequence[Record]) -> Figure | None:
     rows = [
         (row, cost, f"batches of {cost['throughput_batch']} on {row.record['device']}")
         for row in headline(records)
-        if (cost := row.figures["cost"]) and cost["throughput"] is not None
+        if (cost := row.measures["cost"]) and cost["throughput"] is not None
     ]
     if not rows:
         return None

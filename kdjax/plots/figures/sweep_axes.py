@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from kdjax.evaluation import statistics, sweep_tables
+from kdjax.evaluation import statistics, sweep_settings
 from kdjax.plots.drawing import labels, style
 from kdjax.plots.types import Run, Section, Setting
 
@@ -16,8 +16,8 @@ _LOGARITHMIC = 8.0
 
 
 def of_run(run: Run) -> Iterator[Section]:
-    for network, settings in sweep_tables.by_network(run.settings).items():
-        figure = draw(settings, run.settings, split=sweep_tables.split_of(settings))
+    for network, settings in sweep_settings.by_network(run.settings).items():
+        figure = draw(settings, run.settings, split=sweep_settings.split_of(settings))
         heading = f"Accuracy over the axes: {network}"
         caption = "Means over seeds, from result.json."
         yield Section(heading, f"axes-{network}", caption, figure)

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from kdjax.evaluation import sweep_records
+from kdjax.evaluation import sweep_settings
 from kdjax.plots.drawing import labels, log_lines, style
 from kdjax.plots.drawing.log_lines import Line, Rows
 from kdjax.plots.types import Run, Section
-from kdjax.runs import writers
+from kdjax.runs import metrics_log
 
 ORDER = 75
 _LONGEST = 34
@@ -18,7 +18,7 @@ _LONGEST = 34
 
 def of_run(run: Run) -> Iterator[Section]:
     if run.settings:
-        lines, label = by_setting(writers.logged(run.directory))
+        lines, label = by_setting(metrics_log.logged(run.directory))
         caption = (
             "From metrics.jsonl: means over seeds, shaded from the lowest to the highest seed."
         )
@@ -39,7 +39,7 @@ def by_setting(rows: Rows) -> tuple[dict[str, list[Line]], str]:
         lines = log_lines.read(rows, "train/([^/]*@[^/]*)/accuracy", 100)
     settings: dict[str, list[Line]] = {}
     for name, line in lines.items():
-        settings.setdefault(sweep_records.label(name), []).append(line)
+        settings.setdefault(sweep_settings.label(name), []).append(line)
     return settings, label
 
 

@@ -13,7 +13,7 @@ from kdjax.plots.drawing import flags, labels, log_lines, style
 from kdjax.plots.drawing.log_lines import Rows
 from kdjax.plots.drawing.panels import Panel, panels, single_points
 from kdjax.plots.types import Run, Section
-from kdjax.runs import writers
+from kdjax.runs import metrics_log
 
 ORDER = 100
 
@@ -23,7 +23,7 @@ def of_run(run: Run) -> Iterator[Section]:
         "From metrics.jsonl: terms of the loss before their weights, accuracy, and schedules; "
         f"training values are means over the steps since the point before.{run.about}"
     )
-    rows = member_rows(writers.logged(run.directory), run.member)
+    rows = member_rows(metrics_log.logged(run.directory), run.member)
     yield Section("Training", "training", caption, draw(rows))
 
 

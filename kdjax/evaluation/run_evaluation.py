@@ -1,0 +1,257 @@
+"""Evaluates a run's networks on one split: measures, similarity to the teacher, cost."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from kdjax.config import build, build_data
+from kdjax.config.plan import Plan
+from kdjax.data.types import Split
+from kdjax.evaluation import cost, measures, predictions
+from kdjax.evaluation.measures import agreement, precision_at
+from kdjax.evaluation.predictions import Kept
+from kdjax.models.networks import ensembles
+from kdjax.runs import restore, status, workdir, writers
+from kdjax.runs.restore import RestoredNetwork
+from kdjax.system import discover, runtime
+from kdjax.system.errors import UserError
+from kdjax.training import layouts
+from kdjax.training.layouts import Layout
+from kdjax.training.scores import Predictions
+
+
+class Options(NamedTuple):
+    """What to evaluate: the flags of `kdjax.evaluate`, which say what each means."""
+
+    split: str = "test"
+    step: int | None = None
+    networks: tuple[str, ...] = ()
+    """Names in the record; none for all."""
+    stage: str | None = None
+    ensemble: tuple[str, ...] = ()
+    teacher: str = ""
+    layer: str = ""
+    timing: bool = True
+    throughput_batch: int = 256
+    data_dir: str | None = None
+    path: str | None = None
+    on: str | None = None
+
+
+class Evaluation(NamedTuple):
+    """A run's record, and what it was computed from."""
+
+    record: dict[str, Any]
+    """As `evaluation.json` holds it."""
+    plan: Plan
+    networks: dict[str, RestoredNetwork]
+    """By name in the record, with the teacher."""
+    predictions: dict[str, Predictions]
+    """Each network's, on the whole split in its order."""
+    digests: dict[str, str]
+    """Each prediction's."""
+    split: Split
+
+
+def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING) -> Evaluation:
+    """Restores a run's networks and evaluates them.
+
+    Args:
+        directory: the workdir.
+        options: what to evaluate.
+        kept: results of earlier evaluations, which are not computed again.
+
+    Returns:
+        With the record `{"workdir", "method", "dataset", "seed", "split", "on", "examples",
+        "class_names", "multi_label", "device", "unfinished", "missing", "teacher", "layer",
+        "networks": {name: ..}, "agreement": {"networks", "matrix"}}`. The name is a network's,
+        `<name> after <stage>` for what an earlier stage left of it, or `<name>+<name>` for an
+        ensemble. Each has `network`, `stage`, `step`, `workdir` (of another run), the measures
+        against the labels, `teacher` (the measures against the teacher), `cost` (of `cost.costs`)
+        and `digests` (of `predictions`). Of another set, `split` is its name and `on` its path.
+
+    Raises:
+        UserError: no such workdir, checkpoint, stage, split, network or layer; data or networks are
+            not those of the run; or another set has other classes.
+    """
+    config = workdir.load_config(directory)
+    if options.data_dir is not None:
+        config.data.data_dir = options.data_dir
+    if options.path is not None:
+        config.data.path = options.path
+    plan = build.plan(config, devices=1)
+    workdir.check_split(directory, plan.data)
+    if options.on is not None:
+        other = build_data.other_set(config.data, options.on, plan.data)
+        there = plan._replace(data=other, streaming=build_data.streaming(config, other))
+        name, split = other.source, other.splits["all"]
+    elif options.split in plan.data.splits:
+        there, name, split = plan, options.split, plan.data.splits[options.split]
+    else:
+        raise discover.unknown("split", options.split, plan.data.splits)
+    layout = layouts.make(plan.parallel, streaming=there.streaming)
+
+    chosen = _choose(directory, plan, layout, options)
+    networks, shown, teacher = chosen.networks, chosen.shown, chosen.teacher
+    layer = options.layer or "pooled"
+    if options.layer:
+        _check_layer(networks, plan, layer)
+    digests = predictions.digests(networks, there, split)
+    outputs, similarity = predictions.predict(
+        networks,
+        [row for row in shown if teacher and row != teacher],
+        teacher,
+        plan=there,
+        split=split,
+        layer=layer,
+        digests=digests,
+        kept=kept,
+    )
+    costs = cost.costs(
+        {row: (networks[row].network, networks[row].state) for row in shown},
+        plan.data.image_shape,
+        teacher=networks[teacher].state if teacher else None,
+        batch_size=options.throughput_batch if options.timing else 0,
+        known=predictions.kept_times(kept, digests, options.throughput_batch),
+    )
+    multi_label, names = bool(plan.data.attributes), tuple(plan.data.class_names)
+    predicted = {
+        row: measures.prediction(outputs[row].logits, multi_label=multi_label) for row in shown
+    }
+    record = {
+        "workdir": str(directory),
+        "method": config.method,
+        "dataset": config.data.name,
+        "seed": config.seed,
+        "alpha": config.alpha,
+        "temperature": config.temperature,
+        "split": name,
+        "on": options.on,
+        "examples": len(split.id),
+        "class_names": list(names),
+        "multi_label": multi_label,
+        "device": runtime.devices(),
+        "teacher": teacher or None,
+        "teacher_predictions": digests[teacher].predictions if teacher else None,
+        "unfinished": chosen.unfinished,
+        "missing": chosen.missing,
+        "layer": layer,
+        "feature_examples": min(len(split.id), predictions.FEATURES),
+        "networks": {
+            row: {
+                "network": networks[row].name,
+                "stage": networks[row].stage,
+                "step": networks[row].step,
+                "workdir": networks[row].origin.get("workdir", ""),
+                **measures.against_labels(predicted[row], split.label, names),
+                "teacher": similarity.get(row),
+                "cost": costs[row],
+                "digests": digests[row]._asdict(),
+            }
+            for row in shown
+        },
+        "agreement": {"networks": shown, "matrix": agreement.matrix([*predicted.values()])},
+    }
+    if multi_label:
+        shares = map(float, split.label.mean(axis=0))
+        record["attribute_shares"] = dict(zip(names, shares, strict=True))
+        prevalence = plan.data.splits["train"].label.mean(axis=0)
+        record["precision_at"] = precision_at.references(split.label, prevalence)
+    by_row = {row: digest.predictions for row, digest in digests.items()}
+    return Evaluation(record, plan, networks, outputs, by_row, split)
+
+
+def write_predictions(folder: Path, evaluations: Sequence[Evaluation]) -> None:
+    """Writes the logits of all networks, in place of an earlier file."""
+    logits = {
+        one.digests[name]: outputs.logits
+        for one in evaluations
+        for name, outputs in one.predictions.items()
+    }
+    writers.write_arrays(folder / predictions.FILE, logits)
+
+
+class _Chosen(NamedTuple):
+    """The networks to evaluate."""
+
+    networks: dict[str, RestoredNetwork]
+    """By name in the record, with the teacher."""
+    shown: list[str]
+    """The networks that the record has."""
+    teacher: str
+    """Its name, or nothing."""
+    missing: dict[str, str]
+    """Networks of this run or of other runs that are missing, and why."""
+    unfinished: str
+    """How far the run is, where it has not finished."""
+
+
+def _choose(directory: Path, plan: Plan, layout: Layout, options: Options) -> _Chosen:
+    own = restore.run_networks(directory, plan, layout, at=options.step, stage=options.stage)
+    own_teacher = _own_teacher(directory, plan, layout, own, options.teacher or "teacher")
+    known = {*own, *own_teacher, *plan.restored}
+    named = {*options.networks, *options.ensemble, options.teacher} - {""}
+    run_status = status.read(directory, plan)
+    # Another step or stage was asked for: what they lack is not missing.
+    gone = {} if options.stage or options.step is not None else run_status.missing
+    for name in sorted(named - known):
+        if name in gone:
+            raise UserError(f"{directory}: {name!r}: {gone[name]}")
+        raise discover.unknown("network", name, known)
+    teacher = options.teacher or ("teacher" if "teacher" in known else "")
+    needed = named | {teacher} if options.networks else known
+    others: dict[str, RestoredNetwork] = {}
+    missing = {} if options.networks else dict(gone)
+    for name in sorted(needed & set(plan.restored)):
+        try:
+            others[name] = restore.other_runs_network(plan, layout, name)
+        except UserError as error:
+            # This run's own networks can be evaluated without it.
+            if name in named:
+                raise
+            missing[name] = str(error)
+    every = {**others, **own_teacher, **own}
+    networks = {name: one for name, one in every.items() if name in needed}
+    shown = [name for name in networks if name in (options.networks or {*others, *own})]
+    if options.ensemble:
+        together = _ensemble({name: every[name] for name in options.ensemble}, plan)
+        networks[together.name] = together
+        shown.append(together.name)
+    teacher = "" if teacher in missing else teacher
+    return _Chosen(networks, shown, teacher, missing, run_status.unfinished)
+
+
+def _own_teacher(
+    directory: Path, plan: Plan, layout: Layout, own: dict[str, RestoredNetwork], teacher: str
+) -> dict[str, RestoredNetwork]:
+    """This run's teacher, where a stage or a step was chosen that has none."""
+    trained = any(teacher in stage.code.trained for stage in plan.stages)
+    if teacher in own or not trained:
+        return {}
+    every = restore.run_networks(directory, plan, layout, at=None, stage=None)
+    return {teacher: every[teacher]} if teacher in every else {}
+
+
+def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwork:
+    networks = {name: member.network for name, member in members.items()}
+    return RestoredNetwork(
+        name="+".join(members),
+        stage="",
+        step=max(member.step for member in members.values()),
+        network=ensembles.network(networks, plan.stages[0].code.task),
+        state=ensembles.state({name: member.state for name, member in members.items()}),
+    )
+
+
+def _check_layer(networks: dict[str, RestoredNetwork], plan: Plan, layer: str) -> None:
+    image = jax.ShapeDtypeStruct((1, *plan.data.image_shape), np.float32)
+    layers: set[str] = set()
+    for one in networks.values():
+        apply = one.network.apply
+        traced = jax.eval_shape(lambda s, x, f=apply: f(s, x, train=False)[0], one.state, image)
+        layers |= set(traced.features)
+    if layer not in layers:
+        raise discover.unknown("layer", layer, layers)

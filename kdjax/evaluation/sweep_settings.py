@@ -1,0 +1,318 @@
+"""Sweeps: settings of the axes with their statistics over seeds, and records with a row for each.
+
+A *setting* is a value for each axis; its members differ in their seeds.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdjax.evaluation import statistics
+from kdjax.evaluation.records import Record
+from kdjax.evaluation.tables import Table
+from kdjax.runs import workdir, writers
+from kdjax.system import progress
+
+Setting = dict[str, Any]
+"""As `settings` returns them and `sweep.json` holds them."""
+
+
+def parse(member: str) -> tuple[str, dict[str, Any]]:
+    """`student@alpha=0.1@seed=0` as its name and its values; ` after <stage>` is left out.
+
+    A value is a number, or the text of a formula.
+    """
+    name, *axes = member.partition(" after ")[0].split("@")
+    values: dict[str, Any] = {}
+    for axis, _, text in (axis.partition("=") for axis in axes if "=" in axis):
+        try:
+            values[axis] = int(text) if axis == "seed" else float(text)
+        except ValueError:
+            values[axis] = text
+    return name, values
+
+
+def value_text(value: float | str) -> str:
+    """An axis's value in words."""
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def label(member: str) -> str:
+    """A member's setting in words, without its seed: `student alpha=0.1`."""
+    name, axes = parse(member)
+    _, after, stage = member.partition(" after ")
+    values = [f"{axis}={value_text(value)}" for axis, value in axes.items() if axis != "seed"]
+    return " ".join([name, *values]) + after + stage
+
+
+def write(result: Mapping[str, Any], directory: Path) -> list[Setting]:
+    """Prints the table and writes `sweep.json` and `sweep.csv`; returns the settings.
+
+    Args:
+        result: the run's.
+        directory: the workdir.
+    """
+    found = settings(result)
+    chosen = best(found)
+    writers.write_json(directory / "sweep.json", {"settings": found, "best": chosen})
+    writers.write_csv(directory / "sweep.csv", lines(result))
+    progress.table(*table(found, chosen, str(directory)))
+    return found
+
+
+def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A flat line for each network of each member."""
+    found = []
+    for member, network in result["networks"].items():
+        name, axes = parse(member)
+        line = {"network": name, **axes, "step": network["step"]}
+        for split in ("validation", "test"):
+            score = network[split] or {"accuracy": None, "loss": None}
+            line |= {f"{split}_{key}": score[key] for key in ("accuracy", "loss")}
+        found.append(line)
+    return found
+
+
+def settings(result: Mapping[str, Any]) -> list[Setting]:
+    """Every setting with its accuracies by seed, in percent.
+
+    With a baseline also the paired differences of the test accuracies from the baseline's.
+    """
+    by_seed: dict[tuple[str, tuple[Any, ...]], dict[int, dict[str, Any]]] = {}
+    for member, network in result["networks"].items():
+        name, axes = parse(member)
+        seed = axes.pop("seed", result["seed"])
+        by_seed.setdefault((name, tuple(axes.items())), {})[int(seed)] = network
+    found = []
+    for (name, values), seeds in by_seed.items():
+        test = [100 * network["test"]["accuracy"] for network in seeds.values()]
+        scores = [network["validation"] for network in seeds.values()]
+        # The baseline of a setting: the axes that reach the baseline have the setting's values.
+        baseline = next(
+            (
+                networks
+                for (other, axes), networks in by_seed.items()
+                if other == "baseline" and set(axes) <= set(values)
+            ),
+            {},
+        )
+        paired = None
+        if name != "baseline" and seeds.keys() == baseline.keys():
+            alone = [100 * baseline[seed]["test"]["accuracy"] for seed in seeds]
+            paired = statistics.paired(test, alone)
+        found.append(
+            {
+                "network": name,
+                "axes": dict(values),
+                "seeds": list(seeds),
+                "validation": [100 * score["accuracy"] for score in scores if score],
+                "test": test,
+                "mean": float(np.mean(test)),
+                "deviation": statistics.deviation(test),
+                "against_baseline": paired._asdict() if paired else None,
+            }
+        )
+    return found
+
+
+def best(found: Sequence[Setting]) -> Setting | None:
+    """The setting with the best mean on validation; None without validation or axes."""
+    tried = [setting for setting in found if setting["axes"] and setting["validation"]]
+    return max(tried, key=_validation, default=None)
+
+
+NO_CHOICE = (
+    "No setting is named the best: no images were held out for validation, and the best of many "
+    "test accuracies is too good. Choose in a sweep without data.refit."
+)
+
+
+def table(found: Sequence[Setting], chosen: Setting | None, where: str) -> Table:
+    """A row for each setting."""
+    axes = list(dict.fromkeys(axis for setting in found for axis in setting["axes"]))
+    rows = []
+    for setting in found:
+        values, difference = setting["axes"], setting["against_baseline"]
+        spread = "" if setting["deviation"] is None else f" ± {setting['deviation']:.2f}"
+        held = f"{np.mean(setting['validation']):.2f} %" if setting["validation"] else "-"
+        rows.append(
+            [
+                setting["network"] + (" *" if setting is chosen else ""),
+                *(value_text(values[axis]) if axis in values else "" for axis in axes),
+                held,
+                f"{setting['mean']:.2f}{spread} %",
+                statistics.difference_text(difference),
+                statistics.detectable_text(difference, len(setting["seeds"])),
+            ]
+        )
+    count = max(len(setting["seeds"]) for setting in found)
+    said = []
+    if chosen:
+        said.append("*: best on validation.")
+    elif axes and not any(setting["validation"] for setting in found):
+        said.append(NO_CHOICE)
+    differences = [setting["against_baseline"] for setting in found]
+    if any(differences):
+        said.append(
+            "Paired by seed; detectable: the difference that this many seeds would have shown four "
+            f"times in five. {statistics.notes(differences, count)}"
+        )
+    over = f"means over {count} seeds, ± the standard deviation" if count > 1 else "1 seed"
+    return Table(
+        f"{where}: {over}",
+        ["network", *axes, "validation", "test", "against baseline, 95 %", "detectable"],
+        rows,
+        " ".join(said),
+    )
+
+
+def sentence(found: Sequence[Setting], result: Mapping[str, Any]) -> str:
+    """The best setting's test accuracy and its difference from the baseline, with its interval.
+
+    Empty without a baseline, with a single seed, or where there are several settings and no
+    validation accuracy to choose by.
+    """
+    compared = [setting for setting in found if setting["against_baseline"]]
+    if not compared or (len(compared) > 1 and split_of(compared) != "validation"):
+        return ""
+    chosen = max(compared, key=_validation) if len(compared) > 1 else compared[0]
+    details = [f"{axis}={value_text(value)}" for axis, value in chosen["axes"].items()]
+    if len(compared) > 1:
+        details.append(f"best of {len(compared)} on validation")
+    name = chosen["network"] + (f" ({', '.join(details)})" if details else "")
+    return (
+        f"Trained on {result['data']['examples']['train']:,} images{_teachers(result)}, the "
+        f"{name} reaches {chosen['mean']:.2f} % test accuracy"
+        f"{_comparison(chosen['against_baseline'], len(chosen['seeds']))}"
+    )
+
+
+def _validation(setting: Setting) -> float:
+    return float(np.mean(setting["validation"]))
+
+
+def _teachers(result: Mapping[str, Any]) -> str:
+    """The networks of other runs, with the number of images that each was trained on."""
+    parts = []
+    for name, origin in result["restored"].items():
+        other = workdir.load_result(Path(origin["workdir"]).expanduser())
+        # The other run's folder may have been moved since.
+        if other:
+            parts.append(f"the {name}: on {other['data']['examples']['train']:,}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _comparison(difference: Mapping[str, Any], seeds: int) -> str:
+    """The end of the sentence: more, less, or a difference that the seeds cannot tell from 0."""
+    # 0.0 is added, because a mean of -0.001 would be printed as -0.00.
+    mean = round(difference["mean"], 2) + 0.0
+    if difference["interval"] is None:
+        return (
+            f"; the difference from the baseline, which learns alone, is {mean:+.2f} points for "
+            f"each of {seeds} seeds, so that its interval is unknown."
+        )
+    low, high = difference["interval"]
+    if low <= 0.0 <= high:
+        return (
+            f"; {seeds} seeds cannot tell whether that is more or less than the baseline, which "
+            f"learns alone: {mean:+.2f} points [{low:+.2f}, {high:+.2f}]."
+        )
+    word, near, far = ("more", low, high) if mean > 0 else ("less", -high, -low)
+    return (
+        f", {abs(mean):.2f} points [{near:.2f}, {far:.2f}] {word} than the baseline, which "
+        f"learns alone (95 % interval over {seeds} seeds, on the same images)."
+    )
+
+
+def split_of(found: Sequence[Setting]) -> str:
+    """The split by whose accuracies settings are compared: validation, where all have it."""
+    return "validation" if all(setting["validation"] for setting in found) else "test"
+
+
+def by_network(found: Sequence[Setting]) -> dict[str, list[Setting]]:
+    """The settings of each network that axes of numbers reach: those that can be drawn."""
+    networks: dict[str, list[Setting]] = {}
+    for setting in found:
+        if setting["axes"] and not any(isinstance(x, str) for x in setting["axes"].values()):
+            networks.setdefault(setting["network"], []).append(setting)
+    return networks
+
+
+def cells(found: Sequence[Setting]) -> list[dict[str, float]]:
+    """The heat map's cells of one network's settings; none where other axes are swept."""
+    if any(setting["axes"].keys() != {"alpha", "temperature"} for setting in found):
+        return []
+    split = split_of(found)
+    return [
+        setting["axes"] | {"accuracy": value / 100} for setting in found for value in setting[split]
+    ]
+
+
+def by_setting(record: Record) -> Record:
+    """A sweep's record with a row for each setting in place of its members; any other as it is.
+
+    Measures are means over seeds, `deviation` is the standard deviation of the accuracies, and
+    `steps` are the steps of all seeds. Agreement is the mean over pairs of the same seed. What
+    belongs to single networks, confusion and reliability, is left out. Ensembles stay as they are.
+    """
+    if not any("@" in name for name in record["networks"]):
+        return record
+    groups: dict[str, list[str]] = {}
+    for name in record["networks"]:
+        groups.setdefault(name if "+" in name else label(name), []).append(name)
+    networks = {
+        name: _mean_network([record["networks"][member] for member in members])
+        for name, members in groups.items()
+    }
+    place = {name: index for index, name in enumerate(record["agreement"]["networks"])}
+    matrix = np.asarray(record["agreement"]["matrix"])
+
+    def agreement(members: Sequence[str], others: Sequence[str]) -> float:
+        pairs = [(place[a], place[b]) for a, b in _same_seed(members, others)]
+        return float(np.mean([matrix[pair] for pair in pairs]))
+
+    shares = [[agreement(a, b) for b in groups.values()] for a in groups.values()]
+    return record | {
+        "networks": networks,
+        "agreement": {"networks": list(groups), "matrix": shares},
+    }
+
+
+def _mean_network(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The measures of a setting's members, as one network's; an ensemble is alone and stays."""
+    first = dict(members[0])
+    if "+" in first["network"]:
+        return first
+    return {
+        **_mean(members),
+        "network": label(first["network"]),
+        "stage": first["stage"],
+        "steps": [member["step"] for member in members],
+        "workdir": first["workdir"],
+        "seeds": len(members),
+        "deviation": statistics.deviation([member["accuracy"] for member in members]),
+        "confusion": None,
+        "reliability": None,
+        # Members of one network cost the same.
+        "cost": first["cost"],
+    }
+
+
+def _mean(values: Sequence[Any]) -> Any:
+    """The mean of numbers, by key in dicts; None where a value is None or no number."""
+    first = values[0]
+    if isinstance(first, Mapping) and all(isinstance(value, Mapping) for value in values):
+        return {key: _mean([value[key] for value in values]) for key in first}
+    if all(isinstance(value, int | float) for value in values):
+        return float(np.mean(values))
+    return None
+
+
+def _same_seed(members: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of the same seed; all pairs, where a network of a pair has none."""
+    pairs = [(member, other) for member in members for other in others]
+    seeds = {name: parse(name)[1].get("seed") for name in (*members, *others)}
+    equal = [(a, b) for a, b in pairs if None in (seeds[a], seeds[b]) or seeds[a] == seeds[b]]
+    return equal or pairs
