@@ -91,6 +91,8 @@ def check(value: Any, names: Mapping[str, Any], key: str, allowed: Range) -> Non
     if not right.all():
         first = int(np.argmin(right))
         when = f" at epoch {at[first]:g}" if schedules.moves(in_epochs) else ""
+        if value in names:
+            key, value = value, names[value]
         shown = "is" if isinstance(value, int | float) else f"({value}) is"
         raise UserError(
             f"config.{key} {shown} {values[first]:.4g}{when}; it must be {ranges.words(allowed)}"
