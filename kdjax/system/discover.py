@@ -9,7 +9,8 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable
-from types import ModuleType
+from functools import partial
+from types import FunctionType, ModuleType
 from typing import Any
 
 from kdjax.system import errors
@@ -103,12 +104,12 @@ def model(name: str) -> Callable[..., Any]:
 
 
 def _functions(file: ModuleType, prefix: str) -> dict[str, Callable[..., Any]]:
-    """The public functions that a file defines, by their names below `prefix`."""
+    """The public functions and partial objects of a file, by their names below `prefix`."""
     return {
         f"{prefix}.{key}": value
         for key, value in vars(file).items()
-        if inspect.isfunction(value)
-        and value.__module__ == file.__name__
+        if isinstance(value, partial | FunctionType)
+        and value.__module__ in (file.__name__, partial.__module__)
         and not key.startswith("_")
     }
 
@@ -118,5 +119,5 @@ def _require_parameters(function: Callable[..., Any], name: str) -> None:
     if lacking:
         raise UserError(
             f"{errors.place(function)}: model {name} must take {' and '.join(sorted(lacking))}, as "
-            f"def {function.__name__}(*, classes, dropout=0.0)"
+            f"def {name.rpartition('.')[2]}(*, classes, dropout=0.0)"
         )

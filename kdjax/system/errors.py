@@ -63,8 +63,8 @@ def lines_for_user(error: BaseException) -> list[str]:
 
 
 def place(function: Any) -> str:
-    """The file and line of a function or class."""
-    function = inspect.unwrap(function)
+    """The file and line of a function, class or partial object."""
+    function = inspect.unwrap(getattr(function, "func", function))
     try:
         return f"{inspect.getsourcefile(function)}, line {inspect.getsourcelines(function)[1]}"
     except (OSError, TypeError):
