@@ -134,6 +134,7 @@ def read_splits(
             full, or the cache is damaged.
     """
     splits: dict[str, Split] = {}
+    digests: list[str] = []
     broken: list[str] = []
     for part in parts:
 
@@ -144,9 +145,12 @@ def read_splits(
             splits[part] = load_split(folder / part, write)
         except BrokenImages as error:
             broken += error.files
+            continue
+        with report_damage(folder / part):
+            digests.append(f"{part} {(folder / part / _DIGEST).read_text()}")
     if broken:
         raise BrokenImages(broken)
-    return splits, content_digest(folder)
+    return splits, hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()[:16]
 
 
 def load_split(path: Path, write: Callable[[Path], None]) -> Split:
@@ -157,24 +161,10 @@ def load_split(path: Path, write: Callable[[Path], None]) -> Split:
     """
     ensure_folder(path, write, "images")
     with report_damage(path):
-        image = Images([path / "image.npy"])
-        label, index = np.load(path / "label.npy"), np.load(path / "id.npy")
-        if not len(image) == len(label) == len(index):
+        image, label = Images([path / "image.npy"]), np.load(path / "label.npy")
+        if len(image) != len(label):
             raise ValueError("its arrays differ in length")
-    return Split(image, label, index)
-
-
-def content_digest(folder: Path) -> str:
-    """A short text that depends only on the images and labels of all splits in a folder.
-
-    Raises:
-        UserError: the cache is damaged.
-    """
-    digests = []
-    for part in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        with report_damage(part):
-            digests.append(f"{part.name} {(part / _DIGEST).read_text()}")
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
+    return Split(image, label, np.arange(len(label), dtype=np.int32))
 
 
 def write_split(
@@ -211,7 +201,6 @@ def write_split(
     if written != len(label):
         raise UserError(f"only {written} of {len(label)} images could be read: did files change?")
     np.save(path / "label.npy", label.astype(np.int32 if label.ndim == 1 else np.uint8))
-    np.save(path / "id.npy", np.arange(len(label), dtype=np.int32))
     digest = hashlib.sha256()
     for name in ("image.npy", "label.npy"):
         with (path / name).open("rb") as file:

@@ -3,16 +3,16 @@
 import numpy as np
 
 from kdjax.data.orders import random_keys
-from kdjax.data.types import DataSet, RawData, Split
+from kdjax.data.types import DataSet, Split
 from kdjax.system import errors
 from kdjax.system.errors import UserError
 
 
-def prepare(raw: RawData, *, seed: int, validation: float, fraction: float, refit: bool) -> DataSet:
+def prepare(raw: DataSet, *, seed: int, validation: float, fraction: float, refit: bool) -> DataSet:
     """Splits a data set into train, validation and test.
 
     Args:
-        raw: the source's data set; without a `test` part a tenth is held out as test split.
+        raw: the source's data set; without a `test` split a tenth is held out as test split.
         seed: the data seed.
         validation: the share of the training part that is held out, where the source has no
             validation part; 0 holds out nothing.
@@ -23,7 +23,7 @@ def prepare(raw: RawData, *, seed: int, validation: float, fraction: float, refi
     Raises:
         UserError: there is a single class, or a class has too few images for the splits.
     """
-    parts = _numbered(raw.parts)
+    parts = _numbered(raw.splits)
     train, test, held = parts["train"], parts.get("test"), parts.get("validation")
     drawn = ["test"] if test is None else []
     if held is None and validation and not refit:
@@ -42,7 +42,7 @@ def prepare(raw: RawData, *, seed: int, validation: float, fraction: float, refi
     for name, split in splits.items():
         if not len(split.id):
             raise UserError(f"{raw.source} has no {name} images")
-    return DataSet(splits, raw.class_names, raw.source, raw.content)
+    return raw._replace(splits=splits)
 
 
 def strata(label: np.ndarray) -> np.ndarray:
@@ -139,12 +139,12 @@ def _numbered(parts: dict[str, Split]) -> dict[str, Split]:
     return numbered
 
 
-def _check_counts(raw: RawData, drawn: list[str]) -> None:
+def _check_counts(raw: DataSet, drawn: list[str]) -> None:
     """Requires two classes, and images of each class for training and for every split in `drawn`.
 
     With attributes, the whole training part needs an image for each split.
     """
-    label, splits = raw.parts["train"].label, ["training", *drawn]
+    label, splits = raw.splits["train"].label, ["training", *drawn]
     needed = f"{len(splits)} (one each for {', '.join(splits)})" if drawn else "1 for training"
     if label.ndim == 2:
         if len(label) < len(splits):

@@ -95,7 +95,7 @@ def test_a_photograph_is_turned_as_it_says():
 
 
 def test_digits_are_the_real_ones():
-    part = digits.read(Request("", "", 16, 1, False)).parts["train"]
+    part = digits.read(Request("", "", 16, 1, False)).splits["train"]
     image = part.image.read()
     assert image.shape == (1797, 16, 16, 1)
     assert image.dtype == np.uint8
@@ -103,7 +103,7 @@ def test_digits_are_the_real_ones():
     np.testing.assert_array_equal(
         np.bincount(part.label), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     )
-    colour = digits.read(Request("", "", 16, 3, False)).parts["train"].image
+    colour = digits.read(Request("", "", 16, 3, False)).splits["train"].image
     np.testing.assert_array_equal(colour.read(), np.repeat(image, 3, axis=-1))
 
 

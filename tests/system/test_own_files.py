@@ -179,7 +179,10 @@ def test_a_term_that_raises_is_named_with_its_line(own, text, line, message):
     ("text", "message"),
     [
         ("x = 1", " has no function make: kind of term in config.stages.student.terms.own needs"),
-        ("def make(*, task, student):\n    pass", ", line 1: config.stages.student.terms.own, a "),
+        (
+            "def make(*, task, student, layer):\n    pass",
+            ", line 1: config.stages.student.terms.own, a ",
+        ),
         (
             "\ndef make(*, task, student, teacher):\n    pass",
             ", line 2: make returns no Term for config.stages.student.terms.own",

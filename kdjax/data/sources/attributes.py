@@ -17,7 +17,7 @@ import numpy as np
 
 from kdjax.data import cache
 from kdjax.data.files import archive
-from kdjax.data.types import RawData, Request
+from kdjax.data.types import DataSet, Request
 from kdjax.system.errors import UserError
 
 _PARTS = ("train", "validation", "test")
@@ -34,7 +34,7 @@ class Table(NamedTuple):
     """`[n, k]` uint8 in {0, 1}."""
 
 
-def read(request: Request) -> RawData:
+def read(request: Request) -> DataSet:
     """All images that the attribute file lists, decoded once and cached.
 
     Raises:
@@ -66,7 +66,7 @@ def read(request: Request) -> RawData:
         if len(rows):
             parts[part] = [files[row] for row in rows], table.values[rows]
     splits, content = archive.read_splits(folder, images, parts, request)
-    return RawData(splits, table.attributes, f"attributes {root.resolve().name}", content)
+    return DataSet(splits, table.attributes, f"attributes {root.resolve().name}", content)
 
 
 def _read_table(path: Path) -> Table:

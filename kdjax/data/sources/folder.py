@@ -11,7 +11,7 @@ import numpy as np
 
 from kdjax.data import cache
 from kdjax.data.files import archive, idx
-from kdjax.data.types import RawData, Request
+from kdjax.data.types import DataSet, Request
 from kdjax.system.errors import UserError
 
 _SPLITS = {
@@ -27,7 +27,7 @@ Parts = dict[str, dict[str, list[str]]]
 """Names of files by split and class."""
 
 
-def read(request: Request, *, training: bool = True) -> RawData:
+def read(request: Request, *, training: bool = True) -> DataSet:
     """All images of a folder or archive, decoded once and cached.
 
     Args:
@@ -56,7 +56,7 @@ def read(request: Request, *, training: bool = True) -> RawData:
         rows = [(file, classes.index(cls)) for cls in sorted(by_class) for file in by_class[cls]]
         labelled[part] = [file for file, _ in rows], np.array([label for _, label in rows])
     splits, content = archive.read_splits(cache_folder, path, labelled, request)
-    return RawData(splits, tuple(classes), f"folder {path.resolve().name}", content)
+    return DataSet(splits, tuple(classes), f"folder {path.resolve().name}", content)
 
 
 def _sort(path: Path, files: list[str], folders: list[str], training: bool) -> Parts:
