@@ -76,11 +76,10 @@ def ranks(group: np.ndarray, seed: int, purpose: str) -> np.ndarray:
         larger share.
     """
     keys = random_keys(len(group), seed, purpose)
+    order = np.lexsort((keys, group))
+    _, first, counts = np.unique(group[order], return_index=True, return_counts=True)
     rank = np.empty(len(group))
-    for value in np.unique(group):
-        members = np.flatnonzero(group == value)
-        order = members[np.argsort(keys[members], kind="stable")]
-        rank[order] = (np.arange(len(members)) + 0.5) / len(members)
+    rank[order] = (np.arange(len(group)) - np.repeat(first, counts) + 0.5) / counts.repeat(counts)
     return rank
 
 
@@ -102,11 +101,15 @@ def hold_out(split: Split, share: float, seed: int, purpose: str) -> tuple[Split
         group, divided = _joined(strata(split.label), share), np.zeros(len(split.label))
     rank = ranks(group, seed, purpose)
     held = rank < share
-    for value in np.unique(divided):
-        members = np.flatnonzero(divided == value)
-        held[members[np.argmin(rank[members])]] = True
-        held[members[np.argmax(rank[members])]] = False
+    held[_lowest(rank, divided)] = True
+    held[_lowest(-rank, divided)] = False
     return split.rows(np.flatnonzero(~held)), split.rows(np.flatnonzero(held))
+
+
+def _lowest(rank: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """The row with the lowest rank in each group."""
+    order = np.lexsort((rank, group))
+    return order[np.unique(group[order], return_index=True)[1]]
 
 
 def _joined(group: np.ndarray, share: float) -> np.ndarray:
@@ -122,9 +125,7 @@ def _subset(split: Split, fraction: float, seed: int) -> Split:
     group = strata(split.label)
     rank = ranks(group, seed, "fraction")
     kept = rank < fraction
-    for value in np.unique(group):
-        members = np.flatnonzero(group == value)
-        kept[members[np.argmin(rank[members])]] = True
+    kept[_lowest(rank, group)] = True
     return split.rows(np.flatnonzero(kept))
 
 
