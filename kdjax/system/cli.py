@@ -1,13 +1,13 @@
 """Flags and errors of all commands: an error that the user can mend is one line and exit code 2."""
 
-import difflib
+import operator
 import os
 import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from logging import ERROR, getLogger
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
@@ -121,12 +121,7 @@ def _hush() -> None:
 
 
 def _show_own(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any
 ) -> None:
     """Shows only warnings about the user's own files."""
     if errors.is_own(filename):
@@ -169,7 +164,7 @@ def _fail_if_config_key(name: str) -> None:
     from configs import base
 
     first, dot, key = name.partition(".")
-    if not (dot and difflib.get_close_matches(first, ["config"])):
+    if not (dot and errors.nearest(first, ["config"])):
         first, key = "", name
     if first or key.partition(".")[0] in base.get_config(method="", dataset="digits"):
         _fail(f"unknown flag --{name}; did you mean --config.{key}?")
@@ -179,7 +174,8 @@ def _fail_if_wrong_type(message: str) -> None:
     """Ends the program if the value for a numeric key of the config is no number."""
     match = re.match(r"flag --config\.([\w.]+)=(.*): (invalid literal|could not convert)", message)
     if match:
-        _fail(config_file.override_problem(flags.FLAGS.config, match[1], match[2]))
+        kind = config_file.kind(operator.attrgetter(match[1])(flags.FLAGS.config))
+        _fail(f"--config.{match[1]} takes {kind}, not {match[2]}")
 
 
 def _fail_if_mendable(error: BaseException) -> None:

@@ -4,7 +4,6 @@ A name with one more dot than the built-in names have is a module of the user's 
 Python's path.
 """
 
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -22,8 +21,8 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     known = sorted(known)
     # The last part of a name is near to the full name too: `resnet20` to `cifar_resnet.resnet20`.
     full_names = {full.rpartition(".")[2]: full for full in known} | {full: full for full in known}
-    near = difflib.get_close_matches(name, full_names, n=1)
-    hint = f" Did you mean {full_names[near[0]]!r}?" if near else ""
+    near = errors.nearest(name, full_names)
+    hint = f" Did you mean {full_names[near]!r}?" if near else ""
     return UserError(f"unknown {what} {name!r}.{hint} There are: {', '.join(known)}")
 
 
