@@ -61,19 +61,15 @@ def root(data_dir: str) -> Path:
 
 def folder(request: Request, name: str) -> Path:
     """The folder for the decoded images of a data set, whose `name` includes its version."""
-    return root(request.data_dir) / "kdjax" / _VERSION / f"{name}-{request.key}"
+    form = f"{request.size}x{request.channels}{'-crop' if request.crop else ''}"
+    return root(request.data_dir) / "kdjax" / _VERSION / f"{name}-{form}"
 
 
 def ensure_folder(path: Path, write: Callable[[Path], None], what: str) -> None:
     """Creates the folder `path` if it is missing: `write` fills a new folder, which is renamed.
 
     The folder appears complete or not at all. When several processes start together, each writes
-    its own folder, and the first one stays.
-
-    Args:
-        path: the folder.
-        write: writes the files into the folder that it is called with.
-        what: the kind of content, for messages.
+    its own folder, and the first one stays. Messages say `what` kind of content it has.
 
     Raises:
         UserError: the disk is full, or nothing can be written there.
@@ -170,13 +166,9 @@ def load_split(path: Path, write: Callable[[Path], None]) -> Split:
 def write_split(
     path: Path, label: np.ndarray, encoded: Iterable[Encoded], request: Request
 ) -> None:
-    """Writes the arrays of a split. Decodes on all cores, with some dozens of images in memory.
+    """Writes the arrays of a split (its labels and images: `Part`) to the folder `path`.
 
-    Args:
-        path: the folder to write to.
-        label: the labels, as in `Part`.
-        encoded: the images, in any order.
-        request: size, channels and crop.
+    Decodes on all cores, with some dozens of images in memory.
 
     Raises:
         UserError: images are missing or cannot be decoded, or the disk is too small.
@@ -211,9 +203,7 @@ def write_split(
 def _decode(request: Request, item: Encoded) -> np.ndarray | str:
     """The image, or a text that says what is wrong with it."""
     try:
-        return images.decode(
-            item.content, size=request.size, channels=request.channels, crop=request.crop
-        )
+        return images.decode(item.content, request)
     except ValueError as error:
         return f"{item.name} {error}"
 

@@ -21,9 +21,7 @@ _MINIMUM_CELL = 48
 def print_summary(raw: DataSet, data: DataSet) -> None:
     """Prints the number of images per class or attribute and part, then the channels' moments.
 
-    Args:
-        raw: the data set as published.
-        data: the same data set, split for training.
+    `raw` is the data set as published, and `data` the same data set, split for training.
     """
     train = raw.splits["train"]
     parts = [name for name in ("train", "validation", "test") if name in raw.splits]
@@ -65,12 +63,7 @@ def default_sheet(name: str, request: Request) -> Path:
 
 
 def draw_sheet(raw: DataSet, path: Path) -> None:
-    """Draws training images of every class, or with and without every attribute.
-
-    Args:
-        raw: the data set.
-        path: the PNG file; its folder is created.
-    """
+    """Draws training images of every class, or with and without every attribute, as a PNG file."""
     train = raw.splits["train"]
     size = train.image.shape[1]
     cell = size * max(1, -(-_MINIMUM_CELL // size))

@@ -89,11 +89,7 @@ def hold_out(split: Split, share: float, seed: int, purpose: str) -> tuple[Split
     Whatever the share, every class of two images or more has an image on both sides; with
     attributes, only the whole split has.
 
-    Args:
-        split: the split to divide.
-        share: in (0, 1).
-        seed: the data seed.
-        purpose: separates draws of one seed.
+    `share` is in (0, 1), and `purpose` separates draws of one seed.
     """
     if split.label.ndim == 1:
         group = divided = split.label

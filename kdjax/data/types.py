@@ -26,11 +26,6 @@ class Request(NamedTuple):
         """`(h, w, c)`."""
         return self.size, self.size, self.channels
 
-    @property
-    def key(self) -> str:
-        """The part of the cache's name that says how images are decoded."""
-        return f"{self.size}x{self.channels}{'-crop' if self.crop else ''}"
-
 
 class Split(NamedTuple):
     """A part of a data set."""

@@ -152,7 +152,7 @@ def test_files_that_are_missing_or_too_many(tmp_path):
         read(tmp_path, root)
     (root / "more_attr.txt").unlink()
     (root / "other.tar").write_bytes(b"")
-    with pytest.raises(UserError, match=r"img.zip, other.tar; leave only the archive"):
+    with pytest.raises(UserError, match=r"more than one archive: img.zip, other.tar; keep"):
         read(tmp_path, root)
     (root / "list_attr_faces.txt").unlink()
     with pytest.raises(UserError, match="has no attribute file"):

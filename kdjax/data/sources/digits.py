@@ -26,9 +26,7 @@ def read(request: Request) -> DataSet:
     shape = (len(digits.images), *request.image_shape)
     require_room(shape, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "this machine")
     pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    image = [
-        decode(grey, size=request.size, channels=request.channels, crop=False) for grey in pixels
-    ]
+    image = [decode(grey, request) for grey in pixels]
     label = digits.target.astype(np.int32)
     part = Split(Images([np.stack(image)]), label, np.arange(len(label), dtype=np.int32))
     return DataSet({"train": part}, tuple(map(str, digits.target_names)), "scikit-learn digits")

@@ -66,9 +66,8 @@ def _sort(path: Path, files: list[str], folders: list[str], training: bool) -> P
         UserError: there are no class folders, or a class is empty or not in `train`.
     """
     root = PurePosixPath("")
-    top = _children(folders, root)
-    while len(top) == 1 and (below := _children(folders, root / top[0])):
-        root, top = root / top[0], below
+    while len(top := _children(folders, root)) == 1 and _children(folders, root / top[0]):
+        root /= top[0]
     if not top:
         raise UserError(f"{path} has no class folders: <class>/<image> or <split>/<class>/<image>")
     roots = _split_folders(path, root, top) or {"train": root}

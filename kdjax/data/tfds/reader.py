@@ -54,7 +54,14 @@ def read(name: str, read_copy: Read, request: Request) -> DataSet:
     class_names, label_of = _labels(name, builder.info)
 
     def open_part(part: str) -> cache.Part:
-        records = _records(builder, part)
+        try:
+            undecoded = {"image": tfds.decode.SkipDecoding()}
+            records = builder.as_data_source(split=part, decoders=undecoded)
+        except NotImplementedError as error:
+            raise UserError(
+                f"{builder.name} was prepared by another program in a format that needs "
+                "TensorFlow; prepare it into another --data_dir"
+            ) from error
         label = np.zeros((len(records), *np.shape(label_of(records[0]))), np.int32)
 
         def encoded() -> Iterator[cache.Encoded]:
@@ -93,15 +100,3 @@ def _labels(name: str, info: Any) -> tuple[tuple[str, ...], Callable[[Any], Any]
         f"TFDS's {name} is no image classification: it needs the features image and label, or "
         f"image and attributes, and has {', '.join(features)}"
     )
-
-
-def _records(builder: Any, part: str) -> Any:
-    import tensorflow_datasets as tfds
-
-    try:
-        return builder.as_data_source(split=part, decoders={"image": tfds.decode.SkipDecoding()})
-    except NotImplementedError as error:
-        raise UserError(
-            f"{builder.name} was prepared by another program in a format that needs TensorFlow; "
-            "prepare it into another --data_dir"
-        ) from error
