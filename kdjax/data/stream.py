@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,13 +41,13 @@ def training(
         workers: the number of reading processes; 0 reads in a thread of this process. It does not
             change the batches.
     """
-    import grain
-
-    count = epochs * (len(split.id) // batch_size)
+    numbers = range(epochs * (len(split.id) // batch_size))
     batch = functools.partial(_training_batch, split, batch_size, seed)
-    ahead = _ahead(grain.MapDataset.range(count)[first:].map(batch))
+    ahead = _ahead(numbers, batch, first)
     if not workers:
         return ahead
+    import grain
+
     options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
     # Batches arrive in memory that is shared with a worker, which soon needs that memory again.
     return ahead.mp_prefetch(options, worker_init_fn=_start_worker).map(_copy)
@@ -54,10 +55,7 @@ def training(
 
 def evaluation(split: Split, batch_size: int) -> Any:
     """A Grain data set of every example once, in order, with padding in the last batch."""
-    import grain
-
-    order = orders.evaluation(len(split.id), batch_size)
-    return _ahead(grain.MapDataset.source(order).map(functools.partial(gather, split)))
+    return _ahead(orders.evaluation(len(split.id), batch_size), functools.partial(gather, split))
 
 
 def gather(split: Split, rows: np.ndarray) -> HostBatch:
@@ -69,10 +67,11 @@ def gather(split: Split, rows: np.ndarray) -> HostBatch:
     )
 
 
-def _ahead(batches: Any) -> Any:
+def _ahead(items: Any, batch: Callable[[Any], HostBatch], first: int = 0) -> Any:
     import grain
 
-    return batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
+    read = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
+    return grain.MapDataset.source(items)[first:].map(batch).to_iter_dataset(read)
 
 
 def _training_batch(split: Split, batch_size: int, seed: int, number: int) -> HostBatch:

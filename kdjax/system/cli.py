@@ -1,5 +1,6 @@
 """Flags and errors of all commands: an error that the user can mend is one line and exit code 2."""
 
+import functools
 import operator
 import os
 import re
@@ -27,7 +28,7 @@ def launch(main: Callable[[], None], define: Callable[[], object]) -> None:
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         for flag in defined if not module.startswith("absl.") else ():
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(_guarded(main), flags_parser=_parse)
+    app.run(functools.partial(_run, main), flags_parser=_parse)
 
 
 def define_config() -> None:
@@ -90,20 +91,17 @@ class _PathParser(flags.ArgumentParser):
         return os.path.expanduser(argument)
 
 
-def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
-    def guarded(arguments: Sequence[str]) -> None:
-        _hush()
-        if len(arguments) > 1:
-            _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
-        try:
-            main()
-        except KeyboardInterrupt:
-            _fail("interrupted; what the last checkpoint holds is safe")
-        except (Exception, SystemExit) as error:
-            _fail_if_mendable(error)
-            raise
-
-    return guarded
+def _run(main: Callable[[], None], arguments: Sequence[str]) -> None:
+    _hush()
+    if len(arguments) > 1:
+        _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
+    try:
+        main()
+    except KeyboardInterrupt:
+        _fail("interrupted; what the last checkpoint holds is safe")
+    except (Exception, SystemExit) as error:
+        _fail_if_mendable(error)
+        raise
 
 
 def _hush() -> None:

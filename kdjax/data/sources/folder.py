@@ -14,13 +14,10 @@ from kdjax.data.files import archive, idx
 from kdjax.data.types import DataSet, Request
 from kdjax.system.errors import UserError
 
-_SPLITS = {
-    "train": "train",
+_SPLITS = {name: name for name in ("train", "validation", "test")} | {
     "training": "train",
-    "validation": "validation",
     "valid": "validation",
     "val": "validation",
-    "test": "test",
     "testing": "test",
 }
 Parts = dict[str, dict[str, list[str]]]
@@ -111,12 +108,11 @@ def _classes(
 ) -> dict[str, list[str]]:
     """The files of each class folder in `folder`, sorted, with files of deeper folders."""
     classes: dict[str, list[str]] = {cls: [] for cls in _children(folders, folder)}
-    prefix = "" if folder == PurePosixPath("") else f"{folder}/"
+    depth = len(folder.parts)
     for name in sorted(files):
-        if name.startswith(prefix):
-            cls, _, below = name[len(prefix) :].partition("/")
-            if below:
-                classes[cls].append(name)
+        parts = PurePosixPath(name).parts
+        if parts[:depth] == folder.parts and len(parts) > depth + 1:
+            classes[parts[depth]].append(name)
     for cls, names in classes.items():
         if not names:
             raise UserError(f"{path}: class folder {folder / cls} has no images")
