@@ -258,6 +258,14 @@ def test_a_model_that_raises_is_named_with_its_line(own, body, message):
     assert "flax" not in frames
 
 
+def test_a_model_may_be_a_partial_object(own):
+    text = OWN_MODEL.format(body="return logits, {}") + "\nfrom functools import partial\n"
+    path, name = own(text + "short = partial(Own)\nwhole = partial(own, dropout=0.0)\n")
+    assert discover.model(f"{name}.whole")(classes=3).classes == 3
+    said, _ = refused(with_model(f"{name}.short"))
+    assert said.startswith(f"{path}, line 4: model {name}.short must take dropout, as def short(")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
