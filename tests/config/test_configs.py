@@ -174,7 +174,7 @@ def test_the_baseline_has_the_partners_recipe():
 
 def test_mutual_learning_is_soft_between_every_ordered_pair():
     terms = load("dml", "digits,peers=4").stages.peers.terms
-    pairs = {(t.student, t.teacher) for t in terms.values() if t.kind == "soft"}
+    pairs = {(t.student, t.teacher) for t in terms.values() if t.kind == "kd"}
     peers = {f"peer_{i}" for i in range(4)}
     assert pairs == {(a, b) for a in peers for b in peers if a != b}
 
@@ -242,7 +242,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ),
         ({"networks.student.dropout": 1.0}, "dropout is 1.0"),
         ({"stages.student.terms.soft.teacher": "techer"}, "Did you mean 'teacher'?"),
-        ({"stages.student.terms.soft.kind": "sotf"}, "Did you mean 'soft'?"),
+        ({"stages.student.terms.soft.kind": "kdd"}, "Did you mean 'kd'?"),
         ({"optimiser": "adm"}, "config.stages.teacher.optimiser: unknown optimiser 'adm'; did you"),
         ({"stage_order": ("student",)}, "no earlier stage trains"),
         ({"stage_order": ("studnt",)}, "Did you mean 'student'?"),
@@ -290,7 +290,7 @@ def test_wrong_values_are_refused_in_one_line(change, message):
 @pytest.mark.parametrize(
     "change",
     [
-        {"stages.student.terms.soft.kind": "sotf"},
+        {"stages.student.terms.soft.kind": "kdd"},
         {"stages.student.optimiser": "adm"},
         {"stages.student.learning_rate_schedule": "cosin(1, 0)"},
         {"networks.student.model": "six_conv.studnet"},
