@@ -25,13 +25,17 @@ def print_summary(raw: DataSet, data: DataSet) -> None:
     """
     train = raw.splits["train"]
     parts = [name for name in ("train", "validation", "test") if name in raw.splits]
-    counts = [_counts(raw.splits[part].label, len(raw.class_names)) for part in parts]
+    labels = [raw.splits[part].label for part in parts]
+    counts = [
+        label.sum(axis=0) if raw.attributes else np.bincount(label, minlength=len(raw.class_names))
+        for label in labels
+    ]
     rows = [
         [name, *(f"{count[index]:,}" for count in counts)]
         for index, name in enumerate(raw.class_names)
     ]
-    rows.append(["images", *(f"{len(raw.splits[part].id):,}" for part in parts)])
-    table(raw.source, ["class" if train.label.ndim == 1 else "attribute", *parts], rows)
+    rows.append(["images", *(f"{len(label):,}" for label in labels)])
+    table(raw.source, ["attribute" if raw.attributes else "class", *parts], rows)
     mean, deviation = moments(train)
     _, h, w, c = train.image.shape
     print(f"{h} x {w} x {c}; of train: mean {_numbers(mean)}, deviation {_numbers(deviation)}")
@@ -69,7 +73,7 @@ def draw_sheet(raw: DataSet, path: Path) -> None:
     cell = size * max(1, -(-_MINIMUM_CELL // size))
     step = cell + _GAP
     font = ImageFont.load_default(size=14)
-    titles = ("with", "without") if train.label.ndim == 2 else ("",)
+    titles = ("with", "without") if raw.attributes else ("",)
     left = max(int(font.getlength(name)) for name in raw.class_names) + 2 * _GAP
     top = 24 if len(titles) > 1 else _GAP
     group_width = _PER_CLASS * step + 4 * _GAP
@@ -87,11 +91,6 @@ def draw_sheet(raw: DataSet, path: Path) -> None:
                 sheet.paste(_enlarged(image, cell), (x + column * step, y))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
-
-
-def _counts(label: np.ndarray, names: int) -> np.ndarray:
-    """The number of images of each class, or with each attribute, `[names]`."""
-    return np.bincount(label, minlength=names) if label.ndim == 1 else label.sum(axis=0)
 
 
 def _numbers(values: np.ndarray) -> str:

@@ -66,9 +66,8 @@ def names() -> list[str]:
 def load(argument: str) -> ConfigDict:
     """The config that a file's `get_config` returns, locked.
 
-    Args:
-        argument: a name or a path, then perhaps a colon and the argument of `get_config`, as
-            `dml:mnist`.
+    The argument is a name or a path, then perhaps a colon and the argument of `get_config`, as
+    `dml:mnist`.
 
     Raises:
         UserError: there is no such file, it fails, or it returns no complete config.

@@ -35,11 +35,7 @@ def names(package: str) -> list[str]:
 def module(package: str, name: str, what: str, *, function: str = "") -> ModuleType:
     """The module `name` of `package`, or the user's own module where `name` has a dot.
 
-    Args:
-        package: a package of kdjax.
-        name: a module's name in the package, or the full name of the user's own module.
-        what: what the module is, for messages.
-        function: a function that the module must have.
+    The user's own module must have the `function`. Messages call the module a `what`.
 
     Raises:
         UserError: there is no such module, or it lacks `function`.
@@ -76,9 +72,8 @@ def is_own(name: str) -> bool:
 def model(name: str) -> Callable[..., Any]:
     """The function behind a network's name.
 
-    Args:
-        name: `<file>.<function>` in `kdjax/models`, as `six_conv.student`, or
-            `<package>.<file>.<function>` of the user's own.
+    The name is `<file>.<function>` in `kdjax/models`, as `six_conv.student`, or
+    `<package>.<file>.<function>` of the user's own.
 
     Raises:
         UserError: there is no such file or function, or the user's own function lacks a parameter.

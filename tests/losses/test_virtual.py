@@ -185,10 +185,3 @@ def test_finite_at_extreme_logits(temper_student):
         uniform(extreme),
     ]
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(results))
-
-
-def test_refuses_impossible_classes():
-    with pytest.raises(ValueError, match="at least 2"):
-        virtual_probabilities(jnp.zeros(3, jnp.int32), 1)
-    with pytest.raises(ValueError, match="over 4 classes, expected 10"):
-        virtual_probabilities(jnp.ones((3, 4)), 10)

@@ -14,12 +14,7 @@ _MODES = {1: "L", 3: "RGB"}
 
 
 def require_room(shape: tuple[int, ...], free: int, place: str) -> None:
-    """Checks that decoded images fit into memory or on a disk.
-
-    Args:
-        shape: `(n, h, w, c)` of all images, uint8.
-        free: bytes that are free there.
-        place: the memory or disk, for the message.
+    """Checks that decoded images `(n, h, w, c)` fit into the free bytes of a memory or disk.
 
     Raises:
         UserError: the images do not fit.

@@ -62,9 +62,5 @@ class Aid(tfds.core.GeneratorBasedBuilder):
             differing = ", ".join(sorted(classes ^ set(CLASSES)))
             raise UserError(f"{path} has not AID's 30 classes; too many or missing: {differing}")
         for name, content in archive.contents(path, files):
-            record = {
-                "image": content,
-                "label": PurePosixPath(name).parent.name,
-                "filename": PurePosixPath(name).name,
-            }
-            yield name, record
+            place = PurePosixPath(name)
+            yield name, {"image": content, "label": place.parent.name, "filename": place.name}
