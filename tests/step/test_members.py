@@ -138,11 +138,10 @@ def observed_by(terms):
     values = hypers()["a"]
     values = values._replace(terms={name: values.terms[name] for name in terms})
     frozen = {"teacher": code.networks["teacher"].init(jax.random.key(0))}
-    state = helpers.initialise(code, values, frozen)
     layout = layouts.make("jit", jax.local_devices()[:1])
     arguments = next(layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=1, first=0))
     update: Any = layout.train_step(code)
-    return update._observe(state, frozen, values, *arguments).outputs["teacher"]
+    return update._observe(frozen, values, *arguments).outputs["teacher"]
 
 
 def test_only_the_features_that_terms_read_leave_the_teacher():
