@@ -72,19 +72,21 @@ def learn(
     grads, (stats, memory, logged) = differentiate(code, trainable, state, observed, now, key, axis)
     grads, logged = over_devices((grads, logged), axis)
 
+    def update(grads: PyTree, opt: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
+        """New parameters and new optimiser state."""
+        direction, opt = code.optimiser.update(grads, opt, params)
+        rate = now.learning_rate
+        return jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), params, direction), opt
+
     networks, opt = {}, {}
     for name in code.trained:
         before = state.networks[name]
         learning = functools.partial(_learning, code.only.get(name))
-        params, opt[name] = _update(
-            code, learning(grads[0][name]), state.opt[name], before.params, now.learning_rate
-        )
+        params, opt[name] = update(learning(grads[0][name]), state.opt[name], before.params)
         networks[name] = NetState(
             learning(params, before.params), learning(stats[name], before.batch_stats)
         )
-    term_params, opt[TERMS] = _update(
-        code, grads[1], state.opt[TERMS], trainable[1], now.learning_rate
-    )
+    term_params, opt[TERMS] = update(grads[1], state.opt[TERMS], trainable[1])
     terms = {name: TermState(term_params[name], memory[name]) for name in code.terms}
     logged["learning_rate"] = now.learning_rate
     for name, parts in hyper.terms.items():
@@ -174,18 +176,15 @@ def objective(
         )
         loss = term.loss(TermState(term_params[name], old_memory), context)
         check_loss(term, loss, old_memory, context.batch.mask.shape)
-        summand = functools.partial(
-            _summand,
-            mask=context.batch.mask,
-            count=count,
-            devices=1 if axis is None else jax.lax.axis_size(axis),
-            replicated=gather,
-        )
-        value = summand(loss.value)
-        total = total + now.terms[name]["weight"] * value
+        values = {name: loss.value}
+        values |= {f"{name}/{metric}": value for metric, value in loss.metrics.items()}
+        summands = {
+            key: _summand(value, context.batch.mask, count, axis, replicated=gather)
+            for key, value in values.items()
+        }
+        total = total + now.terms[name]["weight"] * summands[name]
         memory[name] = old_memory if loss.memory is None else loss.memory
-        logged[name] = value
-        logged |= {f"{name}/{metric}": summand(x) for metric, x in loss.metrics.items()}
+        logged |= summands
     logged["loss"] = total
     for name in code.trained:
         correct = tasks.sums(code.task, outputs[name], batch)["correct"]
@@ -240,18 +239,16 @@ def _shapes(memory: PyTree) -> Any:
     return jax.tree.map(lambda x: f"{jnp.result_type(x)}{list(jnp.shape(x))}", memory)
 
 
-def _summand(value: Array, *, mask: Array, count: Array, devices: int, replicated: bool) -> Array:
+def _summand(
+    value: Array, mask: Array, count: Array, axis: str | None, *, replicated: bool
+) -> Array:
     """One device's summand of a loss or metric: `psum` over devices gives the global batch's.
 
-    A replicated value is divided by the number of devices, because `psum` adds the copies.
-
-    Args:
-        value: `[b]`, or a scalar, which is always replicated.
-        mask: `[b]`.
-        count: the number of examples in the global batch.
-        devices: how many there are.
-        replicated: whether `value` covers the global batch on every device.
+    `value` is `[b]`, as `mask`, or a scalar, which is always replicated. A replicated value, which
+    covers the global batch of `count` examples on every device, is divided by the number of
+    devices, because `psum` adds the copies.
     """
+    devices = 1 if axis is None else jax.lax.axis_size(axis)
     if value.ndim == 0:
         return value / devices
     total = jnp.sum(jnp.where(mask > 0, value, 0.0)) / count
@@ -274,15 +271,6 @@ def _learning(layers: tuple[str, ...] | None, tree: PyTree, rest: PyTree = None)
         return tree
     rest = jax.tree.map(jnp.zeros_like, tree) if rest is None else rest
     return {name: tree[name] if name in layers else rest[name] for name in tree}
-
-
-def _update(
-    code: StageCode, grads: PyTree, opt: PyTree, params: PyTree, learning_rate: Array
-) -> tuple[PyTree, PyTree]:
-    """New parameters and new optimiser state."""
-    direction, opt = code.optimiser.update(grads, opt, params)
-    moved = jax.tree.map(lambda p, d: p - (learning_rate * d).astype(p.dtype), params, direction)
-    return moved, opt
 
 
 def step_key(seed: Array, epoch: Array, position: Array) -> Array:
