@@ -73,7 +73,7 @@ class Resident:
 
 
 class Streaming:
-    """A split on disk, with the methods of `Resident`.
+    """A split on disk, with the methods of `Resident`; every call makes one step (`per_call` is 1).
 
     A bounded number of batches is read and put on the devices ahead of time.
     """
@@ -87,8 +87,6 @@ class Streaming:
     def training(
         self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
     ) -> Generator[Arguments, None, None]:
-        if per_call != 1:
-            raise ValueError("batches that arrive one by one make one step a call")
         batches = stream.Training(self._split, batch_size=batch_size, seed=seed, epochs=epochs)
         ahead = stream.pipeline(batches, first=first, workers=self._workers)
         if self._shards:
@@ -135,7 +133,7 @@ def calls(position: int, steps: int, per_call: int) -> Iterator[range]:
         position = end
 
 
-def resident(sharding: NamedSharding) -> Fetch:
+def fetch_resident(sharding: NamedSharding) -> Fetch:
     """Gathers a batch from a `Source` that every device holds, sharded over the mesh."""
 
     def fetch(source: Source, epoch: Epoch, position: Array) -> Batch:
@@ -144,7 +142,7 @@ def resident(sharding: NamedSharding) -> Fetch:
     return fetch
 
 
-def resident_shard(axis: str) -> Fetch:
+def fetch_shard(axis: str) -> Fetch:
     """Gathers one device's share of a batch, inside pmap."""
 
     def fetch(source: Source, epoch: Epoch, position: Array) -> Batch:
@@ -155,7 +153,7 @@ def resident_shard(axis: str) -> Fetch:
     return fetch
 
 
-def streamed(source: stream.HostBatch, epoch: Epoch, position: Array) -> Batch:
+def fetch_streamed(source: stream.HostBatch, epoch: Epoch, position: Array) -> Batch:
     """Takes the batch that has arrived; a device's share of it, inside pmap."""
     return Batch(*map(jnp.asarray, source))
 
