@@ -102,7 +102,9 @@ def run(
             # An earlier stage with more epochs than before ends later than this stage began.
             first_step = progress.get(stage.name, {}).get("first_step", step)
             outcome = fit(session, stage, frozen, starts, checkpoints, evaluate, first_step)
-            chosen = _chosen(stage, outcome)
+            # The networks that teach later stages and head the result.
+            use_best = stage.select == "best" and outcome.selection.networks
+            chosen = outcome.selection.networks if use_best else outcome.networks
             # A stage is recorded as finished only when its last checkpoint is whole.
             checkpoints.wait()
             if stage.name not in result["stages"]:
@@ -143,12 +145,10 @@ def _check(plan: Plan, is_new: bool) -> None:
     """
     if plan.teacher_cache and is_new and not any(stage.code.frozen for stage in plan.stages):
         raise UserError("config.teacher_cache is True, but no stage reads a frozen network")
-    swept = [stage.code.swept for stage in plan.stages if stage.code.swept]
+    grouped = any(len(stage.code.swept.groups) > 1 for stage in plan.stages if stage.code.swept)
     obstacles = {
         "input that is streamed (config.data.input)": plan.streaming,
-        "members of a sweep that are trained in groups (--mode, --together)": any(
-            len(members.groups) > 1 for members in swept
-        ),
+        "members of a sweep that are trained in groups (--mode, --together)": grouped,
     }
     for obstacle, is_there in obstacles.items():
         if plan.steps_per_call > 1 and is_there:
@@ -229,8 +229,6 @@ def _extend(
             f"{stage.name}: goes on from step {step} with {stage.epochs} epochs in place of "
             f"{epochs}; schedules are those of {stage.epochs} epochs from here on, so this is a "
             "run of as many from the start only where they are constant",
-            highlight=False,
-            markup=False,
             soft_wrap=True,
         )
     result["finished"] = False
@@ -239,12 +237,6 @@ def _extend(
 def _ended_by_patience(plan: Plan, stage: Stage, progress: Mapping[str, Any]) -> bool:
     epoch = progress["batches"] // (len(plan.data.splits["train"].id) // stage.batch_size)
     return selection.is_over(progress["selected"], epoch, patience=stage.patience)
-
-
-def _chosen(stage: Stage, outcome: Outcome) -> dict[str, NetState]:
-    """The networks that teach later stages and head the result."""
-    use_best = stage.select == "best" and outcome.selection.networks
-    return outcome.selection.networks if use_best else outcome.networks
 
 
 def _record(
@@ -267,17 +259,15 @@ def _record(
     networks = {}
     for name, state in chosen.items():
         record = outcome.selection.records.get(name) if stage.select == "best" else None
+        of_last, of_best = ({s: scores[s].get(name) for s in feeds} for scores in (last, best))
         networks[name] = {
             "stage": stage.name,
             "parameters": linen.count(state.params),
             "parameters_with_statistics": linen.count(state),
             "step": record["step"] if record else outcome.last_step,
             "selected_by": "validation" if record else "last step",
-            **{split: best[split].get(name) for split in feeds},
-            "last": {
-                "step": outcome.last_step,
-                **{split: last[split].get(name) for split in feeds},
-            },
+            **of_best,
+            "last": {"step": outcome.last_step, **of_last},
         }
     # A network that several stages train is headed by the last; each keeps its own scores.
     result["networks"] |= networks
@@ -299,10 +289,7 @@ def _new_result(config: ConfigDict, plan: Plan) -> Result:
             "name": config.data.name,
             "source": plan.data.source,
             "content": plan.data.content,
-            "seed": config.data.seed,
-            "fraction": config.data.fraction,
-            "refit": config.data.refit,
-            "size": config.data.size,
+            **{key: config.data[key] for key in ("seed", "fraction", "refit", "size")},
             "input": "streaming" if plan.streaming else "resident",
             "examples": {name: len(split.id) for name, split in plan.data.splits.items()},
         },
@@ -310,6 +297,3 @@ def _new_result(config: ConfigDict, plan: Plan) -> Result:
         "stages": {},
         **runtime.environment(),
     }
-
-
-__all__ = ["Interrupted", "UserError", "run"]
