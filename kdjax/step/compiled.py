@@ -50,7 +50,7 @@ class TrainStep:
     """
 
     def __init__(self, observe: Any, update: Any):
-        """`observe` takes the step's arguments and returns `Observed`; `update` is an `Update`."""
+        """`observe` returns `Observed` from all arguments but `state`; `update` is an `Update`."""
         self._observe, self._update = observe, update
 
     def __call__(
@@ -113,7 +113,7 @@ def make_observe(code: StageCode, fetch: Fetch) -> Callable[..., Observed]:
 
 
 class ObservePrograms:
-    """`make_observe` in two programs, for the batch and for the frozen networks' outputs on it."""
+    """`step.observe` in two programs, for the batch and for the frozen networks' outputs on it."""
 
     def __init__(self, code: StageCode, fetch: Fetch, jit: Jit):
         def make_batch(data_seed: Array, *at: Any) -> Batch:

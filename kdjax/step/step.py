@@ -66,7 +66,7 @@ def learn(
     now = schedules.evaluate(hyper, state.step)
     trainable = (
         {name: network.params for name, network in state.networks.items()},
-        _params(state.terms),
+        {name: term.params for name, term in state.terms.items()},
     )
     differentiate = jax.grad(objective, argnums=1, has_aux=True)
     grads, (stats, memory, logged) = differentiate(code, trainable, state, observed, now, key, axis)
@@ -283,10 +283,6 @@ def named_key(key: Array, name: str) -> Array:
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
-def _params(terms: Mapping[str, TermState]) -> dict[str, PyTree]:
-    return {name: term.params for name, term in terms.items()}
-
-
 def init_network(network: Network, seed: Array) -> NetState:
     """Fresh variables, from the seed and the network's key name."""
     return network.init(named_key(jax.random.key(seed), network.key_name))
@@ -312,5 +308,5 @@ def init_state(
         for name, term in code.terms.items()
     }
     opt = {name: code.optimiser.init(state.params) for name, state in networks.items()}
-    opt[TERMS] = code.optimiser.init(_params(terms))
+    opt[TERMS] = code.optimiser.init({name: term.params for name, term in terms.items()})
     return TrainState(jnp.int32(0), dict(networks), terms, opt)

@@ -43,14 +43,10 @@ class Resident:
     def training(
         self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
     ) -> Generator[Arguments, None, None]:
-        """The batches of a stage from number `first` on, for one call each; to be closed.
+        """The batches of a stage of so many epochs, for one call each; to be closed.
 
-        Args:
-            batch_size: the number of examples in a batch.
-            seed: `data.seed`.
-            epochs: the stage's number of epochs.
-            first: the number of batches that are skipped.
-            per_call: the number of batches for one call; the first call of an epoch may have fewer.
+        `seed` is `data.seed`, `first` the number of batches that are skipped, and `per_call` the
+        number of batches for one call; the first call of an epoch may have fewer.
         """
         begin, position = divmod(first, self.count // batch_size)
         for number in range(begin, epochs):

@@ -87,9 +87,7 @@ def fit(
     done, seconds = progress["batches"], progress["seconds"]
     epoch = done // per_epoch
     # Not read from the checkpoint: the stage may have more epochs than before.
-    finished = epoch >= stage.epochs or selection.is_over(
-        best.records, epoch, patience=stage.patience
-    )
+    finished = selection.is_over(stage, best.records, epoch)
     log = Log(session.writer, stage, first_step, plan.log_every, progress["waiting"])
 
     def save(seconds: float) -> None:
@@ -134,7 +132,7 @@ def fit(
                 log.validation(done, scores, epoch, bar)
             jax.block_until_ready(state)
             seconds += time.perf_counter() - started
-            finished = last or selection.is_over(best.records, epoch, patience=stage.patience)
+            finished = selection.is_over(stage, best.records, epoch)
             if finished:
                 log.flush(done, bar)
             stopping = session.should_stop(first_step + done) and not finished

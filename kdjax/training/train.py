@@ -97,8 +97,7 @@ def run(
                 train = session.feeds["train"]
                 frozen = teacher_cache.cached_outputs(plan, layout, train, stage, teachers)
             starts = {name: networks[start] for name, start in stage.init_from.items()}
-            eval_step = layout.eval_step(stage.code)
-            evaluate = scores.make(eval_step, layout, plan.eval_batch_size, plan.data.attributes)
+            evaluate = scores.make(layout, stage.code, plan.eval_batch_size, plan.data.attributes)
             # An earlier stage with more epochs than before ends later than this stage began.
             first_step = progress.get(stage.name, {}).get("first_step", step)
             outcome = fit(session, stage, frozen, starts, checkpoints, evaluate, first_step)
@@ -201,13 +200,14 @@ def _extend(
     Raises:
         UserError: a later stage that has begun reads one of them.
     """
-    reopened = [
-        stage
-        for stage in plan.stages
-        if stage.name in former_epochs
-        and stage.name in progress
-        and not _ended_by_patience(plan, stage, progress[stage.name])
-    ]
+    reopened = []
+    for stage in plan.stages:
+        if stage.name in former_epochs and stage.name in progress:
+            newest = progress[stage.name]
+            epoch = newest["batches"] // (len(plan.data.splits["train"].id) // stage.batch_size)
+            # Patience may have ended the stage.
+            if not selection.is_over(stage, newest["selected"], epoch):
+                reopened.append(stage)
     for stage in reopened:
         index = plan.stages.index(stage)
         for later in plan.stages[index + 1 :]:
@@ -232,11 +232,6 @@ def _extend(
             soft_wrap=True,
         )
     result["finished"] = False
-
-
-def _ended_by_patience(plan: Plan, stage: Stage, progress: Mapping[str, Any]) -> bool:
-    epoch = progress["batches"] // (len(plan.data.splits["train"].id) // stage.batch_size)
-    return selection.is_over(progress["selected"], epoch, patience=stage.patience)
 
 
 def _record(

@@ -73,7 +73,7 @@ def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
     results = []
     for devices in (1, 8):
         code, layout, networks, _ = train("jit", devices, norm=True, epochs=1)
-        evaluate = scores.make(layout.eval_step(code), layout, batch_size)
+        evaluate = scores.make(layout, code, batch_size)
         results.append(evaluate(networks, layout.feed(split())))
     assert results[0]["a"]["accuracy"] == results[1]["a"]["accuracy"]
     image = step.normalise(code, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
@@ -140,6 +140,6 @@ def test_streaming_evaluates_as_resident_does():
     for streaming in (False, True):
         code, layout, networks, _ = train("jit", 8, norm=True, epochs=1)
         layout = layouts.Layout("jit", streaming=streaming)
-        evaluate = scores.make(layout.eval_step(code), layout, 24)
+        evaluate = scores.make(layout, code, 24)
         results.append(evaluate(networks, layout.feed(split())))
     assert results[0] == results[1]
