@@ -24,7 +24,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.attention_variant = "cosine"
     terms = parts.taught_student(config, train=options["train"])
     terms["attention"] = parts.term(
-        "attention",
+        "at",
         student="student",
         teacher="teacher",
         layers=datasets.settings(config.data.name)["attention_layers"],

@@ -43,7 +43,7 @@ def get_config(argument: str = "") -> ConfigDict:
         terms[f"ce_{peer}"] = parts.ce(config, network=peer, weight="1 - alpha")
     mutual = f"linear(0, alpha * gamma / {count - 1}, begin=ramp_begin, finish=ramp_finish)"
     for student, teacher in itertools.permutations(peers, 2):
-        terms[f"soft_{student}_from_{teacher}"] = parts.soft(
+        terms[f"soft_{student}_from_{teacher}"] = parts.kd(
             student=student,
             teacher=teacher,
             detach_teacher=config.get_oneway_ref("detach_peers"),

@@ -21,7 +21,7 @@ def get_config(argument: str = "") -> ConfigDict:
     parts.add_teacher(config, train=options["train"])
     config.networks.student = parts.network(model=settings["student"])
     hint = parts.term(
-        "hint",
+        "fitnet",
         student="student",
         teacher="teacher",
         guided=settings["guided"],

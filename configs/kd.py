@@ -32,16 +32,18 @@ def get_config(argument: str = "") -> ConfigDict:
         if options["train"]:
             parts.add_hard_stage(config, teacher)
     config.networks.student = parts.network(model=models["student"])
-    terms = parts.hard_and_soft(
-        config, student="student", teacher=teachers if count > 1 else teachers[0]
-    )
+    terms = {"ce": parts.ce(config, network="student", weight="1 - alpha")}
     if options["each"]:
-        del terms["soft"]
         for teacher in teachers:
-            terms[f"soft_from_{teacher}"] = parts.soft(
-                student="student",
-                teacher=teacher,
-                weight=f"alpha / {count}",
+            terms[f"soft_from_{teacher}"] = parts.kd(
+                student="student", teacher=teacher, weight=f"alpha / {count}"
             )
+    else:
+        terms["soft"] = parts.kd(
+            student="student",
+            teacher=teachers if count > 1 else teachers[0],
+            weight="alpha",
+            temperature="temperature",
+        )
     parts.add_student(config, terms, baseline=options["baseline"])
     return config.lock()

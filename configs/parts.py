@@ -58,7 +58,7 @@ def ce(config: ConfigDict, *, network: str, weight: float | str = 1.0) -> Config
     return term("ce", network=network, label_smoothing=smoothing, weight=weight)
 
 
-def soft(
+def kd(
     *, student: str, teacher: str | tuple[str, ...], weight: float | str = "alpha", **changes: Any
 ) -> ConfigDict:
     """Soft targets of one network, or several, for another."""
@@ -71,7 +71,7 @@ def soft(
         shuffle=False,
         temperature="temperature",
     )
-    return term("soft", student=student, teacher=teacher, weight=weight, **(values | changes))
+    return term("kd", student=student, teacher=teacher, weight=weight, **(values | changes))
 
 
 def stage(
@@ -165,7 +165,7 @@ def hard_and_soft(
     """`(1 - alpha) ce + alpha soft`, the terms of soft targets, with `suffix` to their names."""
     return {
         f"ce{suffix}": ce(config, network=student, weight="1 - alpha"),
-        f"soft{suffix}": soft(student=student, teacher=teacher, weight="alpha"),
+        f"soft{suffix}": kd(student=student, teacher=teacher, weight="alpha"),
     }
 
 

@@ -31,7 +31,7 @@ def get_config(argument: str = "") -> ConfigDict:
         terms = parts.hard_and_soft(config, student=peer, teacher="teacher", suffix=f"_{peer}")
         if peer == "peer_1":
             terms["attention_peer_1"] = parts.term(
-                "attention",
+                "at",
                 student=peer,
                 teacher="teacher",
                 layers=settings["attention_layers"],
@@ -45,7 +45,7 @@ def get_config(argument: str = "") -> ConfigDict:
         parts.add_stage(config, peer, parts.stage(config, train=(peer,), terms=taught(peer)))
 
     mutual = {
-        f"mutual_{student}": parts.soft(student=student, teacher=other, weight="gamma")
+        f"mutual_{student}": parts.kd(student=student, teacher=other, weight="gamma")
         for student, other in (peers, peers[::-1])
     }
     for peer in peers:

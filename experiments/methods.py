@@ -58,7 +58,7 @@ def main() -> None:
         values.seeds or (["100"] if values.tune else [str(seed) for seed in range(10)])
     )
     methods = chosen_methods(values.methods, tuning=values.tune)
-    with runtime.Interrupt() as interrupt:
+    with runtime.catch_interrupts() as interrupt:
         run = Runner(
             Path(values.workdir) / name,
             dataset=values.dataset,

@@ -37,7 +37,7 @@ def main() -> None:
     name = flags.FLAGS.name or f"{config.method}-{config.data.name}"
     runtime.prepare()
     results = []
-    with runtime.Interrupt() as interrupt:
+    with runtime.catch_interrupts() as interrupt:
         for seed in parse_seeds(flags.FLAGS.seeds):
             config.seed = config.data.seed = seed
             directory = Path(flags.FLAGS.workdir) / f"{name}-{seed}"

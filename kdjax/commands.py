@@ -1,9 +1,10 @@
 """`kdjax COMMAND ...`: the same as `python -m kdjax.<module> ...`."""
 
-import difflib
 import os
 import runpy
 import sys
+
+from kdjax.system import errors
 
 COMMANDS = {
     "train": ("main", "train what a config says"),
@@ -22,8 +23,8 @@ def main() -> None:
         if name in ("--help", "-h", "help"):
             print(_list())
             return
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = errors.nearest(name, COMMANDS)
+        hint = f"; did you mean {near}?" if near else ""
         problem = f"unknown command {name!r}{hint}" if name else "a command is needed"
         print(f"kdjax: {problem}\n{_list()}", file=sys.stderr)
         sys.exit(2)

@@ -48,7 +48,7 @@ def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
     unread = effects.unread(as_written, config_flags.get_override_values(flag))
     directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(config)
     try:
-        with runtime.Interrupt() as interrupt:
+        with runtime.catch_interrupts() as interrupt:
             return train.run(config, directory, interrupt, unread), directory
     except train.Interrupted as stopped:
         raise SystemExit(

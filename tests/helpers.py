@@ -18,7 +18,7 @@ from kdjax.models.layers import modules
 from kdjax.models.networks import linen
 from kdjax.step import augment, optimisers, schedules, step, tasks
 from kdjax.step.types import Batch, Hyper, StageCode, TrainingSet
-from kdjax.terms import ce, soft
+from kdjax.terms import ce, kd
 
 IMAGE_SHAPE = (8, 8, 1)
 CLASSES = 4
@@ -88,7 +88,7 @@ def mutual(peers, *, detach=True, **arguments):
         for other in sorted(peers):
             if other != name:
                 key = f"soft_{name}_{other}"
-                terms[key] = soft.make(
+                terms[key] = kd.make(
                     task=tasks.MULTI_CLASS, student=name, teacher=other, detach_teacher=detach
                 )
                 weights[key] = 1.0 / (len(peers) - 1)

@@ -42,7 +42,7 @@ def test_help_lists_the_commands():
         ["-m", "kdjax.step.predict", "image.png"],
         ["-m", "kdjax.plots.drawing.style"],
         ["-m", "kdjax.data", "--help"],
-        ["-mkdjax.losses.hard"],
+        ["-mkdjax.losses.ce"],
     ],
     ids=str,
 )

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from configs import ce
-from kdjax import prepare
 from kdjax.config import build_data
+from kdjax.data.tfds import writer
 from kdjax.training import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_device")]
@@ -25,7 +25,7 @@ def raw_of(config):
 
 
 def sizes(raw):
-    return {name: len(part.id) for name, part in raw.parts.items()}
+    return {name: len(part.id) for name, part in raw.splits.items()}
 
 
 def train_briefly(config, directory):
@@ -42,12 +42,12 @@ def train_briefly(config, directory):
 
 
 def test_mnist(real_data, tmp_path):
-    prepare.prepare_tfds("mnist", manual_dir=real_data("mnist"), data_dir=str(tmp_path))
+    writer.prepare("mnist", manual_dir=real_data("mnist"), data_dir=str(tmp_path))
     raw = raw_of(config_of("mnist", tmp_path))
     assert sizes(raw) == {"train": 60_000, "test": 10_000}
-    assert raw.parts["train"].image.read().mean() / 255 == pytest.approx(0.1307, abs=1e-4)
+    assert raw.splits["train"].image.read().mean() / 255 == pytest.approx(0.1307, abs=1e-4)
     np.testing.assert_array_equal(
-        np.bincount(raw.parts["test"].label),
+        np.bincount(raw.splits["test"].label),
         [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
     )
     assert train_briefly(config_of("mnist", tmp_path), tmp_path / "run")["test"]["accuracy"] > 0.9
@@ -57,7 +57,7 @@ def test_cifar10_as_a_folder(real_data, tmp_path):
     path = real_data("CIFAR-10-images.zip")
     raw = raw_of(config_of("cifar10", tmp_path, path))
     assert sizes(raw) == {"train": 50_000, "test": 10_000}
-    assert (np.bincount(raw.parts["train"].label) == 5_000).all()
+    assert (np.bincount(raw.splits["train"].label) == 5_000).all()
     figures = train_briefly(config_of("cifar10", tmp_path, path), tmp_path / "run")
     assert figures["test"]["accuracy"] > 0.3
 
@@ -66,17 +66,17 @@ def test_uc_merced_as_a_folder(real_data, tmp_path):
     path = real_data("UCMerced_LandUse.zip")
     raw = raw_of(config_of("uc_merced", tmp_path, path))
     assert sizes(raw) == {"train": 2_100}
-    assert np.bincount(raw.parts["train"].label).tolist() == [100] * 21
+    assert np.bincount(raw.splits["train"].label).tolist() == [100] * 21
     figures = train_briefly(config_of("uc_merced", tmp_path, path), tmp_path / "run")
     assert figures["test"]["loss"] < 2 * np.log(21)
 
 
 def test_aid(real_data, tmp_path):
     archive = real_data("AID.zip")
-    prepare.prepare_tfds("aid", manual_dir=str(Path(archive).parent), data_dir=str(tmp_path))
+    writer.prepare("aid", manual_dir=str(Path(archive).parent), data_dir=str(tmp_path))
     raw = raw_of(config_of("aid", tmp_path))
     assert sizes(raw) == {"train": 10_000}
-    counts = np.bincount(raw.parts["train"].label)
+    counts = np.bincount(raw.splits["train"].label)
     assert len(counts) == 30
     assert (counts.min(), counts.max()) == (220, 420)
     assert train_briefly(config_of("aid", tmp_path), tmp_path / "run")["test"]["accuracy"] > 0.1
@@ -88,7 +88,7 @@ def test_celeb_a(real_data, tmp_path):
     assert sizes(raw) == {"train": 5_000, "validation": 500, "test": 500}
     assert len(raw.class_names) == 40
     # The official first line: 000001.jpg has these.
-    names, label = np.array(raw.class_names), raw.parts["train"].label[0].astype(bool)
+    names, label = np.array(raw.class_names), raw.splits["train"].label[0].astype(bool)
     first = set(names[label])
     assert {"Arched_Eyebrows", "Attractive", "Brown_Hair", "Smiling", "Young"} <= first
     assert "Male" not in first

@@ -149,7 +149,7 @@ def torch_sides(case: str, *, compiled: bool) -> dict[tuple[str, str], Steps]:
     for kind in ("eager", "compiled") if compiled else ("eager",):
         setting = torch_steps.Setting(compiled=kind == "compiled")
         if case == "mutual":
-            split = noise.read(Request("", "", 28, 1, False)).parts["train"]
+            split = noise.read(Request("", "", 28, 1, False)).splits["train"]
             images = np.ascontiguousarray(split.image.read()[..., 0])
             sides[kind, case] = torch_steps.mutual(
                 setting, "mnist.student", ours.BATCH, images, split.label

@@ -3,13 +3,13 @@
 import numpy as np
 
 from kdjax.data.store import Images
-from kdjax.data.types import RawData, Request, Split
+from kdjax.data.types import DataSet, Request, Split
 
 COUNT = 12_800
 CLASSES = 10
 
 
-def read(request: Request) -> RawData:
+def read(request: Request) -> DataSet:
     """As many images for training as a hundred batches of 128 hold, and some to test on."""
     rng = np.random.default_rng(0)
 
@@ -19,4 +19,4 @@ def read(request: Request) -> RawData:
         return Split(Images([image]), label, np.arange(count, dtype=np.int32))
 
     names = tuple(f"class {index}" for index in range(CLASSES))
-    return RawData({"train": split(COUNT), "test": split(1_280)}, names, "noise")
+    return DataSet({"train": split(COUNT), "test": split(1_280)}, names, "noise")

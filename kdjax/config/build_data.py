@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from kdjax.data import splits
 from kdjax.data.sources import attributes, folder
 from kdjax.data.tfds import reader
-from kdjax.data.types import DataSet, RawData, Request, Split
+from kdjax.data.types import DataSet, Request, Split
 from kdjax.step import augment
 from kdjax.system import discover, runtime
 from kdjax.system.errors import UserError
@@ -29,7 +29,7 @@ def load_data(config: ConfigDict) -> DataSet:
     return split(source(config.data.name)(request(config.data)), config.data)
 
 
-def split(raw: RawData, data: ConfigDict) -> DataSet:
+def split(raw: DataSet, data: ConfigDict) -> DataSet:
     """The training, validation and test splits of a source's images."""
     return splits.prepare(
         raw,
@@ -57,7 +57,7 @@ def other_set(data: ConfigDict, path: str, own: DataSet) -> DataSet:
         raw, known = attributes.read(at_path), own.attributes
     else:
         raw, known = folder.read(at_path, training=False), own.class_names
-    parts = [raw.parts[name] for name in ("train", "validation", "test") if name in raw.parts]
+    parts = [raw.splits[name] for name in ("train", "validation", "test") if name in raw.splits]
     every = functools.reduce(Split.join, parts)
     present = raw.class_names
     if not own.attributes:
@@ -77,7 +77,7 @@ def other_set(data: ConfigDict, path: str, own: DataSet) -> DataSet:
     return DataSet({"all": split}, own.class_names, raw.source, raw.content)
 
 
-def source(name: str) -> Callable[[Request], RawData]:
+def source(name: str) -> Callable[[Request], DataSet]:
     """The function that reads a data set.
 
     Args:
@@ -96,7 +96,7 @@ def source(name: str) -> Callable[[Request], RawData]:
         return discover.module("kdjax.data.sources", name, "data set").read
     copy = datasets.settings(name).get("copy", "folder")
     read_copy = discover.module("kdjax.data.sources", copy, "data set").read
-    return reader.prepared_or_copy(tfds_name, read_copy)
+    return functools.partial(reader.read, tfds_name, read_copy)
 
 
 def request(data: ConfigDict) -> Request:

@@ -19,7 +19,6 @@ before they end.
 
 import ast
 import itertools
-import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from kdjax.config.ranges import LARGEST_NUMBER
+from kdjax.config import ranges
 from kdjax.step import schedules
 from kdjax.step.types import Range
 from kdjax.system.discover import unknown
@@ -85,23 +84,19 @@ def check(value: Any, names: Mapping[str, Any], key: str, allowed: Range) -> Non
     else:
         values = np.asarray(jax.vmap(in_epochs.at)(jnp.asarray(at, jnp.float32)))
     # float32 rounds the bounds too.
-    low, high = np.float32(allowed.low), np.float32(min(allowed.high, LARGEST_NUMBER))
-    right = (values > low if allowed.open_low else values >= low) & (values <= high)
+    low, high = np.float32(allowed.low), np.float32(min(allowed.high, ranges.LARGEST_NUMBER))
+    right = (values > low if allowed.open_low else values >= low) & (
+        values < high if allowed.open_high else values <= high
+    )
     if not right.all():
         first = int(np.argmin(right))
         when = f" at epoch {at[first]:g}" if schedules.moves(in_epochs) else ""
+        if value in names:
+            key, value = value, names[value]
         shown = "is" if isinstance(value, int | float) else f"({value}) is"
         raise UserError(
-            f"config.{key} {shown} {values[first]:.4g}{when}; it must be {words(allowed)}"
+            f"config.{key} {shown} {values[first]:.4g}{when}; it must be {ranges.words(allowed)}"
         )
-
-
-def words(allowed: Range) -> str:
-    """A range in words."""
-    low = f"greater than {allowed.low:g}" if allowed.open_low else f"{allowed.low:g} or more"
-    if math.isinf(allowed.high):
-        return f"{low}, and finite"
-    return f"in {'(' if allowed.open_low else '['}{allowed.low:g}, {allowed.high:g}]"
 
 
 def names_of(config: ConfigDict, stage: ConfigDict) -> dict[str, Any]:
@@ -209,8 +204,10 @@ class _Reader:
         return value
 
     def _number(self, value: float) -> float:
-        if not abs(value) <= LARGEST_NUMBER:
-            raise self._error(f"it is {value}; it must be finite, and at most {LARGEST_NUMBER:g}")
+        if not abs(value) <= ranges.LARGEST_NUMBER:
+            raise self._error(
+                f"it is {value}; it must be finite, and at most {ranges.LARGEST_NUMBER:g}"
+            )
         return value
 
     def _schedule(self, kind: str, call: ast.Call) -> schedules.Schedule:

@@ -61,19 +61,15 @@ def root(data_dir: str) -> Path:
 
 def folder(request: Request, name: str) -> Path:
     """The folder for the decoded images of a data set, whose `name` includes its version."""
-    return root(request.data_dir) / "kdjax" / _VERSION / f"{name}-{request.key}"
+    form = f"{request.size}x{request.channels}{'-crop' if request.crop else ''}"
+    return root(request.data_dir) / "kdjax" / _VERSION / f"{name}-{form}"
 
 
 def ensure_folder(path: Path, write: Callable[[Path], None], what: str) -> None:
     """Creates the folder `path` if it is missing: `write` fills a new folder, which is renamed.
 
     The folder appears complete or not at all. When several processes start together, each writes
-    its own folder, and the first one stays.
-
-    Args:
-        path: the folder.
-        write: writes the files into the folder that it is called with.
-        what: the kind of content, for messages.
+    its own folder, and the first one stays. Messages say `what` kind of content it has.
 
     Raises:
         UserError: the disk is full, or nothing can be written there.
@@ -134,6 +130,7 @@ def read_splits(
             full, or the cache is damaged.
     """
     splits: dict[str, Split] = {}
+    digests: list[str] = []
     broken: list[str] = []
     for part in parts:
 
@@ -144,9 +141,12 @@ def read_splits(
             splits[part] = load_split(folder / part, write)
         except BrokenImages as error:
             broken += error.files
+            continue
+        with report_damage(folder / part):
+            digests.append(f"{part} {(folder / part / _DIGEST).read_text()}")
     if broken:
         raise BrokenImages(broken)
-    return splits, content_digest(folder)
+    return splits, hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()[:16]
 
 
 def load_split(path: Path, write: Callable[[Path], None]) -> Split:
@@ -157,36 +157,18 @@ def load_split(path: Path, write: Callable[[Path], None]) -> Split:
     """
     ensure_folder(path, write, "images")
     with report_damage(path):
-        image = Images([path / "image.npy"])
-        label, index = np.load(path / "label.npy"), np.load(path / "id.npy")
-        if not len(image) == len(label) == len(index):
+        image, label = Images([path / "image.npy"]), np.load(path / "label.npy")
+        if len(image) != len(label):
             raise ValueError("its arrays differ in length")
-    return Split(image, label, index)
-
-
-def content_digest(folder: Path) -> str:
-    """A short text that depends only on the images and labels of all splits in a folder.
-
-    Raises:
-        UserError: the cache is damaged.
-    """
-    digests = []
-    for part in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
-        with report_damage(part):
-            digests.append(f"{part.name} {(part / _DIGEST).read_text()}")
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
+    return Split(image, label, np.arange(len(label), dtype=np.int32))
 
 
 def write_split(
     path: Path, label: np.ndarray, encoded: Iterable[Encoded], request: Request
 ) -> None:
-    """Writes the arrays of a split. Decodes on all cores, with some dozens of images in memory.
+    """Writes the arrays of a split (its labels and images: `Part`) to the folder `path`.
 
-    Args:
-        path: the folder to write to.
-        label: the labels, as in `Part`.
-        encoded: the images, in any order.
-        request: size, channels and crop.
+    Decodes on all cores, with some dozens of images in memory.
 
     Raises:
         UserError: images are missing or cannot be decoded, or the disk is too small.
@@ -211,7 +193,6 @@ def write_split(
     if written != len(label):
         raise UserError(f"only {written} of {len(label)} images could be read: did files change?")
     np.save(path / "label.npy", label.astype(np.int32 if label.ndim == 1 else np.uint8))
-    np.save(path / "id.npy", np.arange(len(label), dtype=np.int32))
     digest = hashlib.sha256()
     for name in ("image.npy", "label.npy"):
         with (path / name).open("rb") as file:
@@ -222,9 +203,7 @@ def write_split(
 def _decode(request: Request, item: Encoded) -> np.ndarray | str:
     """The image, or a text that says what is wrong with it."""
     try:
-        return images.decode(
-            item.content, size=request.size, channels=request.channels, crop=request.crop
-        )
+        return images.decode(item.content, request)
     except ValueError as error:
         return f"{item.name} {error}"
 

@@ -1,5 +1,6 @@
 """The order of examples: a function of (data seed, epoch), so resuming needs no saved state."""
 
+import functools
 import zlib
 
 import numpy as np
@@ -11,6 +12,7 @@ def random_keys(count: int, seed: int, purpose: str, epoch: int = 0) -> np.ndarr
     return np.random.Philox(key=np.array([seed, stream], np.uint64)).random_raw(count)
 
 
+@functools.lru_cache(maxsize=2)
 def training(count: int, batch_size: int, *, seed: int, epoch: int) -> np.ndarray:
     """A shuffled epoch of full batches: rows of the split, `[count // batch_size, batch_size]`.
 

@@ -1,12 +1,14 @@
 """What `prepare` shows of a data set: a table, and a contact sheet with images of every class."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from kdjax.data import cache
 from kdjax.data.orders import random_keys
-from kdjax.data.types import DataSet, RawData, Split
+from kdjax.data.types import DataSet, Request, Split
 from kdjax.system.progress import table
 
 _CHUNK = 1024
@@ -16,21 +18,19 @@ _GAP = 4
 _MINIMUM_CELL = 48
 
 
-def print_summary(raw: RawData, data: DataSet) -> None:
+def print_summary(raw: DataSet, data: DataSet) -> None:
     """Prints the number of images per class or attribute and part, then the channels' moments.
 
-    Args:
-        raw: the data set as published.
-        data: the same data set, split for training.
+    `raw` is the data set as published, and `data` the same data set, split for training.
     """
-    train = raw.parts["train"]
-    parts = [name for name in ("train", "validation", "test") if name in raw.parts]
-    counts = [_counts(raw.parts[part].label, len(raw.class_names)) for part in parts]
+    train = raw.splits["train"]
+    parts = [name for name in ("train", "validation", "test") if name in raw.splits]
+    counts = [_counts(raw.splits[part].label, len(raw.class_names)) for part in parts]
     rows = [
         [name, *(f"{count[index]:,}" for count in counts)]
         for index, name in enumerate(raw.class_names)
     ]
-    rows.append(["images", *(f"{len(raw.parts[part].id):,}" for part in parts)])
+    rows.append(["images", *(f"{len(raw.splits[part].id):,}" for part in parts)])
     table(raw.source, ["class" if train.label.ndim == 1 else "attribute", *parts], rows)
     mean, deviation = moments(train)
     _, h, w, c = train.image.shape
@@ -41,29 +41,30 @@ def print_summary(raw: RawData, data: DataSet) -> None:
 
 def moments(split: Split) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel of a split's images, in [0, 1].
-
-    They are computed from counts of the 256 values, a thousand images at a time.
+    A thousand images are read at a time; sums of values and of squares are exact.
     """
-    channels = split.image.shape[-1]
-    counts = np.zeros((channels, 256), np.int64)
+    sums, squares = (np.zeros(split.image.shape[-1], np.int64) for _ in range(2))
     for first in range(0, len(split.image), _CHUNK):
-        chunk = split.image.read(slice(first, first + _CHUNK))
-        for channel in range(channels):
-            counts[channel] += np.bincount(chunk[..., channel].ravel(), minlength=256)
-    values = np.arange(256) / 255.0
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    mean = shares @ values
-    return mean, np.sqrt((shares * (values - mean[:, None]) ** 2).sum(axis=1))
+        chunk = split.image.read(slice(first, first + _CHUNK)).astype(np.int64)
+        sums += chunk.sum(axis=(0, 1, 2))
+        squares += np.square(chunk).sum(axis=(0, 1, 2))
+    pixels = split.image.nbytes // len(sums)
+    mean = sums / pixels
+    return mean / 255, np.sqrt(np.maximum(squares / pixels - mean**2, 0)) / 255
 
 
-def draw_sheet(raw: RawData, path: Path) -> None:
-    """Draws training images of every class, or with and without every attribute.
+def default_sheet(name: str, request: Request) -> Path:
+    """The contact sheet's path, which differs between data sets and between folders or archives."""
+    name = name.replace("/", "-")
+    if request.path:
+        path = Path(request.path).expanduser().resolve()
+        name += f"-{path.stem}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    return cache.root(request.data_dir) / "kdjax" / f"{name}.png"
 
-    Args:
-        raw: the data set.
-        path: the PNG file; its folder is created.
-    """
-    train = raw.parts["train"]
+
+def draw_sheet(raw: DataSet, path: Path) -> None:
+    """Draws training images of every class, or with and without every attribute, as a PNG file."""
+    train = raw.splits["train"]
     size = train.image.shape[1]
     cell = size * max(1, -(-_MINIMUM_CELL // size))
     step = cell + _GAP

@@ -3,16 +3,16 @@
 import numpy as np
 
 from kdjax.data.orders import random_keys
-from kdjax.data.types import DataSet, RawData, Split
+from kdjax.data.types import DataSet, Split
 from kdjax.system import errors
 from kdjax.system.errors import UserError
 
 
-def prepare(raw: RawData, *, seed: int, validation: float, fraction: float, refit: bool) -> DataSet:
+def prepare(raw: DataSet, *, seed: int, validation: float, fraction: float, refit: bool) -> DataSet:
     """Splits a data set into train, validation and test.
 
     Args:
-        raw: the source's data set; without a `test` part a tenth is held out as test split.
+        raw: the source's data set; without a `test` split a tenth is held out as test split.
         seed: the data seed.
         validation: the share of the training part that is held out, where the source has no
             validation part; 0 holds out nothing.
@@ -23,7 +23,7 @@ def prepare(raw: RawData, *, seed: int, validation: float, fraction: float, refi
     Raises:
         UserError: there is a single class, or a class has too few images for the splits.
     """
-    parts = _numbered(raw.parts)
+    parts = _numbered(raw.splits)
     train, test, held = parts["train"], parts.get("test"), parts.get("validation")
     drawn = ["test"] if test is None else []
     if held is None and validation and not refit:
@@ -42,7 +42,7 @@ def prepare(raw: RawData, *, seed: int, validation: float, fraction: float, refi
     for name, split in splits.items():
         if not len(split.id):
             raise UserError(f"{raw.source} has no {name} images")
-    return DataSet(splits, raw.class_names, raw.source, raw.content)
+    return raw._replace(splits=splits)
 
 
 def strata(label: np.ndarray) -> np.ndarray:
@@ -76,11 +76,10 @@ def ranks(group: np.ndarray, seed: int, purpose: str) -> np.ndarray:
         larger share.
     """
     keys = random_keys(len(group), seed, purpose)
+    order = np.lexsort((keys, group))
+    _, first, counts = np.unique(group[order], return_index=True, return_counts=True)
     rank = np.empty(len(group))
-    for value in np.unique(group):
-        members = np.flatnonzero(group == value)
-        order = members[np.argsort(keys[members], kind="stable")]
-        rank[order] = (np.arange(len(members)) + 0.5) / len(members)
+    rank[order] = (np.arange(len(group)) - np.repeat(first, counts) + 0.5) / counts.repeat(counts)
     return rank
 
 
@@ -90,11 +89,7 @@ def hold_out(split: Split, share: float, seed: int, purpose: str) -> tuple[Split
     Whatever the share, every class of two images or more has an image on both sides; with
     attributes, only the whole split has.
 
-    Args:
-        split: the split to divide.
-        share: in (0, 1).
-        seed: the data seed.
-        purpose: separates draws of one seed.
+    `share` is in (0, 1), and `purpose` separates draws of one seed.
     """
     if split.label.ndim == 1:
         group = divided = split.label
@@ -102,11 +97,15 @@ def hold_out(split: Split, share: float, seed: int, purpose: str) -> tuple[Split
         group, divided = _joined(strata(split.label), share), np.zeros(len(split.label))
     rank = ranks(group, seed, purpose)
     held = rank < share
-    for value in np.unique(divided):
-        members = np.flatnonzero(divided == value)
-        held[members[np.argmin(rank[members])]] = True
-        held[members[np.argmax(rank[members])]] = False
+    held[_lowest(rank, divided)] = True
+    held[_lowest(-rank, divided)] = False
     return split.rows(np.flatnonzero(~held)), split.rows(np.flatnonzero(held))
+
+
+def _lowest(rank: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """The row with the lowest rank in each group."""
+    order = np.lexsort((rank, group))
+    return order[np.unique(group[order], return_index=True)[1]]
 
 
 def _joined(group: np.ndarray, share: float) -> np.ndarray:
@@ -122,9 +121,7 @@ def _subset(split: Split, fraction: float, seed: int) -> Split:
     group = strata(split.label)
     rank = ranks(group, seed, "fraction")
     kept = rank < fraction
-    for value in np.unique(group):
-        members = np.flatnonzero(group == value)
-        kept[members[np.argmin(rank[members])]] = True
+    kept[_lowest(rank, group)] = True
     return split.rows(np.flatnonzero(kept))
 
 
@@ -139,12 +136,12 @@ def _numbered(parts: dict[str, Split]) -> dict[str, Split]:
     return numbered
 
 
-def _check_counts(raw: RawData, drawn: list[str]) -> None:
+def _check_counts(raw: DataSet, drawn: list[str]) -> None:
     """Requires two classes, and images of each class for training and for every split in `drawn`.
 
     With attributes, the whole training part needs an image for each split.
     """
-    label, splits = raw.parts["train"].label, ["training", *drawn]
+    label, splits = raw.splits["train"].label, ["training", *drawn]
     needed = f"{len(splits)} (one each for {', '.join(splits)})" if drawn else "1 for training"
     if label.ndim == 2:
         if len(label) < len(splits):

@@ -8,25 +8,28 @@ import numpy as np
 
 
 class Images:
-    """`[n, h, w, c]` uint8 images, read on demand.
+    """`[n, h, w, c]` uint8 images, read on demand."""
 
-    Pickling, for worker processes, copies names of files and not their contents.
-    """
-
-    def __init__(self, sources: Sequence[np.ndarray | Path]):
-        """All images of some arrays and `.npy` files, one after another.
+    def __init__(self, sources: Sequence[np.ndarray | Path], rows: np.ndarray | None = None):
+        """The images at `rows` of some arrays and `.npy` files, counted through all; None: all.
 
         Raises:
             ValueError, OSError, EOFError: a file is missing or damaged.
         """
         self._sources = tuple(sources)
-        self._arrays = [_load(source) for source in sources]
-        counts = [len(array) for array in self._arrays]
-        self._source = np.repeat(np.arange(len(counts), dtype=np.int8), counts)
-        self._row = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
+        self._arrays = [
+            np.load(source, mmap_mode="r") if isinstance(source, Path) else source
+            for source in sources
+        ]
+        self._count = sum(map(len, self._arrays))
+        self._rows = np.arange(self._count, dtype=np.int32) if rows is None else rows
 
     def __len__(self) -> int:
-        return len(self._row)
+        return len(self._rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Worker processes get names of files, and not their contents."""
+        return Images, (self._sources, self._rows)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -40,38 +43,21 @@ class Images:
 
     def select(self, rows: np.ndarray) -> "Images":
         """The images at `rows`, in that order."""
-        selected = Images.__new__(Images)
-        selected._sources, selected._arrays = self._sources, self._arrays
-        selected._source, selected._row = self._source[rows], self._row[rows]
-        return selected
+        return Images(self._sources, self._rows[rows])
 
     def join(self, other: "Images") -> "Images":
         """These images, then the images of `other`."""
-        joined = Images.__new__(Images)
-        joined._sources = self._sources + other._sources
-        joined._arrays = self._arrays + other._arrays
-        shifted = other._source + np.int8(len(self._sources))
-        joined._source = np.concatenate([self._source, shifted])
-        joined._row = np.concatenate([self._row, other._row])
-        return joined
+        rows = np.concatenate([self._rows, other._rows + np.int32(self._count)])
+        return Images(self._sources + other._sources, rows)
 
     def read(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """The images at `rows`, all by default, as an array."""
-        source, row = self._source[rows], self._row[rows]
+        rows = self._rows[rows]
         if len(self._arrays) == 1:
-            return np.asarray(self._arrays[0][row])
-        images = np.empty((len(row), *self.shape[1:]), np.uint8)
-        for index, array in enumerate(self._arrays):
-            images[source == index] = array[row[source == index]]
+            return np.asarray(self._arrays[0][rows])
+        images, first = np.empty((len(rows), *self.shape[1:]), np.uint8), 0
+        for array in self._arrays:
+            here = (first <= rows) & (rows < first + len(array))
+            images[here] = array[rows[here] - first]
+            first += len(array)
         return images
-
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_arrays": []}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._arrays = [_load(source) for source in self._sources]
-
-
-def _load(source: np.ndarray | Path) -> np.ndarray:
-    return np.load(source, mmap_mode="r") if isinstance(source, Path) else source

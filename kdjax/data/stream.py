@@ -1,9 +1,11 @@
 """Batches read from disk during training, in worker processes; equal to resident batches."""
 
+import functools
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,42 +25,37 @@ class HostBatch(NamedTuple):
     """`[b]` float32, 0 for padding."""
 
 
-class Training:
-    """All batches of a stage by number, a sequence that any process can read at any position.
+def training(
+    split: Split, *, batch_size: int, seed: int, epochs: int, first: int, workers: int
+) -> Any:
+    """A Grain data set of a stage's batches, which reads a few batches ahead.
 
     Batch n is a function of (data seed, n), so resuming only needs the number of batches seen.
+
+    Args:
+        split: the examples.
+        batch_size: examples per batch; the rest of an epoch is left out.
+        seed: the data seed.
+        epochs: the stage's number of epochs.
+        first: the number of the first batch.
+        workers: the number of reading processes; 0 reads in a thread of this process. It does not
+            change the batches.
     """
+    numbers = range(epochs * (len(split.id) // batch_size))
+    batch = functools.partial(_training_batch, split, batch_size, seed)
+    ahead = _ahead(numbers, batch, first)
+    if not workers:
+        return ahead
+    import grain
 
-    def __init__(self, split: Split, *, batch_size: int, seed: int, epochs: int):
-        self._split, self._batch_size, self._seed = split, batch_size, seed
-        self._per_epoch = len(split.id) // batch_size
-        self._epochs = epochs
-        self._epoch, self._order = -1, np.empty((0, batch_size), np.int32)
-
-    def __len__(self) -> int:
-        return self._epochs * self._per_epoch
-
-    def __getitem__(self, number: int) -> HostBatch:
-        epoch, position = divmod(number, self._per_epoch)
-        if epoch != self._epoch:
-            count, size = len(self._split.id), self._batch_size
-            self._order = orders.training(count, size, seed=self._seed, epoch=epoch)
-            self._epoch = epoch
-        return gather(self._split, self._order[position])
+    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
+    # Batches arrive in memory that is shared with a worker, which soon needs that memory again.
+    return ahead.mp_prefetch(options, worker_init_fn=_start_worker).map(_copy)
 
 
-class Evaluation:
-    """Every example once, in order, with padding in the last batch."""
-
-    def __init__(self, split: Split, *, batch_size: int):
-        self._split = split
-        self._order = orders.evaluation(len(split.id), batch_size)
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __getitem__(self, number: int) -> HostBatch:
-        return gather(self._split, self._order[number])
+def evaluation(split: Split, batch_size: int) -> Any:
+    """A Grain data set of every example once, in order, with padding in the last batch."""
+    return _ahead(orders.evaluation(len(split.id), batch_size), functools.partial(gather, split))
 
 
 def gather(split: Split, rows: np.ndarray) -> HostBatch:
@@ -70,24 +67,17 @@ def gather(split: Split, rows: np.ndarray) -> HostBatch:
     )
 
 
-def pipeline(batches: Training | Evaluation, *, first: int = 0, workers: int = 0) -> Any:
-    """A Grain data set of the batches in order, which reads a few batches ahead.
-
-    Args:
-        batches: the batches to read.
-        first: the number of the first batch.
-        workers: the number of reading processes; 0 reads in a thread of this process. It does not
-            change the batches.
-    """
+def _ahead(items: Any, batch: Callable[[Any], HostBatch], first: int = 0) -> Any:
     import grain
 
     read = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
-    ahead = grain.MapDataset.source(batches)[first:].to_iter_dataset(read)
-    if not workers:
-        return ahead
-    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-    # Batches arrive in memory that is shared with a worker, which soon needs that memory again.
-    return ahead.mp_prefetch(options, worker_init_fn=_start_worker).map(_copy)
+    return grain.MapDataset.source(items)[first:].map(batch).to_iter_dataset(read)
+
+
+def _training_batch(split: Split, batch_size: int, seed: int, number: int) -> HostBatch:
+    epoch, position = divmod(number, len(split.id) // batch_size)
+    order = orders.training(len(split.id), batch_size, seed=seed, epoch=epoch)
+    return gather(split, order[position])
 
 
 def _start_worker(worker: int, workers: int) -> None:

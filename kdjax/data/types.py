@@ -26,11 +26,6 @@ class Request(NamedTuple):
         """`(h, w, c)`."""
         return self.size, self.size, self.channels
 
-    @property
-    def key(self) -> str:
-        """The part of the cache's name that says how images are decoded."""
-        return f"{self.size}x{self.channels}{'-crop' if self.crop else ''}"
-
 
 class Split(NamedTuple):
     """A part of a data set."""
@@ -40,8 +35,8 @@ class Split(NamedTuple):
     label: np.ndarray
     """`[n]` int32 class indices, or `[n, k]` uint8 attributes in {0, 1}."""
     id: np.ndarray
-    """`[n]` int32. In `RawData`, the index in the part; in a `DataSet`, the index in the source's
-    train, validation and test parts together. It does not depend on what is held out, nor on the
+    """`[n]` int32. From a source, the index in the split; for a run, the index in the source's
+    train, validation and test splits together. It does not depend on what is held out, nor on the
     fraction of the data in use."""
 
     def rows(self, rows: np.ndarray) -> "Split":
@@ -57,29 +52,19 @@ class Split(NamedTuple):
         )
 
 
-class RawData(NamedTuple):
-    """A data set with the parts that its source has."""
+class DataSet(NamedTuple):
+    """A data set as its source has it, or split for a run."""
 
-    parts: dict[str, Split]
-    """`train`, and `validation` and `test` where the source has them."""
+    splits: dict[str, Split]
+    """From a source: `train`, and `validation` and `test` where it has them. For a run: `train`,
+    `test`, and `validation` unless training uses it too; or only `all`, for a set that is only
+    evaluated on."""
     class_names: tuple[str, ...]
     """The names of the classes or of the attributes."""
     source: str
     """Name and version, for records."""
     content: str = ""
     """A digest of all images and labels, for a source whose files can change."""
-
-
-class DataSet(NamedTuple):
-    """A data set ready to train on."""
-
-    splits: dict[str, Split]
-    """`train`, `test`, and `validation` unless training uses it too; or only `all`, for a set that
-    is only evaluated on."""
-    class_names: tuple[str, ...]
-    """The names of the classes or of the attributes."""
-    source: str
-    content: str = ""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

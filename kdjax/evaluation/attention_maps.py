@@ -9,7 +9,7 @@ import numpy as np
 
 from kdjax.evaluation import measures
 from kdjax.evaluation.run_evaluation import Evaluation
-from kdjax.losses import attention
+from kdjax.losses import at
 from kdjax.step import step
 from kdjax.system import discover
 
@@ -23,7 +23,7 @@ class Maps(NamedTuple):
     """`[n]`: the images' places in the split."""
     maps: dict[tuple[str, str], np.ndarray]
     """By network and layer, `[n, h', w']`: the mean over channels of squared activations, divided
-    by its norm (`kdjax.losses.attention`)."""
+    by its norm (`kdjax.losses.at`)."""
 
 
 def make(
@@ -57,7 +57,7 @@ def make(
             raise discover.unknown("layer with a map", layer, known)
     shown = layers or common([list(by_layer) for by_layer in activations.values()])
     maps = {
-        (name, layer): np.asarray(attention.attention_map(by_layer[layer])).reshape(
+        (name, layer): np.asarray(at.attention_map(by_layer[layer])).reshape(
             by_layer[layer].shape[:3]
         )
         for name, by_layer in activations.items()

@@ -1,5 +1,7 @@
 """Teacher and student for MNIST: one convolution, then dense layers."""
 
+from functools import partial
+
 from flax import linen as nn
 
 from kdjax.models.layers.modules import Conv, uniform_init
@@ -30,11 +32,7 @@ class ConvDense(nn.Module):
         return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
 
 
-def teacher(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """1,422,378 parameters on 28x28x1 images and 10 classes."""
-    return ConvDense(classes, (256, 128, 32), dropout=dropout)
-
-
-def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """693,962 parameters on 28x28x1 images and 10 classes."""
-    return ConvDense(classes, (128,), dropout=dropout)
+teacher = partial(ConvDense, hidden=(256, 128, 32))
+"""1,422,378 parameters on 28x28x1 images and 10 classes."""
+student = partial(ConvDense, hidden=(128,))
+"""693,962 parameters on 28x28x1 images and 10 classes."""

@@ -5,6 +5,8 @@ convolutions, each with BatchNorm and ReLU, and ends with a 2x2 max pool. A dens
 flattened last map.
 """
 
+from functools import partial
+
 from flax import linen as nn
 
 from kdjax.models.layers.modules import Conv, batch_norm, uniform_init
@@ -43,28 +45,8 @@ class Plain(nn.Module):
         return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
 
 
-def plain2(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """Two convolutions: 16, 16."""
-    return Plain(classes, ((16,), (16,)), dropout=dropout)
-
-
-def plain4(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """Four convolutions: 16, 16, 32, 32."""
-    return Plain(classes, ((16, 16), (32, 32)), dropout=dropout)
-
-
-def plain6(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """Six convolutions: 16, 16, 32, 32, 64, 64."""
-    return Plain(classes, ((16, 16), (32, 32), (64, 64)), dropout=dropout)
-
-
-def plain8(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """Eight convolutions: 16, 16, 32, 32, 64, 64, 128, 128; dense 64."""
-    return Plain(classes, ((16, 16), (32, 32), (64, 64), (128, 128)), hidden=64, dropout=dropout)
-
-
-def plain10(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """Ten convolutions: 32, 32, 64, 64, 128, 128, 256, 256, 256, 256; dense 128."""
-    return Plain(
-        classes, ((32, 32), (64, 64), (128, 128), (256, 256, 256, 256)), hidden=128, dropout=dropout
-    )
+plain2 = partial(Plain, stages=((16,), (16,)))
+plain4 = partial(Plain, stages=((16, 16), (32, 32)))
+plain6 = partial(Plain, stages=((16, 16), (32, 32), (64, 64)))
+plain8 = partial(Plain, stages=((16, 16), (32, 32), (64, 64), (128, 128)), hidden=64)
+plain10 = partial(Plain, stages=((32, 32), (64, 64), (128, 128), (256,) * 4), hidden=128)

@@ -3,7 +3,13 @@
 He et al., Deep Residual Learning, arXiv:1512.03385, table 1. The stride of a bottleneck is in its
 3x3 convolution, which is common practice since. The `cifar` stem is one 3x3 convolution without
 downsampling.
+
+`resnet18_cifar` has 11,173,962 trainable parameters at 10 classes (11,183,562 with statistics) and
+`resnet18_imagenet` 11,181,642. At 1000 classes, `resnet34_imagenet` has 21,797,672 and
+`resnet50_imagenet` 25,557,032.
 """
+
+from functools import partial
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -88,31 +94,11 @@ class ResNet(nn.Module):
         return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
 
 
-def resnet18_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """11,173,962 trainable parameters at 10 classes, 11,183,562 with statistics."""
-    return ResNet(classes, (2, 2, 2, 2), small_images=True, dropout=dropout)
-
-
-def resnet34_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """ResNet-34 with the stem for small images."""
-    return ResNet(classes, (3, 4, 6, 3), small_images=True, dropout=dropout)
-
-
-def resnet50_cifar(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """ResNet-50 with the stem for small images."""
-    return ResNet(classes, (3, 4, 6, 3), bottleneck=True, small_images=True, dropout=dropout)
-
-
-def resnet18_imagenet(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """11,181,642 trainable parameters at 10 classes."""
-    return ResNet(classes, (2, 2, 2, 2), small_images=False, dropout=dropout)
-
-
-def resnet34_imagenet(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """21,797,672 trainable parameters at 1000 classes."""
-    return ResNet(classes, (3, 4, 6, 3), small_images=False, dropout=dropout)
-
-
-def resnet50_imagenet(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """25,557,032 trainable parameters at 1000 classes."""
-    return ResNet(classes, (3, 4, 6, 3), bottleneck=True, small_images=False, dropout=dropout)
+_small = partial(ResNet, small_images=True)
+_large = partial(ResNet, small_images=False)
+resnet18_cifar = partial(_small, blocks=(2, 2, 2, 2))
+resnet34_cifar = partial(_small, blocks=(3, 4, 6, 3))
+resnet50_cifar = partial(_small, blocks=(3, 4, 6, 3), bottleneck=True)
+resnet18_imagenet = partial(_large, blocks=(2, 2, 2, 2))
+resnet34_imagenet = partial(_large, blocks=(3, 4, 6, 3))
+resnet50_imagenet = partial(_large, blocks=(3, 4, 6, 3), bottleneck=True)

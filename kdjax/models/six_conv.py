@@ -4,14 +4,11 @@
 arithmetic, and ResNet-18 fourteen times.
 """
 
+from functools import partial
+
 from flax import linen as nn
 
-from kdjax.models.layers.modules import (
-    ConvBeforeNorm,
-    DenseBeforeNorm,
-    batch_norm,
-    uniform_init,
-)
+from kdjax.models.layers.modules import ConvBeforeNorm, DenseBeforeNorm, batch_norm, uniform_init
 from kdjax.models.layers.pooling import max_pool
 from kdjax.step.types import Array
 
@@ -24,8 +21,8 @@ class SixConv(nn.Module):
     """
 
     classes: int
+    width: int
     dropout: float = 0.0
-    width: int = 32
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> tuple[Array, dict[str, Array]]:
@@ -46,11 +43,7 @@ class SixConv(nn.Module):
         return nn.Dense(self.classes, kernel_init=uniform_init, name="Dense_1")(x), features
 
 
-def student(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """815,530 trainable parameters on 32x32x3 images and 10 classes, 816,938 with statistics."""
-    return SixConv(classes, dropout=dropout)
-
-
-def teacher(*, classes: int, dropout: float = 0.0) -> nn.Module:
-    """Twice as wide: 3,251,018 trainable parameters on 32x32x3 images and 10 classes."""
-    return SixConv(classes, dropout=dropout, width=64)
+student = partial(SixConv, width=32)
+"""815,530 trainable parameters on 32x32x3 images and 10 classes, 816,938 with statistics."""
+teacher = partial(SixConv, width=64)
+"""Twice as wide: 3,251,018 trainable parameters on 32x32x3 images and 10 classes."""

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdjax.evaluation import sweep_settings
-from kdjax.evaluation.run_evaluation import Evaluation
+from kdjax.evaluation.sweep_settings import Setting
 from kdjax.evaluation.tables import Table
-from kdjax.plots.types import Run, Setting
+from kdjax.plots.types import Run
 from kdjax.runs import workdir
+
+if TYPE_CHECKING:
+    from kdjax.evaluation.run_evaluation import Evaluation
 
 
 def make(
-    examined: Evaluation,
+    examined: "Evaluation",
     directory: Path,
     *,
     networks: Sequence[str] = (),

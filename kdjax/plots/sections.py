@@ -28,30 +28,40 @@ def write(runs: Sequence[Run], folder: Path) -> list[Picture]:
         UserError: no network has a map of a layer, or nothing can be written to the folder.
     """
     files = figure_files()
-    of_all = [file for file in files if hasattr(file, "of_runs")]
-    of_each = [file for file in files if hasattr(file, "of_run")]
-
-    def sections() -> Iterator[Iterator[Section]]:
-        for file in of_all:
-            yield file.of_runs(runs)
-        labels = records.run_labels([run.record for run in runs])
-        for place, (run, label) in enumerate(zip(runs, labels, strict=True)):
-            about = f": {label}" if len(runs) > 1 else ""
-            for file in of_each:
-                yield (
-                    section._replace(
-                        heading=section.heading + about, name=f"{section.name}-{place}"
-                    )
-                    for section in file.of_run(run)
-                )
-
+    groups = [_of_runs(file, runs) for file in files]
+    for place, label in enumerate(records.run_labels([run.record for run in runs])):
+        about = f": {label}" if len(runs) > 1 else ""
+        groups += [_of_run(file, runs[place], about, f"-{place}") for file in files]
     pictures = []
-    with Bar("drawing", len(of_all) + len(runs) * len(of_each)) as bar:
-        for done, drawn in enumerate(sections(), start=1):
-            for heading, name, caption, figure in drawn:
+    with Bar("drawing", len(groups)) as bar, style.styled():
+        for done, sections in enumerate(groups, start=1):
+            for heading, name, caption, figure in sections:
                 if figure is not None:
                     with writers.writing(folder):
                         path = style.save(figure, folder, name)
                     pictures.append(Picture(heading, caption, path))
             bar.to(done)
     return pictures
+
+
+def _of_runs(file: ModuleType, runs: Sequence[Run]) -> Iterator[Section]:
+    """The figures of all runs that a file draws, if any."""
+    if hasattr(file, "draw_records"):
+        figure = file.draw_records([run.record for run in runs])
+        yield Section(file.HEADING, _name(file), file.CAPTION, figure)
+    elif hasattr(file, "of_runs"):
+        yield from file.of_runs(runs)
+
+
+def _of_run(file: ModuleType, run: Run, about: str, number: str) -> Iterator[Section]:
+    """The figures of one run that a file draws, if any."""
+    if hasattr(file, "draw_record"):
+        figure = file.draw_record(run.record)
+        yield Section(file.HEADING + about, _name(file) + number, file.CAPTION, figure)
+    elif hasattr(file, "of_run"):
+        for section in file.of_run(run):
+            yield section._replace(heading=section.heading + about, name=section.name + number)
+
+
+def _name(file: ModuleType) -> str:
+    return file.__name__.rpartition(".")[2].replace("_", "-")

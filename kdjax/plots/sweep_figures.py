@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from kdjax.evaluation import sweep_settings
+from kdjax.evaluation.sweep_settings import Setting
 
 
-def draw(settings: Sequence[dict[str, Any]], directory: Path) -> None:
+def draw(settings: Sequence[Setting], directory: Path) -> None:
     """Draws the accuracy of each network over one or two axes, and the heat map of a grid over
     alpha and temperature; without matplotlib it prints what to install."""
     networks = sweep_settings.by_network(list(settings))
@@ -22,10 +22,11 @@ def draw(settings: Sequence[dict[str, Any]], directory: Path) -> None:
     for network, own_settings in networks.items():
         split = sweep_settings.split_of(own_settings)
         cells = sweep_settings.cells(own_settings)
-        drawn = {
-            f"accuracy-{network}": sweep_axes.draw(own_settings, settings, split=split),
-            f"alpha-temperature-{network}": alpha_temperature.draw(cells, split=split),
-        }
-        for name, figure in drawn.items():
-            if figure is not None:
-                print(style.save(figure, directory, name))
+        with style.styled():
+            drawn = {
+                f"accuracy-{network}": sweep_axes.draw(own_settings, settings, split=split),
+                f"alpha-temperature-{network}": alpha_temperature.draw(cells, split=split),
+            }
+            for name, figure in drawn.items():
+                if figure is not None:
+                    print(style.save(figure, directory, name))

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.figure import Figure
 
 from kdjax.evaluation.records import Record
-from kdjax.evaluation.run_evaluation import Evaluation
+from kdjax.evaluation.sweep_settings import Setting
 
-Setting = dict[str, Any]
-"""`{"network", "axes": {axis: value}, "seeds": [...], "validation": [...], "test": [...]}`, with
-accuracies in percent, one for each seed; `validation` is empty where nothing was held out."""
+if TYPE_CHECKING:
+    # It imports JAX, which drawing does without.
+    from kdjax.evaluation.run_evaluation import Evaluation
 
 
 class Run(NamedTuple):
@@ -19,7 +19,7 @@ class Run(NamedTuple):
 
     directory: Path
     """The workdir."""
-    examined: Evaluation
+    examined: "Evaluation"
     record: Record
     """The evaluation's record; of a sweep with a row for each setting."""
     settings: list[Setting]

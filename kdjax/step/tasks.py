@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax.losses import hard, soft_targets, virtual
+from kdjax.losses import ce, kd, virtual
 from kdjax.step.types import Array, Batch, Outputs, Task
 
 
@@ -25,19 +25,19 @@ def _correct_attributes(logits: Array, labels: Array) -> Array:
 
 
 MULTI_CLASS = Task(
-    hard=hard.cross_entropy,
-    soft=soft_targets.softmax_kl,
-    soft_cross_entropy=soft_targets.soft_cross_entropy,
-    average=soft_targets.average_softmax,
+    hard=ce.cross_entropy,
+    soft=kd.softmax_kl,
+    soft_cross_entropy=kd.soft_cross_entropy,
+    average=kd.average_softmax,
     virtual=virtual.virtual_kl,
     uniform=virtual.uniform_kl,
     correct=_correct_class,
 )
 MULTI_LABEL = Task(
-    hard=hard.binary_cross_entropy,
-    soft=soft_targets.bernoulli_kl,
-    soft_cross_entropy=soft_targets.bernoulli_cross_entropy,
-    average=soft_targets.average_bernoulli,
+    hard=ce.binary_cross_entropy,
+    soft=kd.bernoulli_kl,
+    soft_cross_entropy=kd.bernoulli_cross_entropy,
+    average=kd.average_bernoulli,
     virtual=virtual.bernoulli_virtual_kl,
     uniform=virtual.bernoulli_uniform_kl,
     correct=_correct_attributes,

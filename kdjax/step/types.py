@@ -207,9 +207,9 @@ class Range(NamedTuple):
 
     low: float = 0.0
     high: float = math.inf
-    """Part of the range, where it is finite."""
     open_low: bool = False
-    """Whether `low` itself is outside the range."""
+    """Whether `low` itself is outside the range; likewise `open_high`."""
+    open_high: bool = False
 
 
 TEMPERATURE = Range(1e-4, 1e4)

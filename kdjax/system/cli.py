@@ -1,13 +1,14 @@
 """Flags and errors of all commands: an error that the user can mend is one line and exit code 2."""
 
-import difflib
+import functools
+import operator
 import os
 import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from logging import ERROR, getLogger
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
@@ -27,7 +28,7 @@ def launch(main: Callable[[], None], define: Callable[[], object]) -> None:
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         for flag in defined if not module.startswith("absl.") else ():
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(_guarded(main), flags_parser=_parse)
+    app.run(functools.partial(_run, main), flags_parser=_parse)
 
 
 def define_config() -> None:
@@ -90,20 +91,17 @@ class _PathParser(flags.ArgumentParser):
         return os.path.expanduser(argument)
 
 
-def _guarded(main: Callable[[], None]) -> Callable[[Sequence[str]], None]:
-    def guarded(arguments: Sequence[str]) -> None:
-        _hush()
-        if len(arguments) > 1:
-            _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
-        try:
-            main()
-        except KeyboardInterrupt:
-            _fail("interrupted; what the last checkpoint holds is safe")
-        except (Exception, SystemExit) as error:
-            _fail_if_mendable(error)
-            raise
-
-    return guarded
+def _run(main: Callable[[], None], arguments: Sequence[str]) -> None:
+    _hush()
+    if len(arguments) > 1:
+        _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
+    try:
+        main()
+    except KeyboardInterrupt:
+        _fail("interrupted; what the last checkpoint holds is safe")
+    except (Exception, SystemExit) as error:
+        _fail_if_mendable(error)
+        raise
 
 
 def _hush() -> None:
@@ -121,12 +119,7 @@ def _hush() -> None:
 
 
 def _show_own(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any
 ) -> None:
     """Shows only warnings about the user's own files."""
     if errors.is_own(filename):
@@ -169,7 +162,7 @@ def _fail_if_config_key(name: str) -> None:
     from configs import base
 
     first, dot, key = name.partition(".")
-    if not (dot and difflib.get_close_matches(first, ["config"])):
+    if not (dot and errors.nearest(first, ["config"])):
         first, key = "", name
     if first or key.partition(".")[0] in base.get_config(method="", dataset="digits"):
         _fail(f"unknown flag --{name}; did you mean --config.{key}?")
@@ -179,7 +172,8 @@ def _fail_if_wrong_type(message: str) -> None:
     """Ends the program if the value for a numeric key of the config is no number."""
     match = re.match(r"flag --config\.([\w.]+)=(.*): (invalid literal|could not convert)", message)
     if match:
-        _fail(config_file.override_problem(flags.FLAGS.config, match[1], match[2]))
+        kind = config_file.kind(operator.attrgetter(match[1])(flags.FLAGS.config))
+        _fail(f"--config.{match[1]} takes {kind}, not {match[2]}")
 
 
 def _fail_if_mendable(error: BaseException) -> None:

@@ -1,6 +1,5 @@
 """Loads the config that `--config` names: by its name, or any file by its path."""
 
-import difflib
 import importlib.util
 import inspect
 import re
@@ -28,6 +27,8 @@ _KINDS: dict[type, str] = {
     ConfigDict: "keys of its own",
 }
 """The values that a key of each type takes, in words."""
+_ANY = "*"
+"""A key that stands for every key of its parent."""
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)(?:=|$)")
 
 
@@ -93,8 +94,10 @@ def load(argument: str) -> ConfigDict:
         raise UserError(words) from error
     begin = "begin with configs.base.get_config(method=..., dataset=...), as configs/kd.py does"
     if not isinstance(config, ConfigDict):
-        kind = type(config).__name__
-        raise UserError(f"{place}: get_config returns {kind}, where it takes a ConfigDict; {begin}")
+        returned = type(config).__name__
+        raise UserError(
+            f"{place}: get_config returns {returned}, where it takes a ConfigDict; {begin}"
+        )
     if missing := _missing(config):
         lacks = errors.listed(missing, 5)
         raise UserError(f"{place}: the config of get_config has no {lacks}; {begin}")
@@ -132,33 +135,23 @@ def _missing(config: ConfigDict) -> list[str]:
     """Keys, with their paths, that a config, its networks, stages or terms lack."""
     from configs import base, parts
 
-    whole = base.get_config(method="", dataset="digits")
-    missing = [*_lacking(whole, config, "config")]
-    if missing:
-        return missing
-    network, stage = parts.network(model=""), parts.stage(whole, train=(), terms={})
-    term = ConfigDict(dict(kind="", weight=0.0))
-    for name, there in config.networks.items():
-        missing += _lacking(network, there, f"config.networks.{name}")
-    for name, there in config.stages.items():
-        missing += _lacking(stage, there, f"config.stages.{name}")
-    if missing:
-        return missing
-    for name, holder in config.stages.items():
-        for key, there in holder.terms.items():
-            missing += _lacking(term, there, f"config.stages.{name}.terms.{key}")
-    return missing
+    needed = base.get_config(method="", dataset="digits")
+    terms = {_ANY: ConfigDict(dict(kind="", weight=0.0))}
+    needed.networks[_ANY] = parts.network(model="")
+    needed.stages[_ANY] = parts.stage(needed, train=(), terms=terms)
+    return [*_lacking(needed, config, "config")]
 
 
-def _lacking(wanted: ConfigDict, there: Any, path: str) -> Iterator[str]:
-    if not isinstance(there, ConfigDict):
+def _lacking(needed: ConfigDict, present: Any, path: str) -> Iterator[str]:
+    if not isinstance(present, ConfigDict):
         yield f"keys of its own in {path}"
         return
-    for key, value in wanted.items():
-        if key not in there:
-            yield f"{path}.{key}"
-        elif isinstance(value, ConfigDict):
-            yield from _lacking(value, there[key], f"{path}.{key}")
+    for key, value in needed.items():
+        for name in present if key == _ANY else [key]:
+            if name not in present:
+                yield f"{path}.{name}"
+            elif isinstance(value, ConfigDict):
+                yield from _lacking(value, present[name], f"{path}.{name}")
 
 
 def _explain(error: BaseException) -> str:
@@ -179,7 +172,7 @@ def _explain(error: BaseException) -> str:
     ]
     path = max((path for config in configs for path in _paths(config, holder)), key=len)
     if isinstance(error, TypeError) and key in holder and "value" in variables:
-        return f"{path}.{key} takes {_kind(holder[key])}, not {variables['value']!r}"
+        return f"{path}.{key} takes {kind(holder[key])}, not {variables['value']!r}"
     if isinstance(error, AttributeError | KeyError) and key not in holder:
         return _no_key(holder, path, key)
     return ""
@@ -194,23 +187,15 @@ def _paths(config: ConfigDict, holder: ConfigDict, path: str = "config") -> Iter
             yield from _paths(value, holder, f"{path}.{key}")
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
     """The values that a key with this value takes, in words."""
     return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 def _no_key(holder: ConfigDict, path: str, part: str) -> str:
-    near = difflib.get_close_matches(part, holder, n=1)
-    known = f"did you mean {path}.{near[0]}?" if near else f"there are: {', '.join(holder)}"
+    near = errors.nearest(part, holder)
+    known = f"did you mean {path}.{near}?" if near else f"there are: {', '.join(holder)}"
     return f"{path}.{part}: there is no such key; {known}"
-
-
-def override_problem(config: ConfigDict, key: str, value: str) -> str:
-    """Why a key cannot have the value that the command line gives it, where its type is why."""
-    holder: Any = config
-    for part in key.split("."):
-        holder = holder[part]
-    return f"--config.{key} takes {_kind(holder)}, not {value}"
 
 
 def check_overrides(config: ConfigDict, arguments: Iterable[str]) -> None:
@@ -233,8 +218,9 @@ def require_key(config: ConfigDict, key: str) -> None:
     holder, path = config, "config"
     for part in key.split("."):
         if not isinstance(holder, ConfigDict):
-            kind = type(holder).__name__
-            raise UserError(f"config.{key}: {path} is a {kind}, which has no keys of its own")
+            raise UserError(
+                f"config.{key}: {path} is a {type(holder).__name__}, which has no keys of its own"
+            )
         if part not in holder:
             raise UserError(_no_key(holder, path, part))
         holder, path = holder[part], f"{path}.{part}"

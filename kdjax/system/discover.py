@@ -4,12 +4,12 @@ A name with one more dot than the built-in names have is a module of the user's 
 Python's path.
 """
 
-import difflib
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable
-from types import ModuleType
+from functools import partial
+from types import FunctionType, ModuleType
 from typing import Any
 
 from kdjax.system import errors
@@ -21,8 +21,8 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     known = sorted(known)
     # The last part of a name is near to the full name too: `resnet20` to `cifar_resnet.resnet20`.
     full_names = {full.rpartition(".")[2]: full for full in known} | {full: full for full in known}
-    near = difflib.get_close_matches(name, full_names, n=1)
-    hint = f" Did you mean {full_names[near[0]]!r}?" if near else ""
+    near = errors.nearest(name, full_names)
+    hint = f" Did you mean {full_names[near]!r}?" if near else ""
     return UserError(f"unknown {what} {name!r}.{hint} There are: {', '.join(known)}")
 
 
@@ -103,12 +103,12 @@ def model(name: str) -> Callable[..., Any]:
 
 
 def _functions(file: ModuleType, prefix: str) -> dict[str, Callable[..., Any]]:
-    """The public functions that a file defines, by their names below `prefix`."""
+    """The public functions and partial objects of a file, by their names below `prefix`."""
     return {
         f"{prefix}.{key}": value
         for key, value in vars(file).items()
-        if inspect.isfunction(value)
-        and value.__module__ == file.__name__
+        if isinstance(value, partial | FunctionType)
+        and value.__module__ in (file.__name__, partial.__module__)
         and not key.startswith("_")
     }
 
@@ -118,5 +118,5 @@ def _require_parameters(function: Callable[..., Any], name: str) -> None:
     if lacking:
         raise UserError(
             f"{errors.place(function)}: model {name} must take {' and '.join(sorted(lacking))}, as "
-            f"def {function.__name__}(*, classes, dropout=0.0)"
+            f"def {name.rpartition('.')[2]}(*, classes, dropout=0.0)"
         )

@@ -1,9 +1,10 @@
 """The exception for errors that the user can mend, and the user's own files in other errors."""
 
+import difflib
 import inspect
 import sysconfig
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
     """A text with the first `most` items and the number of the remaining items."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return separator.join(items[:most]) + more
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like `name`; empty if none is like it."""
+    return next(iter(difflib.get_close_matches(name, [*known], n=1)), "")
 
 
 def is_own(filename: str) -> bool:
@@ -63,8 +69,8 @@ def lines_for_user(error: BaseException) -> list[str]:
 
 
 def place(function: Any) -> str:
-    """The file and line of a function or class."""
-    function = inspect.unwrap(function)
+    """The file and line of a function, class or partial object."""
+    function = inspect.unwrap(getattr(function, "func", function))
     try:
         return f"{inspect.getsourcefile(function)}, line {inspect.getsourcelines(function)[1]}"
     except (OSError, TypeError):

@@ -113,32 +113,29 @@ def table(title: str, columns: list[str], rows: list[list[str]], caption: str = 
     if not printer.is_terminal and not os.environ.get("COLUMNS", "").isdigit():
         printer = Console(width=_PIPED_WIDTH)
     line_width = printer.width
+    names, *others = zip(columns, *rows, strict=True)
     # For each column but the first: the width of its longest word, and of its longest cell.
-    words, cells = [0], [0]
-    for place in range(1, len(columns)):
-        texts = [row[place] for row in rows]
-        words.append(_longest(" ".join([*_parts(columns[place]), *texts]).split()))
-        cells.append(max(words[-1], _longest(texts)))
-    name_width = _longest([columns[0], *(row[0] for row in rows)])
-    if name_width + sum(cells) + _FRAME * len(columns) + 1 > line_width:
+    words = [_longest(" ".join([*_parts(head), *cells]).split()) for head, *cells in others]
+    whole = [max(word, _longest(cells)) for word, (_, *cells) in zip(words, others, strict=True)]
+    name_width = _longest(names)
+    if name_width + sum(whole) + _FRAME * len(columns) + 1 > line_width:
         name_width = min(name_width, max(_NAME_WIDTH, line_width * 2 // 5))
     room = line_width - name_width - _FRAME - 1
-    # The width of each column, for each printed table.
+    # For each printed table: the places and widths of its columns.
     groups: list[dict[int, int]] = [{}]
-    for place in range(1, len(columns)):
-        width = min(cells[place], max(words[place], room - _FRAME))
+    for place, word in enumerate(words):
+        width = min(whole[place], max(word, room - _FRAME))
         if groups[-1] and sum(groups[-1].values()) + width + _FRAME * (len(groups[-1]) + 1) > room:
             groups.append({})
         groups[-1][place] = width
     printer.print(Text(title, "table.title"))
     for group in groups:
-        shown = Table()
-        shown.add_column(_broken(columns[0], name_width), width=name_width, overflow="fold")
+        shown = Table(Column(_broken(columns[0], name_width), width=name_width, overflow="fold"))
         for place, width in group.items():
-            heading = _broken(columns[place], width)
+            heading = _broken(others[place][0], width)
             shown.add_column(heading, justify="right", width=width, overflow="fold")
-        for row in rows:
-            shown.add_row(_broken(row[0], name_width), *(Text(row[place]) for place in group))
+        for name, *cells in rows:
+            shown.add_row(_broken(name, name_width), *(Text(cells[place]) for place in group))
         # A terminal that is narrower than a number breaks the line, which loses nothing.
         needed = name_width + sum(group.values()) + _FRAME * (len(group) + 1) + 1
         printer.width = max(printer.width, needed)

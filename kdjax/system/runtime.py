@@ -1,15 +1,17 @@
 """The backend and process of a run: compilation cache, memory, interrupts, versions."""
 
+import contextlib
 import ctypes
 import functools
 import os
 import platform
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any
 
 import jax
 
@@ -99,30 +101,26 @@ class CompileClock:
             self.programs += 1
 
 
-class Interrupt:
-    """Turns the first SIGINT or SIGTERM into a flag, so that a run can save before it ends."""
+@contextlib.contextmanager
+def catch_interrupts() -> Iterator[Callable[[int], bool]]:
+    """Turns the first SIGINT or SIGTERM into a flag, so that a run can save before it ends.
 
-    def __init__(self) -> None:
-        self._requested = False
-        self._handlers: dict[int, Any] = {}
+    Yields a function that says whether to stop after a step of the run.
+    """
+    requests: list[int] = []
 
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, self._request)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        if self._requested:
+    def request(number: int, frame: FrameType | None) -> None:
+        if requests:
             raise KeyboardInterrupt
-        self._requested = True
+        requests.append(number)
 
-    def __call__(self, step: int) -> bool:
-        """Whether to stop after the run's `step`."""
-        return self._requested
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = {number: signal.signal(number, request) for number in numbers}
+    try:
+        yield lambda step: bool(requests)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def devices() -> str:

@@ -83,8 +83,14 @@ class Streaming:
     def training(
         self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
     ) -> Generator[Arguments, None, None]:
-        batches = stream.Training(self._split, batch_size=batch_size, seed=seed, epochs=epochs)
-        ahead = stream.pipeline(batches, first=first, workers=self._workers)
+        ahead = stream.training(
+            self._split,
+            batch_size=batch_size,
+            seed=seed,
+            epochs=epochs,
+            first=first,
+            workers=self._workers,
+        )
         if self._shards:
             ahead = ahead.map(self._by_device)
         per_epoch = self.count // batch_size
@@ -98,7 +104,7 @@ class Streaming:
             gc.collect()
 
     def evaluation(self, batch_size: int) -> Generator[Arguments, None, None]:
-        ahead = stream.pipeline(stream.Evaluation(self._split, batch_size=batch_size))
+        ahead = stream.evaluation(self._split, batch_size)
         with contextlib.closing(self._on_devices(ahead)) as arrived:
             for position, batch in enumerate(arrived):
                 yield batch, Epoch(None, np.int32(0)), np.int32(position)

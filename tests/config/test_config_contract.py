@@ -94,7 +94,7 @@ def test_with_weights_of_zero_it_is_the_baseline(name, argument):
 
 
 # The same program everywhere, which one config answers for.
-ANSWERED = {("ce",): "ce", ("ce", "soft"): "kd"}
+ANSWERED = {("ce",): "ce", ("ce", "kd"): "kd"}
 
 
 def check(name, argument, promise):

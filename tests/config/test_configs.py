@@ -174,7 +174,7 @@ def test_the_baseline_has_the_partners_recipe():
 
 def test_mutual_learning_is_soft_between_every_ordered_pair():
     terms = load("dml", "digits,peers=4").stages.peers.terms
-    pairs = {(t.student, t.teacher) for t in terms.values() if t.kind == "soft"}
+    pairs = {(t.student, t.teacher) for t in terms.values() if t.kind == "kd"}
     peers = {f"peer_{i}" for i in range(4)}
     assert pairs == {(a, b) for a in peers for b in peers if a != b}
 
@@ -195,14 +195,14 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"alpha": -0.1}, "config.alpha"),
         (
             {"temperature": 0.0},
-            "(temperature) is 0; it must be in [0.0001, 10000]",
+            "config.temperature is 0; it must be in [0.0001, 10000]",
         ),
         ({"temperature": float("inf")}, "config.temperature is inf"),
         ({"weight_decay": -1.0}, "weight_decay is -1.0; it must be 0 or more"),
         ({"label_smoothing": 1.0}, "label_smoothing is 1.0; it must be in [0, 1)"),
         ({"alpha": "steps(0.5, 3, at=5)"}, "is 1.5 at epoch 5; it must be in [0, 1]"),
         ({"temperature": "0 * temperature"}, "temperature depends on itself"),
-        ({"temperature": "linear(0, 4)"}, "soft.temperature (temperature) is 0 at epoch 0"),
+        ({"temperature": "linear(0, 4)"}, "config.temperature (linear(0, 4)) is 0 at epoch 0"),
         ({"alpha": "cosin(1, 0)"}, "Did you mean 'cosine'?"),
         (
             {"stages.student.learning_rate": "rate"},
@@ -242,7 +242,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ),
         ({"networks.student.dropout": 1.0}, "dropout is 1.0"),
         ({"stages.student.terms.soft.teacher": "techer"}, "Did you mean 'teacher'?"),
-        ({"stages.student.terms.soft.kind": "sotf"}, "Did you mean 'soft'?"),
+        ({"stages.student.terms.soft.kind": "kdd"}, "Did you mean 'kd'?"),
         ({"optimiser": "adm"}, "config.stages.teacher.optimiser: unknown optimiser 'adm'. Did you"),
         ({"stage_order": ("student",)}, "no earlier stage trains"),
         ({"stage_order": ("studnt",)}, "Did you mean 'student'?"),
@@ -268,7 +268,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"epochs": 2**30}, "steps are more than 2,147,483,647"),
         ({"log_every": 2**31}, "config.log_every is 2147483648; it must be at most"),
         ({"weight_decay": 1e39}, "config.weight_decay is 1e+39; it must be finite, and at most"),
-        ({"temperature": 1e30}, "is 1e+30; it must be in [0.0001, 10000]"),
+        ({"temperature": 1e30}, "config.temperature is 1e+30; it must be in [0.0001, 10000]"),
         ({"data.size": 100_000}, "config.data.size is 100000: a batch of 64 takes 2,560 GB, and"),
         ({"networks.student.model": "tests.own_models.a_class_too_many"}, "must be (2, 10)"),
         ({"networks.student.model": "tests.own_models.scalar"}, "it returns an array, not (logits"),
@@ -290,7 +290,7 @@ def test_wrong_values_are_refused_in_one_line(change, message):
 @pytest.mark.parametrize(
     "change",
     [
-        {"stages.student.terms.soft.kind": "sotf"},
+        {"stages.student.terms.soft.kind": "kdd"},
         {"stages.student.optimiser": "adm"},
         {"stages.student.learning_rate_schedule": "cosin(1, 0)"},
         {"networks.student.model": "six_conv.studnet"},

@@ -55,12 +55,12 @@ def read(tmp_path, root, size=9):
 def test_every_place_for_the_images(tmp_path, kind):
     raw = read(tmp_path, layout(tmp_path, kind=kind))
     assert raw.class_names == ("Young", "Hat", "Bald")
-    assert {name: len(part.id) for name, part in raw.parts.items()} == {
+    assert {name: len(part.id) for name, part in raw.splits.items()} == {
         "train": 6,
         "validation": 1,
         "test": 1,
     }
-    for part in raw.parts.values():
+    for part in raw.splits.values():
         image = part.image.read()
         assert image.shape[1:] == (9, 9, 3)
         index = image[:, 0, 0, 0]
@@ -74,22 +74,22 @@ def test_windows_line_ends_and_marks_are_read(tmp_path):
 
 def test_zeros_in_all_lines_are_read_as_minus_ones_are(tmp_path):
     root = layout(tmp_path)
-    before = read(tmp_path, root).parts["train"].label
+    before = read(tmp_path, root).splits["train"].label
     (root / "list_attr_faces.txt").write_text(TABLE.replace("-1", "0"))
-    np.testing.assert_array_equal(read(tmp_path, root).parts["train"].label, before)
+    np.testing.assert_array_equal(read(tmp_path, root).splits["train"].label, before)
 
 
 def test_without_a_partition_all_is_train(tmp_path):
     raw = read(tmp_path, layout(tmp_path, partition=None))
-    assert set(raw.parts) == {"train"}
-    assert len(raw.parts["train"].id) == 8
+    assert set(raw.splits) == {"train"}
+    assert len(raw.splits["train"].id) == 8
 
 
 def test_the_cache_changes_with_a_label(tmp_path):
     root = layout(tmp_path)
-    before = read(tmp_path, root).parts["train"].label
+    before = read(tmp_path, root).splits["train"].label
     (root / "list_attr_faces.txt").write_text(TABLE.replace("1.png  1", "1.png -1"))
-    after = read(tmp_path, root).parts["train"].label
+    after = read(tmp_path, root).splits["train"].label
     assert (before != after).sum() == 1
 
 
@@ -152,7 +152,7 @@ def test_files_that_are_missing_or_too_many(tmp_path):
         read(tmp_path, root)
     (root / "more_attr.txt").unlink()
     (root / "other.tar").write_bytes(b"")
-    with pytest.raises(UserError, match=r"img.zip, other.tar; leave only the archive"):
+    with pytest.raises(UserError, match=r"more than one archive: img.zip, other.tar; keep"):
         read(tmp_path, root)
     (root / "list_attr_faces.txt").unlink()
     with pytest.raises(UserError, match="has no attribute file"):

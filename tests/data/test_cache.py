@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdjax.data.cache import Encoded, content_digest, load_split, write_split
+from kdjax.data.cache import Encoded, load_split, read_splits, write_split
 from kdjax.data.types import Request
 from kdjax.system.errors import UserError
 
@@ -130,7 +130,7 @@ def test_processes_that_start_together_agree(tmp_path):
     [
         lambda path: (path / "label.npy").unlink(),
         lambda path: (path / "image.npy").write_bytes((path / "image.npy").read_bytes()[:-3]),
-        lambda path: np.save(path / "id.npy", np.arange(2)),
+        lambda path: np.save(path / "label.npy", np.arange(2)),
     ],
     ids=["missing", "cut", "short"],
 )
@@ -174,10 +174,8 @@ def test_the_digest_depends_on_images_and_labels(tmp_path):
         ("d", 1, [1, 1]),
     ):
 
-        def two(folder, value=value, label=label):
-            images = [Encoded(row, "", png(value + row)) for row in (0, 1)]
-            write_split(folder, np.array(label), images, REQUEST)
+        def two(part, value=value, label=label):
+            return np.array(label), [Encoded(row, "", png(value + row)) for row in (0, 1)]
 
-        load_split(tmp_path / name / "train", two)
-        digests.add(content_digest(tmp_path / name))
+        digests.add(read_splits(tmp_path / name, ["train"], two, REQUEST)[1])
     assert len(digests) == 3

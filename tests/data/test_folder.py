@@ -73,22 +73,22 @@ def read(tmp_path, path, size=12, channels=3):
 def test_every_container_gives_the_same(tmp_path, kind):
     raw = read(tmp_path, store(tmp_path, SPLIT, kind))
     assert raw.class_names == ("ant", "bee")
-    assert {part: len(split.id) for part, split in raw.parts.items()} == {
+    assert {part: len(split.id) for part, split in raw.splits.items()} == {
         "train": 6,
         "test": 4,
         "validation": 2,
     }
-    image, label = raw.parts["train"].image.read(), raw.parts["train"].label
+    image, label = raw.splits["train"].image.read(), raw.splits["train"].label
     np.testing.assert_array_equal(image[:, 0, 0, 0], [0, 1, 2, 50, 51, 52])
     np.testing.assert_array_equal(label, [0, 0, 0, 1, 1, 1])
-    np.testing.assert_array_equal(raw.parts["test"].image.read()[:, 5, 5, 2], [20, 21, 70, 71])
+    np.testing.assert_array_equal(raw.splits["test"].image.read()[:, 5, 5, 2], [20, 21, 70, 71])
 
 
 @pytest.mark.parametrize("root", ["", "set/", "set/Images/"])
 def test_without_splits_all_is_train(tmp_path, root):
     raw = read(tmp_path, store(tmp_path, images(root), "zip"), size=6, channels=1)
-    assert set(raw.parts) == {"train"}
-    assert raw.parts["train"].image.shape == (6, 6, 6, 1)
+    assert set(raw.splits) == {"train"}
+    assert raw.splits["train"].image.shape == (6, 6, 6, 1)
 
 
 def test_a_single_class_folder_is_a_class(tmp_path):
@@ -98,7 +98,7 @@ def test_a_single_class_folder_is_a_class(tmp_path):
 
 def test_hidden_files_and_files_beside_the_classes_are_passed_over(tmp_path):
     extra = {"set/train/ant/.DS_Store": b"x", "__MACOSX/set/a": b"x", "set/README.txt": b"x"}
-    assert len(read(tmp_path, store(tmp_path, SPLIT | extra, "zip")).parts["train"].id) == 6
+    assert len(read(tmp_path, store(tmp_path, SPLIT | extra, "zip")).splits["train"].id) == 6
 
 
 def test_the_cache_is_read_again_until_a_file_changes(tmp_path):
@@ -106,9 +106,9 @@ def test_the_cache_is_read_again_until_a_file_changes(tmp_path):
     read(tmp_path, path)
     caches = list((tmp_path / "data" / "kdjax").glob("decoded*/*"))
     np.save(caches[0] / "train" / "label.npy", np.ones(6, np.int32))
-    assert read(tmp_path, path).parts["train"].label.tolist() == [1] * 6
+    assert read(tmp_path, path).splits["train"].label.tolist() == [1] * 6
     (path / "set/train/ant/9.png").write_bytes(png(9))
-    assert read(tmp_path, path).parts["train"].label.tolist() == [0] * 4 + [1] * 3
+    assert read(tmp_path, path).splits["train"].label.tolist() == [0] * 4 + [1] * 3
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz"])
@@ -137,7 +137,7 @@ def test_files_that_are_no_images_are_left_out_and_said_once(tmp_path, capsys, k
     notes = {f"set/train/ant/{name}": b"a note" for name in ("a.txt", "b.csv", "c", "d.md")}
     files = SPLIT | notes | {"set/train/bee/no_suffix": png(9)}
     raw = read(tmp_path, store(tmp_path, files, kind))
-    assert raw.parts["train"].image.read()[:, 0, 0, 0].tolist() == [0, 1, 2, 50, 51, 52, 9]
+    assert raw.splits["train"].image.read()[:, 0, 0, 0].tolist() == [0, 1, 2, 50, 51, 52, 9]
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert "4 files are no images and are left out: set/train/ant/a.txt, " in said[0]
@@ -270,7 +270,7 @@ def test_without_training_any_parts_and_classes_are_read(tmp_path):
     request = Request(str(tmp_path / "data"), str(store(tmp_path, files, "zip")), 12, 3, False)
     raw = folder.read(request, training=False)
     assert raw.class_names == ("bee", "cow")
-    assert raw.parts["validation"].label.tolist() == [1] * 3
+    assert raw.splits["validation"].label.tolist() == [1] * 3
     with pytest.raises(UserError, match="but no train"):
         folder.read(request)
 
@@ -294,7 +294,7 @@ def test_hard_links_in_a_tar_are_files(tmp_path):
         link = tarfile.TarInfo("./set/ant/9.png")
         link.type, link.linkname = tarfile.LNKTYPE, "./set/ant/2.png"
         archive.addfile(link)
-    image = read(tmp_path, path).parts["train"].image.read()
+    image = read(tmp_path, path).splits["train"].image.read()
     assert image[:4, 0, 0, 0].tolist() == [0, 1, 2, 2]
     with tarfile.open(path, "a") as archive:
         link.name, link.type = "./set/ant/soft.png", tarfile.SYMTYPE
@@ -308,7 +308,7 @@ def test_links_to_folders_are_followed_and_broken_ones_named(tmp_path):
     shutil.move(path / "set/bee", tmp_path / "elsewhere")
     os.symlink(tmp_path / "elsewhere", path / "set/bee")
     os.symlink(path / "set", path / "set/ant/loop")
-    assert len(read(tmp_path, path).parts["train"].id) == 6
+    assert len(read(tmp_path, path).splits["train"].id) == 6
     os.symlink(tmp_path / "nowhere", path / "set/ant/gone.png")
     with pytest.raises(UserError, match=r"cannot read .*gone.png: No such file"):
         read(tmp_path, path)
@@ -362,7 +362,7 @@ def test_images_that_do_not_fit_the_disk_are_refused_before_they_are_decoded(tmp
         read(tmp_path, path, size=30)
     assert "config.data.size is 30: 6 images of 30 x 30 x 3 take 0.0 GB" in str(error.value)
     assert "the disk of" in str(error.value)
-    assert len(read(tmp_path, path, size=12).parts["train"].id) == 6
+    assert len(read(tmp_path, path, size=12).splits["train"].id) == 6
 
 
 @pytest.mark.parametrize("content", [b"some text\n", None])

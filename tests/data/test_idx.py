@@ -61,16 +61,17 @@ def test_pixels_and_labels_are_those_of_the_files(tmp_path, kind, compressed, so
         contents = {f"{name}.gz": gzip.compress(value) for name, value in contents.items()}
     raw = read(tmp_path, store(tmp_path, contents, kind), source=source, size=5, crop=True)
     assert raw.class_names == ("0", "1", "2")
-    assert list(raw.parts) == ["train", "test"]
+    assert list(raw.splits) == ["train", "test"]
     for part, name in (("train", "train"), ("test", "t10k")):
-        np.testing.assert_array_equal(raw.parts[part].label, LABEL[name])
-        image = raw.parts[part].image.read()
+        np.testing.assert_array_equal(raw.splits[part].label, LABEL[name])
+        image = raw.splits[part].image.read()
         assert image.dtype == np.uint8
         np.testing.assert_array_equal(image[..., 0], pixels(name)[:, :5])
 
 
 def test_grey_pixels_become_colour_and_are_resized(tmp_path):
-    image = read(tmp_path, store(tmp_path, files()), size=8, channels=3).parts["train"].image.read()
+    raw = read(tmp_path, store(tmp_path, files()), size=8, channels=3)
+    image = raw.splits["train"].image.read()
     assert image.shape == (6, 8, 8, 3)
     np.testing.assert_array_equal(image[..., 0], image[..., 2])
 
@@ -82,7 +83,7 @@ def test_names_with_a_dot_and_without_a_test_part(tmp_path, separator):
         for name, value in files().items()
         if name.startswith("train")
     }
-    assert list(read(tmp_path, store(tmp_path, contents)).parts) == ["train"]
+    assert list(read(tmp_path, store(tmp_path, contents)).splits) == ["train"]
 
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"

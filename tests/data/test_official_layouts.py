@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from configs import base
-from kdjax import prepare
 from kdjax.config import build_data
+from kdjax.data.tfds import writer
 from kdjax.data.tfds.builders import aid
 from kdjax.system.errors import UserError
 
@@ -68,7 +68,7 @@ def register(monkeypatch, name, manual):
 def prepared(tmp_path, dataset, tfds_name, manual):
     """The data as a run sees it, at 8 pixels."""
     data_dir = str(tmp_path / "data")
-    prepare.prepare_tfds(tfds_name, manual_dir=str(manual), data_dir=data_dir)
+    writer.prepare(tfds_name, manual_dir=str(manual), data_dir=data_dir)
     config = base.get_config(method="", dataset=dataset)
     config.data.data_dir, config.data.size = data_dir, 8
     return build_data.source(dataset)(build_data.request(config.data))
@@ -94,7 +94,7 @@ def test_eurosat(tmp_path, manual, monkeypatch):
     raw = prepared(tmp_path, "eurosat", "eurosat", manual)
     assert raw.class_names[0] == "AnnualCrop"
     assert len(raw.class_names) == 10
-    assert_labels_fit(raw.parts["train"], 2)
+    assert_labels_fit(raw.splits["train"], 2)
 
 
 def test_uc_merced(tmp_path, manual, monkeypatch):
@@ -106,7 +106,7 @@ def test_uc_merced(tmp_path, manual, monkeypatch):
     register(monkeypatch, "uc_merced", manual)
     raw = prepared(tmp_path, "uc_merced", "uc_merced", manual)
     assert len(raw.class_names) == 21
-    assert_labels_fit(raw.parts["train"], 2)
+    assert_labels_fit(raw.splits["train"], 2)
 
 
 def test_resisc45(tmp_path, manual):
@@ -116,7 +116,7 @@ def test_resisc45(tmp_path, manual):
         (manual / name).write_bytes(content)
     raw = prepared(tmp_path, "resisc45", "resisc45", manual)
     assert len(raw.class_names) == 45
-    assert_labels_fit(raw.parts["train"], 2)
+    assert_labels_fit(raw.splits["train"], 2)
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
@@ -128,7 +128,7 @@ def test_aid(tmp_path, manual, unpacked):
         (manual / "AID.zip").unlink()
     raw = prepared(tmp_path, "aid", "aid", manual)
     assert raw.class_names == tuple(aid.CLASSES)
-    assert_labels_fit(raw.parts["train"], 2)
+    assert_labels_fit(raw.splits["train"], 2)
 
 
 def test_aid_with_a_class_missing(tmp_path, manual):
@@ -169,13 +169,13 @@ def test_celeb_a(tmp_path, manual, monkeypatch):
         (manual / name).write_text(text)
     register(monkeypatch, "celeb_a", manual)
     raw = prepared(tmp_path, "celeb_a", "celeb_a", manual)
-    assert {name: len(part.id) for name, part in raw.parts.items()} == {
+    assert {name: len(part.id) for name, part in raw.splits.items()} == {
         "train": 6,
         "validation": 2,
         "test": 2,
     }
     assert set(raw.class_names) == set(attributes)
-    for part in raw.parts.values():
+    for part in raw.splits.values():
         place = np.round(part.image.read().mean((1, 2, 3)) / 20).astype(int)
         bits = [attributes.index(name) % 5 for name in raw.class_names]
         np.testing.assert_array_equal(part.label, place[:, None] >> np.array(bits) & 1)
@@ -193,8 +193,8 @@ def test_a_data_set_that_is_none_of_ours(tmp_path, manual, monkeypatch):
     register(monkeypatch, "horses_or_humans", manual)
     raw = prepared(tmp_path, "tfds/horses_or_humans", "horses_or_humans", manual)
     assert raw.class_names == ("horses", "humans")
-    assert set(raw.parts) == {"train", "test"}
-    assert_labels_fit(raw.parts["test"], 8)
+    assert set(raw.splits) == {"train", "test"}
+    assert_labels_fit(raw.splits["test"], 8)
 
 
 def test_an_archive_of_other_bytes_is_refused(tmp_path, manual):
@@ -212,7 +212,7 @@ def test_an_archive_of_other_bytes_is_refused(tmp_path, manual):
 )
 def test_what_needs_a_manual_download_says_so(tmp_path, name, message):
     with pytest.raises(UserError, match=message):
-        prepare.prepare_tfds(name, manual_dir=None, data_dir=str(tmp_path))
+        writer.prepare(name, manual_dir=None, data_dir=str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_an_address_that_no_longer_answers(tmp_path, monkeypatch, name, files, g
     monkeypatch.setattr(requests.Session, "get", get)
     monkeypatch.setattr(downloader, "MAX_RETRIES", 0)
     with pytest.raises(UserError, match=f"{files}.*pass that as --manual_dir=DIR"):
-        prepare.prepare_tfds(name, manual_dir=None, data_dir=str(tmp_path))
+        writer.prepare(name, manual_dir=None, data_dir=str(tmp_path))
 
 
 def test_labels_that_are_not_public_leave_their_part_out(tmp_path, capsys):
@@ -262,6 +262,6 @@ def test_labels_that_are_not_public_leave_their_part_out(tmp_path, capsys):
                 yield index, {"image": np.zeros((4, 4, 1), np.uint8), "label": label}
 
     raw = prepared(tmp_path, "tfds/kdjax_hidden", "kdjax_hidden", tmp_path)
-    assert set(raw.parts) == {"train"}
+    assert set(raw.splits) == {"train"}
     assert "labels of test are not public" in capsys.readouterr().err
     assert KdjaxHidden.name == "kdjax_hidden"

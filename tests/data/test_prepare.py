@@ -14,7 +14,8 @@ from kdjax import prepare
 from kdjax.data import preview
 from kdjax.data.sources import digits
 from kdjax.data.store import Images
-from kdjax.data.types import DataSet, RawData, Request, Split
+from kdjax.data.tfds import writer
+from kdjax.data.types import DataSet, Request, Split
 from kdjax.system.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -59,11 +60,12 @@ READ = """
 import sys
 sys.path.insert(0, {folder!r})
 import numpy as np
+from kdjax.data.sources import folder
 from kdjax.data.tfds import reader
 from kdjax.data.store import Images
 from kdjax.data.types import Request, Split
-raw = reader.read("kdjax_shapes", Request({data!r}, "", 10, 1, False))
-image, label = raw.parts["train"].image.read(), raw.parts["train"].label
+raw = reader.read("kdjax_shapes", folder.read, Request({data!r}, "", 10, 1, False))
+image, label = raw.splits["train"].image.read(), raw.splits["train"].label
 assert image.shape == (20, 10, 10, 1), image.shape
 assert sorted(image[:, 9, 0, 0].tolist()) == list(range(20))
 assert ((image[:, 0, 0, 0] >= 100) == (label == 0)).all()
@@ -76,8 +78,8 @@ config.batch_size = 4
 data = build.plan(config, 1).data
 assert data.image_shape == (32, 32, 3)
 assert len(data.splits["test"].id) == 4
-small = reader.read("kdjax_shapes", Request({data!r}, "", 8, 3, True))
-assert small.parts["test"].image.shape == (4, 8, 8, 3)
+small = reader.read("kdjax_shapes", folder.read, Request({data!r}, "", 8, 3, True))
+assert small.splits["test"].image.shape == (4, 8, 8, 3)
 assert "tensorflow" not in sys.modules
 """
 
@@ -153,7 +155,7 @@ def test_a_summary_and_a_picture_of_every_class(tmp_path, capsys):
     assert sheet.height == 4 + 10 * (48 + 4)
     assert sheet.width > 5 * (48 + 4)
     pixels = np.asarray(sheet.convert("L"))[4:52, -(5 * 52 + 16) : -16]
-    zeros = digits.read(Request("", "", 16, 1, False)).parts["train"]
+    zeros = digits.read(Request("", "", 16, 1, False)).splits["train"]
     blocks = [pixels[::3, 52 * i : 52 * i + 48 : 3] for i in range(5)]
     images = zeros.image.read(np.flatnonzero(zeros.label == 0))[..., 0]
     assert all(any((block == image).all() for image in images) for block in blocks)
@@ -204,7 +206,7 @@ def test_a_set_that_cannot_be_trained_on_is_refused(tmp_path):
 def test_names_are_not_markup(tmp_path, capsys):
     image = Images([np.zeros((2, 4, 4, 1), np.uint8)])
     split = Split(image, np.array([0, 1], np.int32), np.arange(2, dtype=np.int32))
-    raw = RawData({"train": split}, ("[/b]", "[red]"), "set")
+    raw = DataSet({"train": split}, ("[/b]", "[red]"), "set")
     preview.print_summary(raw, DataSet({"train": split}, raw.class_names, "set"))
     shown = capsys.readouterr().out
     assert "[/b]" in shown
@@ -214,13 +216,13 @@ def test_names_are_not_markup(tmp_path, capsys):
 def test_unknown_data_set(tmp_path):
     for name in ("no_such_set", "no such set"):
         with pytest.raises(UserError, match=f"no data set '{name}'"):
-            prepare.prepare_tfds(name, manual_dir=None, data_dir=str(tmp_path))
+            writer.prepare(name, manual_dir=None, data_dir=str(tmp_path))
 
 
 def test_without_tensorflow_the_command_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(UserError, match="pip install tensorflow-cpu"):
-        prepare.prepare_tfds("mnist", manual_dir=None, data_dir=str(tmp_path))
+        writer.prepare("mnist", manual_dir=None, data_dir=str(tmp_path))
 
 
 @pytest.mark.parametrize("there", [0, 3])
@@ -233,7 +235,7 @@ def test_a_folder_that_lacks_archives_is_refused_before_any_download(tmp_path, m
     for name in files[:there]:
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(UserError) as error:
-        prepare.prepare_tfds("mnist", manual_dir=str(tmp_path), data_dir=str(tmp_path / "data"))
+        writer.prepare("mnist", manual_dir=str(tmp_path), data_dir=str(tmp_path / "data"))
     them = "it" if there == 3 else "them"
     assert f"{tmp_path} lacks {', '.join(files[there:])}: put {them} there" in str(error.value)
 
@@ -243,4 +245,4 @@ def test_a_damaged_archive_is_refused(tmp_path):
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (tmp_path / f"{name}-ubyte.gz").write_bytes(b"not the official bytes")
     with pytest.raises(UserError, match="not the official one"):
-        prepare.prepare_tfds("mnist", manual_dir=str(tmp_path), data_dir=str(tmp_path / "data"))
+        writer.prepare("mnist", manual_dir=str(tmp_path), data_dir=str(tmp_path / "data"))

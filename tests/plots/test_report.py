@@ -96,7 +96,8 @@ def test_markdown_is_a_table_with_a_rule_and_escaped_bars(examined, tmp_path):
 def test_every_figure_has_a_place_of_its_own():
     files = sections.figure_files()
     assert len(files) == len({file.ORDER for file in files})
-    assert all(hasattr(file, "of_runs") or hasattr(file, "of_run") for file in files)
+    functions = ("draw_records", "draw_record", "of_runs", "of_run")
+    assert all(any(hasattr(file, function) for function in functions) for file in files)
 
 
 def test_a_report_has_the_files_that_it_names_and_says_what_it_leaves_out(
@@ -386,15 +387,15 @@ def test_damaged_evaluations_are_not_read_back_and_that_is_said(record, tmp_path
 def test_attributes_are_neither_right_nor_wrong_as_a_whole():
     logits = np.array([[9.0, -9.0, np.nan]])
     (answer,) = attention.attribute_answers(logits, np.array([[1, 0, 0]]))
-    assert (answer.text, answer.right) == ("2 of 3 right", None)
+    assert answer == ("2 of 3 right: 83\N{NO-BREAK SPACE}%", None)
 
 
 def test_an_answer_to_an_image_is_right_or_wrong():
     logits = np.array([[3.0, 0.0], [3.0, 0.0], [np.nan, 0.0]])
     found = attention.class_answers(logits, np.array([0, 1, 0]), ["cat", "dog"])
-    assert [(one.text, one.right) for one in found] == [
-        ("cat", True),
-        ("cat", False),
+    assert found == [
+        ("cat: 95\N{NO-BREAK SPACE}%", True),
+        ("cat: 95\N{NO-BREAK SPACE}%", False),
         ("no number", False),
     ]
 

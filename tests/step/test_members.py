@@ -10,7 +10,7 @@ import pytest
 from kdjax.data.store import Images
 from kdjax.data.types import Split
 from kdjax.step import compiled, members, step, tasks
-from kdjax.terms import attention, ce, soft
+from kdjax.terms import at, ce, kd
 from kdjax.training import feed, layouts
 from tests import helpers
 
@@ -29,8 +29,8 @@ def base(**arguments):
     task = tasks.MULTI_CLASS
     terms = {
         "ce": ce.make(task=task, network="student"),
-        "soft": soft.make(task=task, student="student", teacher="teacher"),
-        "map": attention.make(
+        "soft": kd.make(task=task, student="student", teacher="teacher"),
+        "map": at.make(
             task=task, student="student", teacher="teacher", layers=("stem",), variant="cosine"
         ),
     }

@@ -7,7 +7,7 @@ import torch
 
 from kdjax.step import schedules, step, tasks
 from kdjax.step.types import TERMS
-from kdjax.terms import ce, soft
+from kdjax.terms import ce, kd
 from tests import helpers, swapped_peers
 
 
@@ -83,7 +83,7 @@ def test_joint_gradients_differ_from_detached_ones():
 
 def test_teacher_is_bit_identical_after_distillation():
     networks = {n: helpers.network(n, norm=True, dropout=0.3) for n in ("teacher", "student")}
-    terms = {"soft": soft.make(task=tasks.MULTI_CLASS, student="student", teacher="teacher")}
+    terms = {"soft": kd.make(task=tasks.MULTI_CLASS, student="student", teacher="teacher")}
     code = helpers.code(networks, ["student"], terms)
     values = helpers.hyper({"soft": 1.0})
     teacher = step.init_network(networks["teacher"], np.uint32(5))
@@ -97,7 +97,7 @@ def test_teacher_is_bit_identical_after_distillation():
 def test_teacher_sees_the_students_view_with_running_statistics():
     """Were the teacher in training mode, its outputs would depend on the rest of the batch."""
     networks = {n: helpers.network("same", norm=True) for n in ("teacher", "student")}
-    terms = {"soft": soft.make(task=tasks.MULTI_CLASS, student="student", teacher="teacher")}
+    terms = {"soft": kd.make(task=tasks.MULTI_CLASS, student="student", teacher="teacher")}
     code = helpers.code(networks, ["student"], terms, pad=2)
     teacher = step.init_network(networks["teacher"], np.uint32(0))
     whole = helpers.batch()
@@ -128,7 +128,7 @@ def test_weight_zero_is_the_baseline_exactly():
     networks = {n: helpers.network(n, dropout=0.2) for n in ("teacher", "student")}
     terms = {
         "ce": ce.make(task=tasks.MULTI_CLASS, network="student"),
-        "soft": soft.make(task=tasks.MULTI_CLASS, student="student", teacher="teacher"),
+        "soft": kd.make(task=tasks.MULTI_CLASS, student="student", teacher="teacher"),
     }
     teacher = step.init_network(networks["teacher"], np.uint32(0))
     distilled, _ = helpers.run(

@@ -37,8 +37,11 @@ def call(module, *arguments, package="kdjax", cwd=ROOT, **environment):
         (["--config=kd", "--config.epochs=99999999999999999999"], "at most 2,147,483,647"),
         (["--config=configs/kd.py:tfds/"], "tfds/: TFDS refuses the name"),
         (["--config=configs/kd.py", "--config.epochs=many"], "takes a whole number, not many"),
-        (["--config=configs/kd.py", "--config.alpha=2"], "config.alpha is 2.0"),
-        (["--config=configs/kd.py", "--config.temperature=0"], "config.temperature is 0.0"),
+        (["--config=configs/kd.py", "--config.alpha=2"], "config.alpha is 2; it must be in [0, 1]"),
+        (
+            ["--config=configs/kd.py", "--config.temperature=0"],
+            "config.temperature is 0; it must be in [0.0001, 10000]",
+        ),
         (["--config=configs/ce.py", "--config.alpha=0.3"], "config.alpha is read by nothing"),
         (["--config=configs/ce.py", "--config.epochs=99999999999999999999"], "at most 2,147,"),
         (["--config=configs/dml.py:digits,peers=1"], "two peers or more"),

@@ -179,7 +179,10 @@ def test_a_term_that_raises_is_named_with_its_line(own, text, line, message):
     ("text", "message"),
     [
         ("x = 1", " has no function make: kind of term in config.stages.student.terms.own needs"),
-        ("def make(*, task, student):\n    pass", ", line 1: config.stages.student.terms.own, a "),
+        (
+            "def make(*, task, student, teacher, layer):\n    pass",
+            ", line 1: config.stages.student.terms.own, a ",
+        ),
         (
             "\ndef make(*, task, student, teacher):\n    pass",
             ", line 2: make returns no Term for config.stages.student.terms.own",
@@ -253,6 +256,14 @@ def test_a_model_that_raises_is_named_with_its_line(own, body, message):
     assert said.startswith(f"{path}, line 9: {message}")
     assert "in __call__" in frames
     assert "flax" not in frames
+
+
+def test_a_model_may_be_a_partial_object(own):
+    text = OWN_MODEL.format(body="return logits, {}") + "\nfrom functools import partial\n"
+    path, name = own(text + "short = partial(Own)\nwhole = partial(own, dropout=0.0)\n")
+    assert discover.model(f"{name}.whole")(classes=3).classes == 3
+    said, _ = refused(with_model(f"{name}.short"))
+    assert said.startswith(f"{path}, line 4: model {name}.short must take dropout, as def short(")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax.losses import attention, features, fsp, hard, soft_targets
+from kdjax.losses import at, ce, features, fsp, kd
 from kdjax.models.layers import modules
 from kdjax.system import runtime
 
@@ -30,16 +30,14 @@ def normalised(x):
 
 
 def soft(x):
-    return jax.value_and_grad(
-        lambda x: jnp.mean(soft_targets.softmax_kl(x, x[::-1], temperature=3.0))
-    )(x)
+    return jax.value_and_grad(lambda x: jnp.mean(kd.softmax_kl(x, x[::-1], temperature=3.0)))(x)
 
 
 def smoothed(x):
     labels = jnp.arange(len(x)) % x.shape[1]
-    return jax.value_and_grad(
-        lambda x: jnp.mean(hard.cross_entropy(x, labels, label_smoothing=0.1))
-    )(x)
+    return jax.value_and_grad(lambda x: jnp.mean(ce.cross_entropy(x, labels, label_smoothing=0.1)))(
+        x
+    )
 
 
 def maps(loss):
@@ -52,7 +50,7 @@ CASES = {
     "soft targets": (soft, lambda rows: (rows, 11)),
     "label smoothing": (smoothed, lambda rows: (rows, 11)),
     "attention": (
-        maps(lambda x, y: attention.code(x, y)),
+        maps(lambda x, y: at.code(x, y)),
         lambda rows: (rows // 32, 5, 7, 9),
     ),
     "features": (maps(features.mse), lambda rows: (rows // 32, 5, 7, 9)),

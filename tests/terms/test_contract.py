@@ -17,13 +17,13 @@ COUNT, CLASSES = 6, 4
 LAYERS = ("stage1_first", "stage1_last")
 WIRING: dict[str, list[dict[str, Any]]] = {
     "ce": [dict(network="student", label_smoothing=0.1)],
-    "soft": [
+    "kd": [
         dict(student="student", teacher="teacher"),
         dict(student="student", teacher="teacher", form="cross_entropy", shuffle=True),
         dict(student="student", teacher=("teacher", "other")),
         dict(student="student", teacher=("teacher", "other"), average="probabilities"),
     ],
-    "attention": [
+    "at": [
         dict(student="student", teacher="teacher", layers=LAYERS, variant=variant)
         for variant in ("cosine", "paper", "code")
     ],
@@ -31,7 +31,7 @@ WIRING: dict[str, list[dict[str, Any]]] = {
         dict(student="student", teacher="teacher", layers=(*LAYERS, "pooled"), direction=direction)
         for direction in ("student_to_teacher", "teacher_to_student")
     ],
-    "hint": [dict(student="student", teacher="teacher", guided="stage1_first", hint="small")],
+    "fitnet": [dict(student="student", teacher="teacher", guided="stage1_first", hint="small")],
     "fsp": [dict(student="student", teacher="teacher", stages=(1,))],
     "nuclear": [dict(network="student", kernel="Conv_0/kernel")],
     "virtual": [

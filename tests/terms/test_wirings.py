@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax.losses import soft_targets
+from kdjax.losses import kd as kd_loss
 from kdjax.step import tasks
 from kdjax.step.types import Context, Outputs
 from kdjax.system.errors import UserError
-from kdjax.terms import attention, features, fsp, hint, soft
+from kdjax.terms import at, features, fitnet, fsp, kd
 
 TASK = tasks.MULTI_CLASS
 
@@ -47,10 +47,10 @@ def test_an_identity_projector_is_plain_mse():
 
 def test_one_teacher_twice_is_that_teacher():
     outputs = {name: Outputs(logits(seed), {}) for name, seed in (("s", 0), ("t", 1), ("u", 1))}
-    one = soft.make(task=TASK, student="s", teacher="t")
+    one = kd.make(task=TASK, student="s", teacher="t")
     expected = one.loss(one.init(None, None, None), context(outputs)).value
     for average in ("logits", "probabilities"):
-        two = soft.make(task=TASK, student="s", teacher=("t", "u"), average=average)
+        two = kd.make(task=TASK, student="s", teacher=("t", "u"), average=average)
         np.testing.assert_allclose(
             two.loss(two.init(None, None, None), context(outputs)).value, expected, rtol=1e-5
         )
@@ -59,18 +59,18 @@ def test_one_teacher_twice_is_that_teacher():
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_averaged_probabilities_are_the_mean_of_softened_ones(temperature):
     both = jnp.stack([logits(0), logits(1)])
-    average = soft_targets.average_softmax(both, temperature)
+    average = kd_loss.average_softmax(both, temperature)
     expected = jnp.mean(jax.nn.softmax(both / temperature), axis=0)
     np.testing.assert_allclose(jax.nn.softmax(average / temperature), expected, rtol=1e-5)
-    average = soft_targets.average_bernoulli(both, temperature)
+    average = kd_loss.average_bernoulli(both, temperature)
     expected = jnp.mean(jax.nn.sigmoid(both / temperature), axis=0)
     np.testing.assert_allclose(jax.nn.sigmoid(average / temperature), expected, rtol=1e-5)
 
 
 def test_shuffled_targets_are_a_permutation():
     outputs = {"s": Outputs(jnp.zeros((5, 4)), {}), "t": Outputs(logits(1), {})}
-    plain = soft.make(task=TASK, student="s", teacher="t")
-    shuffled = soft.make(task=TASK, student="s", teacher="t", shuffle=True)
+    plain = kd.make(task=TASK, student="s", teacher="t")
+    shuffled = kd.make(task=TASK, student="s", teacher="t", shuffle=True)
     one = plain.loss(plain.init(None, None, None), context(outputs)).value
     other = shuffled.loss(shuffled.init(None, None, None), context(outputs, key=1)).value
     assert not np.any(np.isclose(one, other))
@@ -80,15 +80,15 @@ def test_shuffled_targets_are_a_permutation():
 @pytest.mark.parametrize(
     ("make", "wiring", "student", "teacher", "message"),
     [
-        (attention, dict(layers=("stage9",)), {}, {}, "unknown layer of network 's' 'stage9'"),
+        (at, dict(layers=("stage9",)), {}, {}, "unknown layer of network 's' 'stage9'"),
         (
-            attention,
+            at,
             dict(layers=("a",)),
             dict(a=(1, 1, 8)),
             dict(a=(4, 4, 8)),
             "attention at layer 'a' of network 's', which is 1 x 1 x 8",
         ),
-        (attention, dict(layers=("a",)), dict(a=(8,)), dict(a=(8,)), "more than one position"),
+        (at, dict(layers=("a",)), dict(a=(8,)), dict(a=(8,)), "more than one position"),
         (
             features,
             dict(layers=("a",)),
@@ -96,7 +96,7 @@ def test_shuffled_targets_are_a_permutation():
             dict(a=(8, 8, 2)),
             "differ in size: 4 x 4 x 2 and 8 x 8 x 2",
         ),
-        (hint, dict(guided="a", hint="a"), dict(a=(4, 4, 2)), dict(a=(8, 8, 2)), "no smaller"),
+        (fitnet, dict(guided="a", hint="a"), dict(a=(4, 4, 2)), dict(a=(8, 8, 2)), "no smaller"),
         (
             fsp,
             dict(stages=(1,)),

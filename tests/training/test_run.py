@@ -545,7 +545,7 @@ def test_interrupt_asks_once_and_then_insists():
     import os
     import signal
 
-    with runtime.Interrupt() as interrupt:
+    with runtime.catch_interrupts() as interrupt:
         assert not interrupt(1)
         os.kill(os.getpid(), signal.SIGTERM)
         assert interrupt(2)

@@ -143,16 +143,9 @@ def read_splits(
     parts: Mapping[str, tuple[Sequence[str], np.ndarray]],
     request: Request,
 ) -> tuple[dict[str, Split], str]:
-    """Splits whose images are files, decoded once and cached.
+    """The result of `cache.read_splits` for images that are files of a folder, a zip or a tar.
 
-    Args:
-        cache_folder: the folder of the cache.
-        path: a folder, a zip or a tar.
-        parts: for each split, the names of its files, and a label for each file.
-        request: size, channels and crop.
-
-    Returns:
-        As `cache.read_splits`.
+    `parts` has, for each split, the names of its files and a label for each file.
     """
 
     def open_part(part: str) -> cache.Part:

@@ -14,7 +14,7 @@ import numpy as np
 
 from kdjax.data import cache
 from kdjax.data.files import archive
-from kdjax.data.types import RawData, Request
+from kdjax.data.types import DataSet, Request
 from kdjax.system.errors import UserError
 from kdjax.system.progress import track
 
@@ -48,7 +48,7 @@ def find_pairs(path: Path, files: list[str]) -> Pairs:
     return {part: (by_part[part]["images"], by_part[part]["labels"]) for part in parts}
 
 
-def read(path: Path, pairs: Pairs, request: Request, *, training: bool) -> RawData:
+def read(path: Path, pairs: Pairs, request: Request, *, training: bool) -> DataSet:
     """All images of IDX files, resized once and cached. The classes are named 0, 1, ...
 
     Args:
@@ -90,7 +90,7 @@ def read(path: Path, pairs: Pairs, request: Request, *, training: bool) -> RawDa
     splits, content = cache.read_splits(folder, pairs, open_part, request)
     classes = 1 + max(int(values.max()) for values in label.values())
     class_names = tuple(map(str, range(classes)))
-    return RawData(splits, class_names, f"IDX files {path.resolve().name}", content)
+    return DataSet(splits, class_names, f"IDX files {path.resolve().name}", content)
 
 
 def _values(name: str, content: bytes, dimensions: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import io
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from kdjax.data.types import Request
 from kdjax.system.errors import UserError
 
 _MODES = {1: "L", 3: "RGB"}
@@ -50,17 +51,15 @@ def is_image(content: bytes) -> bool:
     return True
 
 
-def decode(content: bytes | np.ndarray, *, size: int, channels: int, crop: bool) -> np.ndarray:
-    """An image as `[size, size, channels]` uint8, converted to grey or colour as needed.
+def decode(content: bytes | np.ndarray, request: Request) -> np.ndarray:
+    """An image as `[h, w, c]` uint8 of the request's size, converted to grey or colour as needed.
 
     The image is turned as its EXIF data says, and 16-bit grey values are scaled to 8 bits. Resizing
     is bilinear, and antialiased where it shrinks.
 
     Args:
         content: the bytes of a file that Pillow reads, or grey pixels `[h, w]` uint8.
-        size: height and width of the result.
-        channels: 1 or 3.
-        crop: cuts out the square centre first; otherwise the aspect ratio changes.
+        request: size, channels and crop; without a crop, the aspect ratio may change.
 
     Raises:
         ValueError: the content is no image, or a damaged one.
@@ -71,18 +70,18 @@ def decode(content: bytes | np.ndarray, *, size: int, channels: int, crop: bool)
             if isinstance(content, bytes)
             else Image.fromarray(content)
         ) as opened:
-            image = _eight_bits(ImageOps.exif_transpose(opened)).convert(_MODES[channels])
+            image = _eight_bits(ImageOps.exif_transpose(opened)).convert(_MODES[request.channels])
     except UnidentifiedImageError as error:
         raise ValueError("is not an image") from error
     except Exception as error:  # Pillow's decoders raise many kinds.
         raise ValueError(f"cannot be decoded: {error}") from error
-    if crop:
+    if request.crop:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side))
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(image).reshape(size, size, channels)
+    if image.size != (request.size, request.size):
+        image = image.resize((request.size, request.size), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(request.image_shape)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

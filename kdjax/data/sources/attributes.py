@@ -17,11 +17,11 @@ import numpy as np
 
 from kdjax.data import cache
 from kdjax.data.files import archive
-from kdjax.data.types import RawData, Request
+from kdjax.data.types import DataSet, Request
 from kdjax.system.errors import UserError
 
 _PARTS = ("train", "validation", "test")
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2")
+_ARCHIVES = ("*.zip", "*.tar", "*.gz", "*.tgz", "*.xz", "*.bz2")
 
 
 class Table(NamedTuple):
@@ -34,7 +34,7 @@ class Table(NamedTuple):
     """`[n, k]` uint8 in {0, 1}."""
 
 
-def read(request: Request) -> RawData:
+def read(request: Request) -> DataSet:
     """All images that the attribute file lists, decoded once and cached.
 
     Raises:
@@ -45,17 +45,17 @@ def read(request: Request) -> RawData:
     root = Path(request.path).expanduser()
     if not root.is_dir():
         raise UserError(f"{root} is not a folder (with images and list_attr_*.txt)")
-    attribute_file = _at_most_one(root, "*attr*.txt", "attribute file")
+    attribute_file = _at_most_one(root, "attribute file", "*attr*.txt")
     if attribute_file is None:
         raise UserError(f"{root} has no attribute file (list_attr_*.txt)")
     table = _read_table(attribute_file)
-    partition_file = _at_most_one(root, "*partition*.txt", "partition file")
+    partition_file = _at_most_one(root, "partition file", "*partition*.txt")
     part_of = np.zeros(len(table.files), int)
     if partition_file:
         part_of = _read_partition(partition_file, table)
     if 0 not in part_of:
         raise UserError(f"{partition_file}: no image is in part 0 (train)")
-    images = _images(root)
+    images = _at_most_one(root, "archive", *_ARCHIVES) or root
     files = _places(images, table, attribute_file)
     lists = [str(path.relative_to(root)) for path in (attribute_file, partition_file) if path]
     digests = f"{archive.digest(images, files)}-{archive.digest(root, lists)}"
@@ -66,7 +66,7 @@ def read(request: Request) -> RawData:
         if len(rows):
             parts[part] = [files[row] for row in rows], table.values[rows]
     splits, content = archive.read_splits(folder, images, parts, request)
-    return RawData(splits, table.attributes, f"attributes {root.resolve().name}", content)
+    return DataSet(splits, table.attributes, f"attributes {root.resolve().name}", content)
 
 
 def _read_table(path: Path) -> Table:
@@ -160,22 +160,12 @@ def _rows(path: Path, lines: list[str], first: int) -> Iterator[tuple[int, str, 
         yield number, name, texts
 
 
-def _at_most_one(root: Path, pattern: str, what: str) -> Path | None:
-    paths = sorted(path for path in root.rglob(pattern) if not path.name.startswith("."))
+def _at_most_one(root: Path, what: str, *patterns: str) -> Path | None:
+    paths = sorted(path for path in root.rglob("[!.]*") if any(map(path.match, patterns)))
     if len(paths) > 1:
-        raise UserError(f"{root} has more than one {what}: {', '.join(p.name for p in paths)}")
+        names = ", ".join(path.name for path in paths)
+        raise UserError(f"{root} has more than one {what}: {names}; keep one")
     return paths[0] if paths else None
-
-
-def _images(root: Path) -> Path:
-    """The archive with the images, or the folder itself."""
-    archives = sorted(path for path in root.rglob("*") if path.suffix in _ARCHIVES)
-    if len(archives) > 1:
-        raise UserError(
-            f"{root} has {', '.join(path.name for path in archives)}; leave only the archive with "
-            "the images there"
-        )
-    return archives[0] if archives else root
 
 
 def _places(images: Path, table: Table, attribute_file: Path) -> list[str]:

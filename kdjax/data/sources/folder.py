@@ -11,23 +11,20 @@ import numpy as np
 
 from kdjax.data import cache
 from kdjax.data.files import archive, idx
-from kdjax.data.types import RawData, Request
+from kdjax.data.types import DataSet, Request
 from kdjax.system.errors import UserError
 
-_SPLITS = {
-    "train": "train",
+_SPLITS = {name: name for name in ("train", "validation", "test")} | {
     "training": "train",
-    "validation": "validation",
     "valid": "validation",
     "val": "validation",
-    "test": "test",
     "testing": "test",
 }
 Parts = dict[str, dict[str, list[str]]]
 """Names of files by split and class."""
 
 
-def read(request: Request, *, training: bool = True) -> RawData:
+def read(request: Request, *, training: bool = True) -> DataSet:
     """All images of a folder or archive, decoded once and cached.
 
     Args:
@@ -56,7 +53,7 @@ def read(request: Request, *, training: bool = True) -> RawData:
         rows = [(file, classes.index(cls)) for cls in sorted(by_class) for file in by_class[cls]]
         labelled[part] = [file for file, _ in rows], np.array([label for _, label in rows])
     splits, content = archive.read_splits(cache_folder, path, labelled, request)
-    return RawData(splits, tuple(classes), f"folder {path.resolve().name}", content)
+    return DataSet(splits, tuple(classes), f"folder {path.resolve().name}", content)
 
 
 def _sort(path: Path, files: list[str], folders: list[str], training: bool) -> Parts:
@@ -66,9 +63,8 @@ def _sort(path: Path, files: list[str], folders: list[str], training: bool) -> P
         UserError: there are no class folders, or a class is empty or not in `train`.
     """
     root = PurePosixPath("")
-    top = _children(folders, root)
-    while len(top) == 1 and (below := _children(folders, root / top[0])):
-        root, top = root / top[0], below
+    while len(top := _children(folders, root)) == 1 and _children(folders, root / top[0]):
+        root /= top[0]
     if not top:
         raise UserError(f"{path} has no class folders: <class>/<image> or <split>/<class>/<image>")
     roots = _split_folders(path, root, top) or {"train": root}
@@ -112,12 +108,11 @@ def _classes(
 ) -> dict[str, list[str]]:
     """The files of each class folder in `folder`, sorted, with files of deeper folders."""
     classes: dict[str, list[str]] = {cls: [] for cls in _children(folders, folder)}
-    prefix = "" if folder == PurePosixPath("") else f"{folder}/"
+    depth = len(folder.parts)
     for name in sorted(files):
-        if name.startswith(prefix):
-            cls, _, below = name[len(prefix) :].partition("/")
-            if below:
-                classes[cls].append(name)
+        parts = PurePosixPath(name).parts
+        if parts[:depth] == folder.parts and len(parts) > depth + 1:
+            classes[parts[depth]].append(name)
     for cls, names in classes.items():
         if not names:
             raise UserError(f"{path}: class folder {folder / cls} has no images")

@@ -6,38 +6,31 @@ from typing import Any
 import numpy as np
 
 from kdjax.data import cache
-from kdjax.data.types import RawData, Request
+from kdjax.data.types import DataSet, Request
 from kdjax.system import errors
 from kdjax.system.errors import UserError
 from kdjax.system.progress import console, track
 
-Read = Callable[[Request], RawData]
+Read = Callable[[Request], DataSet]
 
 
-def prepared_or_copy(name: str, read_copy: Read) -> Read:
-    """A function that reads TFDS's data set `name`, or the user's own copy of it.
-
-    It calls `read_copy` if the request has a path. This serves copies that are not the official
-    archives, for instance in another size or encoding.
-    """
-
-    def read_either(request: Request) -> RawData:
-        return read_copy(request) if request.path else read(name, request)
-
-    return read_either
-
-
-def read(name: str, request: Request) -> RawData:
+def read(name: str, read_copy: Read, request: Request) -> DataSet:
     """Every split of a prepared data set, decoded once and cached at the request's size.
+
+    If the request has a path, it is the user's own copy, which `read_copy` reads. This serves
+    copies that are not the official archives, for instance in another size or encoding.
 
     Args:
         name: TFDS's name of a data set whose features are `image` and either `label` (a class) or
             `attributes` (booleans).
+        read_copy: reads the user's own copy.
         request: the folder of the data, and the images' size.
 
     Raises:
         UserError: the data set is not prepared; the message has the command that prepares it.
     """
+    if request.path:
+        return read_copy(request)
     import tensorflow_datasets as tfds
 
     data_dir = str(cache.root(request.data_dir))
@@ -61,7 +54,14 @@ def read(name: str, request: Request) -> RawData:
     class_names, label_of = _labels(name, builder.info)
 
     def open_part(part: str) -> cache.Part:
-        records = _records(builder, part)
+        try:
+            undecoded = {"image": tfds.decode.SkipDecoding()}
+            records = builder.as_data_source(split=part, decoders=undecoded)
+        except NotImplementedError as error:
+            raise UserError(
+                f"{builder.name} was prepared by another program in a format that needs "
+                "TensorFlow; prepare it into another --data_dir"
+            ) from error
         label = np.zeros((len(records), *np.shape(label_of(records[0]))), np.int32)
 
         def encoded() -> Iterator[cache.Encoded]:
@@ -81,7 +81,7 @@ def read(name: str, request: Request) -> RawData:
                 raise UserError(f"TFDS's {name} has no labels for all of its train split")
             console.print(f"{name}: labels of {part} are not public; it is left out", markup=False)
             del splits[part]
-    return RawData(splits, class_names, f"{name} {builder.info.version} (TFDS)", content)
+    return DataSet(splits, class_names, f"{name} {builder.info.version} (TFDS)", content)
 
 
 def _labels(name: str, info: Any) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
@@ -100,15 +100,3 @@ def _labels(name: str, info: Any) -> tuple[tuple[str, ...], Callable[[Any], Any]
         f"TFDS's {name} is no image classification: it needs the features image and label, or "
         f"image and attributes, and has {', '.join(features)}"
     )
-
-
-def _records(builder: Any, part: str) -> Any:
-    import tensorflow_datasets as tfds
-
-    try:
-        return builder.as_data_source(split=part, decoders={"image": tfds.decode.SkipDecoding()})
-    except NotImplementedError as error:
-        raise UserError(
-            f"{builder.name} was prepared by another program in a format that needs TensorFlow; "
-            "prepare it into another --data_dir"
-        ) from error

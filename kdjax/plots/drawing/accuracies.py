@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from kdjax.evaluation.records import Record, Row, accuracy_label
-from kdjax.plots.drawing import bars, style
+from kdjax.plots.drawing import bars
 from kdjax.plots.drawing.bars import Bar
 
 
@@ -17,7 +17,7 @@ def bar(row: Row, *, group: int, look: int) -> Bar:
     images that one network has right; it has none for several attributes or for a single seed.
     """
     accuracy, deviation = row.measures["accuracy"], row.measures.get("deviation")
-    whisker = None
+    whisker: tuple[float, ...] = ()
     if deviation is not None:
         whisker = 100 * (accuracy - deviation), 100 * (accuracy + deviation)
     elif not row.record["multi_label"] and not row.measures.get("seeds"):
@@ -27,14 +27,12 @@ def bar(row: Row, *, group: int, look: int) -> Bar:
     return Bar(row.label, 100 * accuracy, f"{100 * accuracy:.2f}", group, look, whisker)
 
 
-def draw(accuracies: Sequence[Bar], records: Sequence[Record]) -> Figure:
+def draw(accuracies: Sequence[Bar], records: Sequence[Record]) -> Figure | None:
     """A figure of bars, whose axis says what the records share and what the lines mean."""
     label = accuracy_label(records)
     networks = [network for record in records for network in record["networks"].values()]
     if any(network.get("deviation") is not None for network in networks):
         label += "\nmeans over seeds, lines: the standard deviation"
-    elif any(one.whisker for one in accuracies):
+    elif any(bar.whisker for bar in accuracies):
         label += "\nlines: 95 % intervals over the images"
-    figure, (axes,) = style.figure(bars.height(accuracies))
-    bars.draw(axes, accuracies, label=label, cut=True, most=100.0)
-    return figure
+    return bars.draw({label: accuracies}, cut=label)

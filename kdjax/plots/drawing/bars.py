@@ -2,10 +2,11 @@
 read off the axis."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from kdjax.plots.drawing import labels, style
@@ -31,88 +32,73 @@ class Bar(NamedTuple):
     """Bars of the next group stand a little apart."""
     look: int = 0
     """Place in the order of looks."""
-    whisker: tuple[float, float] | None = None
-    """Where a line through the bar's end begins and ends."""
-
-    @property
-    def low(self) -> float:
-        return self.whisker[0] if self.whisker else self.value
-
-    @property
-    def high(self) -> float:
-        return self.whisker[1] if self.whisker else self.value
+    whisker: tuple[float, ...] = ()
+    """Where a line through the bar's end begins and ends; empty for no line."""
 
 
-def height(bars: Sequence[Bar]) -> float:
-    """Inches that a panel of these bars takes, with its axis."""
-    return 0.65 + _pitch(bars) * (_places(bars)[-1] + 1)
-
-
-def draw(
-    axes: Axes, bars: Sequence[Bar], *, label: str, cut: bool = False, most: float = math.inf
-) -> None:
-    """Draws one bar below the other, from the top; points where the axis does not start at 0.
+def draw(panels: Mapping[str, Sequence[Bar]], *, cut: str = "") -> Figure | None:
+    """Panels side by side, with one bar below the other from the top; None without bars.
 
     Args:
-        axes: an empty panel.
-        bars: at least one.
-        label: the axis's, with its unit.
-        cut: the axis may start above 0, where bars from 0 would look alike. Values are points then,
-            because the length of a bar that does not start at 0 means nothing.
-        most: the largest possible value, beyond which the axis does not go.
+        panels: the bars of each panel by the label of its axis, with its unit. All panels have
+            bars of the same labels and groups.
+        cut: the label of an axis that may start above 0, where bars from 0 would look alike. Values
+            are points then, because the length of a bar that does not start at 0 means nothing.
     """
-    start = start_of(bars) if cut else 0.0
-    places = _places(bars)
-    thickness = min(0.78, _THICKEST / _pitch(bars))
-    for bar, place in zip(bars, places, strict=True):
-        look = style.look(bar.look)
-        if start:
-            axes.plot(bar.value, place, clip_on=False, **look.dot(5.5))
-        else:
-            (patch,) = axes.barh(place, bar.value, thickness, color=look.colour, hatch=look.hatch)
-            patch.set(edgecolor="black", linewidth=0.6)
-        if bar.whisker:
-            (line,) = axes.plot(bar.whisker, [place, place], "k|-", clip_on=False, zorder=1.5)
-            line.set(linewidth=1.0, markersize=6)
-        at = (_GAP + 3 * bool(start), 0)
-        text = axes.annotate(bar.text, (bar.high, place), at, textcoords="offset points")
-        text.set(verticalalignment="center", fontsize=style.SMALL)
-    axes.set_yticks(places, _labels(bars))
-    axes.set_ylim(places[-1] + 0.6, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="both" if start else "x")
+    bars = next(iter(panels.values()))
+    if not bars:
+        return None
+    names = [labels.wrap(bar.label, LABEL) for bar in bars]
+    groups = list(dict.fromkeys(bar.group for bar in bars))
+    # Half a bar between groups.
+    places = [place + 0.5 * groups.index(bar.group) for place, bar in enumerate(bars)]
+    pitch = labels.pitch(names)
+    height = 0.65 + 0.3 * (len(panels) > 1) + pitch * (places[-1] + 1)
+    figure, axes = style.figure(height, 1, len(panels), sharey=True)
+    for panel, (label, bars) in zip(axes, panels.items(), strict=True):
+        values = [value for bar in bars for value in (bar.value, *bar.whisker)]
+        start = start_of(values) if label == cut else 0.0
+        for bar, place in zip(bars, places, strict=True):
+            _draw_bar(panel, bar, place, 0.0 if start else min(0.78, _THICKEST / pitch))
+        panel.set_yticks(places, names)
+        panel.set_ylim(places[-1] + 0.6, -0.6)
+        panel.tick_params(axis="y", length=0)
+        panel.grid(axis="both" if start else "x")
+        # The layout leaves room for texts that stand beyond the end of the axis.
+        low, high = min(start, *values), max(start, *values)
+        panel.set_xlim(low, high if high > low else low + 1.0)
+        room, _ = style.size_of(panel)
+        ticks = MaxNLocator(max(1, int(room / _TICK)), steps=[1, 2, 2.5, 5, 10])
+        panel.xaxis.set_major_locator(ticks)
+        if high >= 10_000:
+            panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        panel.set_xlabel(labels.wrap(label, room, style.TEXT))
+    return figure
 
-    # The layout leaves room for values that stand beyond the end of the axis.
-    low = min(start, *(bar.low for bar in bars))
-    end = min(max(start, *(bar.high for bar in bars)), most)
-    axes.set_xlim(low, end if end > low else low + 1.0)
-    room, _ = style.size_of(axes)
-    axes.xaxis.set_major_locator(MaxNLocator(max(1, int(room / _TICK)), steps=[1, 2, 2.5, 5, 10]))
-    if end >= 10_000:
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.set_xlabel(labels.wrap(label, room, style.TEXT))
+
+def _draw_bar(axes: Axes, bar: Bar, place: float, thickness: float) -> None:
+    """A bar with its text and its line; of thickness 0 a point."""
+    look = style.look(bar.look)
+    if thickness:
+        (patch,) = axes.barh(place, bar.value, thickness, color=look.colour, hatch=look.hatch)
+        patch.set(edgecolor="black", linewidth=0.6)
+    else:
+        axes.plot(bar.value, place, clip_on=False, **look.dot(5.5))
+    if bar.whisker:
+        (line,) = axes.plot(bar.whisker, [place, place], "k|-", clip_on=False, zorder=1.5)
+        line.set(linewidth=1.0, markersize=6)
+    gap = _GAP if thickness else _GAP + 3
+    text = axes.annotate(
+        bar.text, (max(0, bar.value, *bar.whisker), place), (gap, 0), textcoords="offset points"
+    )
+    text.set(verticalalignment="center", fontsize=style.SMALL)
 
 
-def start_of(bars: Sequence[Bar]) -> float:
-    """Where the axis starts: 0, unless all values lie close together far above it."""
-    low, high = min(bar.low for bar in bars), max(bar.high for bar in bars)
+def start_of(values: Sequence[float]) -> float:
+    """Where an axis starts: 0, unless all values lie close together far above it."""
+    low, high = min(values), max(values)
     spread = high - low
     if spread <= 0 or low < 3 * spread:
         return 0.0
     step = 0.5 * 10 ** math.floor(math.log10(spread))
     return float(f"{math.floor((low - 0.2 * spread) / step) * step:.12g}")
-
-
-def _places(bars: Sequence[Bar]) -> list[float]:
-    """Centres on the vertical axis, with half a bar between groups."""
-    groups = list(dict.fromkeys(bar.group for bar in bars))
-    return [place + 0.5 * groups.index(bar.group) for place, bar in enumerate(bars)]
-
-
-def _pitch(bars: Sequence[Bar]) -> float:
-    """Inches from one bar to the next: room for the longest label."""
-    return labels.pitch(_labels(bars))
-
-
-def _labels(bars: Sequence[Bar]) -> list[str]:
-    return [labels.wrap(bar.label, LABEL) for bar in bars]

@@ -1,7 +1,7 @@
 """Lines over the optimiser's steps, read from a run's `metrics.jsonl`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,11 +44,14 @@ def stage_starts(rows: Rows) -> dict[str, float]:
     return starts
 
 
-def network_of(term: str, networks: Sequence[str]) -> str | None:
-    """The network that a term's name begins with after the term's kind, as in `ce_peer_0`.
+def split_term(term: str, networks: Iterable[str]) -> tuple[str, str | None]:
+    """A term's name as its kind and the network behind that: `ce_peer_0` as `ce` and `peer_0`.
 
-    Of networks that begin at the same letter it is the longest name; None for a term's name
-    without a network.
+    Of networks that begin at the same letter it is the longest name; a name without a network is
+    the kind, with None.
     """
     places = [(term.find(f"_{name}"), -len(name), name) for name in networks if f"_{name}" in term]
-    return min(places)[2] if places else None
+    if not places:
+        return term, None
+    place, _, network = min(places)
+    return term[:place], network

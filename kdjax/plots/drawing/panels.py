@@ -45,7 +45,7 @@ class Panel(NamedTuple):
     """Inches that it is at least high."""
     logarithmic: bool = False
     limits: tuple[float, float] | None = None
-    """The smallest and the largest value that it shows; None for all values."""
+    """Where its axis begins and ends; None for an axis that shows all values."""
 
     @property
     def height(self) -> float:
@@ -75,7 +75,7 @@ def panels(rows: Rows) -> list[Panel]:
     if not _without_outliers(Panel("", positive), positive=True).logarithmic:
         positive, others = losses, []
     thin = [
-        Drawn("", line, looks.network(name).colour, width=0.7)
+        looks.accuracy(name, line)._replace(name="", marker="", width=0.7)
         for name, line in training.items()
         if name in validation
     ]
@@ -115,28 +115,23 @@ class _Looks:
     """A network has one colour and one marker in all panels, a kind of term has one dash."""
 
     def __init__(self, networks: list[str], terms: list[str]):
-        self._networks = networks
         names = [*networks, *terms]
         self._short = dict(zip(names, labels.shorten_all(names, _LONGEST), strict=True))
-        self._kinds = list(dict.fromkeys(map(self._kind, terms)))
-
-    def network(self, name: str) -> style.Look:
-        return style.look(self._networks.index(name))
+        self._networks = {name: style.look(place) for place, name in enumerate(networks)}
+        kinds = dict.fromkeys(log_lines.split_term(term, networks)[0] for term in terms)
+        self._kinds = {kind: style.look(place) for place, kind in enumerate(kinds)}
 
     def accuracy(self, name: str, line: Line) -> Drawn:
-        look = self.network(name)
+        look = self._networks[name]
         return Drawn(self._short[name], line, look.colour, "-", look.marker, 1.4)
 
     def term(self, name: str, line: Line, *, others: int = 0) -> Drawn:
         """A term of no network is black; `others` is the number of terms that share its line."""
-        kind = self._kind(name)
-        look = style.look(self._kinds.index(kind) if kind in self._kinds else 0)
+        kind, network = log_lines.split_term(name, self._networks)
+        dashes = self._kinds[kind]
+        look = self._networks[network] if network else dashes._replace(colour="black")
         label = self._short[name] + (f" and {others} more" if others else "")
-        network = log_lines.network_of(name, self._networks)
-        if network is None:
-            return Drawn(label, line, dashes=look.line, marker=look.marker)
-        own = self.network(network)
-        return Drawn(label, line, own.colour, look.line, own.marker)
+        return Drawn(label, line, look.colour, dashes.line, look.marker)
 
     def schedules(self, lines: Mapping[str, Line]) -> list[Drawn]:
         """Terms that have the same schedule are one line."""
@@ -149,10 +144,6 @@ class _Looks:
         if len(every) > _MOST_SCHEDULES:
             return [drawn._replace(name="") for drawn in every]
         return every
-
-    def _kind(self, term: str) -> str:
-        network = log_lines.network_of(term, self._networks)
-        return term if network is None else term[: term.find(f"_{network}")]
 
 
 def _without_outliers(panel: Panel, *, positive: bool = False) -> Panel:
@@ -174,15 +165,22 @@ def _without_outliers(panel: Panel, *, positive: bool = False) -> Panel:
     reach = max(2 * (high - low), 0.5 if in_decades else _POINTS)
     shown = values[(places >= low - reach) & (places <= high + reach)]
     shown = np.concatenate([shown, *(line[-1:] for line in lines)])
-    bounds = float(shown.min()), float(shown.max())
+    bounds = np.asarray([shown.min(), shown.max()])
     outside = {"above": (values > bounds[1]).sum(), "below": (values < bounds[0]).sum()}
     notes = [
         f"\n{count} {'point lies' if count == 1 else 'points lie'} {where}"
         for where, count in outside.items()
         if count
     ]
-    return panel._replace(
-        label=panel.label + "".join(notes),
-        logarithmic=in_decades and bool(np.log10(bounds[1] / bounds[0]) > _DECADES),
-        limits=bounds if notes else None,
+    logarithmic = in_decades and bool(np.log10(bounds[1] / bounds[0]) > _DECADES)
+    ends = np.log10(bounds) if logarithmic else bounds
+    margin = 0.08 * np.ptp(ends) or 0.5
+    low, high = ends[0] - margin, ends[1] + margin
+    limits = (10**low, 10**high) if logarithmic else (low, high)
+    return Panel(
+        panel.label + "".join(notes),
+        panel.lines,
+        panel.least,
+        logarithmic,
+        limits if notes else None,
     )

@@ -71,7 +71,7 @@ def look(index: int) -> Look:
 def styled() -> Iterator[None]:
     """The settings of all figures alone, whatever the user's own matplotlibrc says.
 
-    As a decorator it runs a function under these settings.
+    Figures are drawn and saved under these settings: matplotlib makes ticks only when it saves.
     """
     settings = {**_SETTINGS, "font.family": families()}
     with matplotlib.style.context(["default", settings]), warnings.catch_warnings():
@@ -114,14 +114,9 @@ def figure(
         subplots: other arguments of `Figure.subplots`.
     """
     empty = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = list(np.ravel(empty.subplots(rows, columns, squeeze=False, **subplots)))
-    for panel in axes:
-        # matplotlib makes ticks when it draws, and then the settings are gone.
-        panel.tick_params(labelsize=SMALL)
-    return empty, axes
+    return empty, list(np.ravel(empty.subplots(rows, columns, squeeze=False, **subplots)))
 
 
-@styled()
 def save(drawn: Figure, folder: Path, name: str) -> Path:
     """Writes `<name>.png` and `<name>.svg`, makes their folder, and returns the PNG's path."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,26 +1,21 @@
 """How accurate every network is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
 from kdjax.evaluation.records import Record, headline
-from kdjax.plots.drawing import accuracies, style
-from kdjax.plots.types import Run, Section
+from kdjax.plots.drawing import accuracies
 
 ORDER = 10
+HEADING = "Accuracy"
+CAPTION = "Every network as its run left it; of a sweep every setting."
 
 
-def of_runs(runs: Sequence[Run]) -> Iterator[Section]:
-    caption = "Every network as its run left it; of a sweep every setting."
-    yield Section("Accuracy", "accuracy", caption, draw([run.record for run in runs]))
-
-
-@style.styled()
-def draw(records: Sequence[Record]) -> Figure | None:
+def draw_records(records: Sequence[Record]) -> Figure | None:
     """A bar for the accuracy of every network as its run left it, in the records' order.
 
     Runs differ in colour and hatch.
     """
     bars = [accuracies.bar(row, group=row.run, look=row.run) for row in headline(records)]
-    return accuracies.draw(bars, records) if bars else None
+    return accuracies.draw(bars, records)

@@ -46,7 +46,6 @@ def between_runs(runs: Sequence[Run]) -> dict[str, Any]:
     return {"networks": list(predictions), "matrix": matrix}
 
 
-@style.styled()
 def draw(agreement: Mapping[str, Any]) -> Figure | None:
     """Heat map of the share of equal predictions between networks, in percent.
 
@@ -68,21 +67,20 @@ def draw(agreement: Mapping[str, Any]) -> Figure | None:
     style.bar_below(figure, image, "Equal predictions (% of the images)")
     labels.name_columns(axes, numbers if numbered else names)
     room = style.size_of(axes)[0] / len(names)
-    for texts in (_tenths(shares), _whole(shares)):
+    for decimals in (1, 0):
+        texts = _texts(shares, decimals)
         if max(labels.width(text) for row in texts for text in row) + 2 <= room:
             cells.write(axes, image, shares, texts)
             break
     return figure
 
 
-def _tenths(shares: np.ndarray) -> list[list[str]]:
-    return [["100" if share == 100 else f"{share:.1f}" for share in row] for row in shares]
-
-
-def _whole(shares: np.ndarray) -> list[list[str]]:
-    """For narrow cells: 100 is written only where all predictions of two networks are equal."""
+def _texts(shares: np.ndarray, decimals: int) -> list[list[str]]:
+    """The cells' texts: 100 only where all predictions are equal, and none on the diagonal."""
+    most = 100 - 0.1**decimals
     texts = [
-        ["100" if share == 100 else f"{min(share, 99):.0f}" for share in row] for row in shares
+        ["100" if share == 100 else f"{min(share, most):.{decimals}f}" for share in row]
+        for row in shares
     ]
     for place, row in enumerate(texts):
         row[place] = ""

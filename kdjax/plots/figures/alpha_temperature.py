@@ -6,10 +6,12 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from kdjax.evaluation import sweep_settings
+from kdjax.evaluation.sweep_settings import Setting
 from kdjax.plots.drawing import cells, style
-from kdjax.plots.types import Run, Section, Setting
+from kdjax.plots.types import Run, Section
 from kdjax.runs import workdir
 
 ORDER = 50
@@ -53,7 +55,6 @@ def trials_of(runs: Sequence[Run]) -> dict[str, tuple[str, list[dict[str, float]
     return trials
 
 
-@style.styled()
 def draw(trials: Sequence[Mapping[str, float]], *, split: str) -> Figure | None:
     """Heat map of accuracy over alpha and temperature; the best cell on validation is framed.
 
@@ -67,13 +68,14 @@ def draw(trials: Sequence[Mapping[str, float]], *, split: str) -> Figure | None:
     """
     if not trials:
         return None
-    alphas, rows = np.unique([trial["alpha"] for trial in trials], return_inverse=True)
-    temperatures, columns = np.unique([t["temperature"] for t in trials], return_inverse=True)
-    counts = np.zeros((len(alphas), len(temperatures)))
-    sums = np.zeros_like(counts)
-    np.add.at(counts, (rows, columns), 1)
-    np.add.at(sums, (rows, columns), [100 * trial["accuracy"] for trial in trials])
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    by_cell: dict[tuple[float, float], list[float]] = {}
+    for trial in trials:
+        values = by_cell.setdefault((trial["alpha"], trial["temperature"]), [])
+        values.append(100 * trial["accuracy"])
+    alphas, temperatures = (sorted(set(values)) for values in zip(*by_cell, strict=True))
+    accuracies = [[by_cell.get((a, t), []) for t in temperatures] for a in alphas]
+    counts = np.asarray([[len(values) for values in row] for row in accuracies])
+    means = np.asarray([[np.mean(values or np.nan) for values in row] for row in accuracies])
     tried = counts[counts > 0]
     uneven = tried.min() < tried.max()
 
@@ -94,11 +96,10 @@ def draw(trials: Sequence[Mapping[str, float]], *, split: str) -> Figure | None:
     if split != "test":
         notes.append("framed: the best")
         for row, column in np.argwhere(means == high):
+            frame = Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, fill=False, zorder=3)
             # Black on white stands out on every shade.
-            for colour, width in (("white", 4.0), ("black", 2.0)):
-                frame = Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, fill=False, zorder=3)
-                frame.set(edgecolor=colour, linewidth=width)
-                axes.add_patch(frame)
+            frame.set(linewidth=2.0, path_effects=[withStroke(linewidth=4.0, foreground="white")])
+            axes.add_patch(frame)
     if counts.min() == 0:
         notes.append("hatched: not tried")
     axes.set_xticks(range(len(temperatures)), [f"{value:g}" for value in temperatures])

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from scipy import special
 
-from kdjax.evaluation import attention_maps, measures, records
+from kdjax.evaluation import measures, records
 from kdjax.plots.drawing import labels, style
 from kdjax.plots.types import Run, Section
 
@@ -28,8 +28,7 @@ class Answer(NamedTuple):
     """A network's answer to an image."""
 
     text: str
-    probability: float
-    """The network's own, in [0, 1]."""
+    """With the network's own probability."""
     right: bool | None
     """None for an answer that is neither right nor wrong, as to many attributes."""
 
@@ -40,6 +39,8 @@ def of_run(run: Run) -> Iterator[Section]:
     networks = [row for row in records.final(record) if row in run.rows and "+" not in row]
     if not run.images or not networks:
         return
+    from kdjax.evaluation import attention_maps  # With JAX.
+
     chosen = attention_maps.telling(run.examined, networks, run.images)
     maps = attention_maps.make(run.examined, networks, run.layers, chosen)
     label, names = run.examined.split.label[chosen], record["class_names"]
@@ -63,9 +64,9 @@ def class_answers(logits: np.ndarray, label: np.ndarray, names: Sequence[str]) -
     predicted = measures.prediction(logits, multi_label=False).decisions
     probability = special.softmax(np.asarray(logits, np.float64), axis=1).max(axis=1)
     return [
-        Answer("no number", 0.0, False)
+        Answer("no number", False)
         if np.isnan(answer)
-        else Answer(names[int(answer)], float(p), bool(answer == true))
+        else Answer(f"{names[int(answer)]}: {_percent(p)}", bool(answer == true))
         for answer, p, true in zip(predicted, probability, label, strict=True)
     ]
 
@@ -77,12 +78,15 @@ def attribute_answers(logits: np.ndarray, label: np.ndarray) -> list[Answer]:
     right = (decisions == (label > 0.5)).sum(axis=1)
     probability = special.expit(np.nan_to_num(np.abs(np.asarray(logits, np.float64)))).mean(axis=1)
     return [
-        Answer(f"{count} of {label.shape[1]} right", float(p), None)
+        Answer(f"{count} of {label.shape[1]} right: {_percent(p)}", None)
         for count, p in zip(right, probability, strict=True)
     ]
 
 
-@style.styled()
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.0f}\N{NO-BREAK SPACE}%"
+
+
 def draw(
     images: np.ndarray,
     maps: Mapping[tuple[str, str], np.ndarray],
@@ -119,8 +123,10 @@ def draw(
             _show(first, images[place], labels.wrap(truth[place], room))
             for panel, ((network, _), attention) in zip(panels, block, strict=False):
                 answer = answers[network][place]
-                _show(panel, greys[place], _in_words(answer, room), attention[place])
-                if answer.right is False:
+                cross = "✗ " if answer.right is False else ""
+                text = cross + labels.wrap(answer.text, room - 10)
+                _show(panel, greys[place], text, attention[place])
+                if cross:
                     panel.spines[:].set(color="#D55E00", linestyle="--", linewidth=2.0)
             for panel in panels[len(block) :]:
                 panel.remove()
@@ -132,12 +138,6 @@ def draw(
     left = [panel for panel in axes if panel.figure is not None]
     style.bar_below(figure, shades, "Attention (% of the map's maximum)", ax=left, shrink=0.5)
     return figure
-
-
-def _in_words(answer: Answer, room: float) -> str:
-    cross = "✗ " if answer.right is False else ""
-    shown = f"{answer.text}: {100 * answer.probability:.0f}\N{NO-BREAK SPACE}%"
-    return cross + labels.wrap(shown, room - 10)
 
 
 def _show(axes: Axes, image: np.ndarray, text: str, attention: np.ndarray | None = None) -> None:

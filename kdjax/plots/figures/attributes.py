@@ -1,26 +1,21 @@
 """Accuracy on each attribute of a multi-label data set."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from kdjax.evaluation.records import Record, accuracy_label, headline
 from kdjax.plots.drawing import labels, style
-from kdjax.plots.types import Run, Section
 
 ORDER = 110
+HEADING = "Attributes"
+CAPTION = "Accuracy on each attribute, beside always giving the more frequent answer."
 _MAJORITY = "always the more frequent answer"
+_LEGEND_COLUMNS = 2
 
 
-def of_run(run: Run) -> Iterator[Section]:
-    caption = "Accuracy on each attribute, beside always giving the more frequent answer."
-    yield Section("Attributes", "attributes", caption, draw(run.record))
-
-
-@style.styled()
-def draw(record: Record) -> Figure | None:
+def draw_record(record: Record) -> Figure | None:
     """Accuracy of every network on each attribute, beside that of the more frequent answer.
 
     An attribute is a line; on the topmost line networks are best on average.
@@ -39,8 +34,7 @@ def draw(record: Record) -> Figure | None:
     # Networks stand a little apart, so that equal accuracies can be told from one accuracy.
     pitch = max(0.17, min(0.045 * len(rows), 7.5 / len(names)))
     shown = labels.shorten_all([row.label for row in rows], 30)
-    columns = max(1, int(72 * style.WIDTH / (max(map(labels.width, [*shown, _MAJORITY])) + 40)))
-    legend_lines = math.ceil((len(rows) + 1) / columns)
+    legend_lines = math.ceil((1 + len(rows)) / _LEGEND_COLUMNS)
     figure, (axes,) = style.figure(0.8 + 0.17 * legend_lines + pitch * len(names))
     majority = 100 * np.maximum(shares, 1 - shares)[order]
     (ticks,) = axes.plot(majority, places, "|", color="0.45", label=_MAJORITY)
@@ -53,5 +47,5 @@ def draw(record: Record) -> Figure | None:
     axes.tick_params(axis="y", length=0)
     axes.grid()
     axes.set_xlabel(accuracy_label([record]).replace("Mean accuracy over attributes", "Accuracy"))
-    figure.legend(loc="outside upper left", ncols=columns)
+    figure.legend(loc="outside upper left", ncols=_LEGEND_COLUMNS)
     return figure

@@ -1,23 +1,16 @@
 """How the accuracy of a network changes from stage to stage."""
 
-from collections.abc import Iterator
-
 from matplotlib.figure import Figure
 
 from kdjax.evaluation.records import Record, histories
-from kdjax.plots.drawing import accuracies, style
-from kdjax.plots.types import Run, Section
+from kdjax.plots.drawing import accuracies
 
 ORDER = 80
+HEADING = "Before and after"
+CAPTION = "Networks that several stages train, as each stage left them."
 
 
-def of_run(run: Run) -> Iterator[Section]:
-    caption = "Networks that several stages train, as each stage left them."
-    yield Section("Before and after", "before-and-after", caption, draw(run.record))
-
-
-@style.styled()
-def draw(record: Record) -> Figure | None:
+def draw_record(record: Record) -> Figure | None:
     """A group of bars for each network that several stages train, the first stage's bar first.
 
     Bars of later stages print the difference from the stage before.
@@ -31,4 +24,4 @@ def draw(record: Record) -> Figure | None:
                 change = f"{values[place] - values[place - 1]:+.2f}".replace("-", "\N{MINUS SIGN}")
                 bar = bar._replace(text=f"{bar.text} ({change} points)")
             bars.append(bar)
-    return accuracies.draw(bars, [record]) if bars else None
+    return accuracies.draw(bars, [record])

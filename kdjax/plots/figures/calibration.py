@@ -24,7 +24,6 @@ def of_run(run: Run) -> Iterator[Section]:
     yield Section("Calibration", "calibration", caption, draw({r: networks[r] for r in run.rows}))
 
 
-@style.styled()
 def draw(networks: Mapping[str, Mapping[str, Any]]) -> Figure | None:
     """Reliability diagrams, a small panel for each network of known reliability.
 
@@ -63,11 +62,8 @@ def _draw_panel(axes: Axes, reliability: Mapping[str, Any]) -> None:
     counts = np.asarray(reliability["count"], np.float64)
     shares = 100 * counts / max(counts.sum(), 1)
     edges = np.linspace(0, 100, len(counts) + 1)
-    bars = axes.bar(
-        edges[:-1], shares, 100 / len(counts), align="edge", label="share of the images"
-    )
-    for bar in bars:
-        bar.set(facecolor="0.85", edgecolor="0.6", linewidth=0.5)
+    look: dict[str, Any] = {"color": "0.85", "edgecolor": "0.6", "linewidth": 0.5}
+    axes.bar(edges[:-1], shares, np.diff(edges), align="edge", label="share of the images", **look)
     axes.plot([0, 100], [0, 100], "--", color="0.35", linewidth=0.8, label="calibrated")
     # An empty bin is null in both.
     confidence, accuracy = (

@@ -28,7 +28,6 @@ def of_run(run: Run) -> Iterator[Section]:
         yield Section(f"Confusion of {row}", f"confusion-{row}", caption, figure)
 
 
-@style.styled()
 def draw(record: Record, row: str) -> Figure:
     """Confusion matrix of one network: a row for each true class, shaded by shares of that class.
 
@@ -53,14 +52,11 @@ def draw(record: Record, row: str) -> Figure:
     title = f"{row}: {counts.trace():,} of {counts.sum() + lost:,} images right"
     if lost:
         title += f"; {lost:,} have no prediction (NaN logits)"
-    label = "Share of the true class (%)"
-    if few:
-        figure.colorbar(image, label=label, fraction=0.05)
-    else:
-        ticks = [0, 1, 5, 10, 25, 50, 75, 100]
-        bar = style.bar_below(figure, image, f"{label}, square-root scale", ticks=ticks)
-        bar.minorticks_off()
+    label, ticks = "Share of the true class (%)", [0, 25, 50, 75, 100]
+    if not few:
+        label, ticks = f"{label}, square-root scale", [0, 1, 5, 10, 25, 50, 75, 100]
         title = "\n".join([title, *_largest(counts, record["class_names"])])
+    style.bar_below(figure, image, label, ticks=ticks).minorticks_off()
     figure.suptitle(title, x=0.01, ha="left", fontsize=style.TEXT)
     named = len(names) <= _MOST_NAMES
     axes.set_xlabel("Predicted class" if named else "Predicted class, by its number")

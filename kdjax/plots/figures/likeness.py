@@ -1,28 +1,18 @@
 """How close students are to their teacher, from stage to stage."""
 
-from collections.abc import Iterator
-
 from matplotlib.figure import Figure
 
 from kdjax.evaluation.records import Record, Row, histories
-from kdjax.plots.drawing import bars, style
+from kdjax.plots.drawing import bars
 from kdjax.plots.drawing.bars import Bar
 from kdjax.plots.drawing.labels import digits
-from kdjax.plots.types import Run, Section
 
 ORDER = 90
+HEADING = "Likeness to the teacher, before and after"
+CAPTION = "Divergence from the teacher's predictions, cross-entropy with the labels, and cosine."
 
 
-def of_run(run: Run) -> Iterator[Section]:
-    heading = "Likeness to the teacher, before and after"
-    caption = (
-        "Divergence from the teacher's predictions, cross-entropy with the labels, and cosine."
-    )
-    yield Section(heading, "likeness", caption, draw(run.record))
-
-
-@style.styled()
-def draw(record: Record) -> Figure | None:
+def draw_record(record: Record) -> Figure | None:
     """Three panels of the networks that several stages train and that are compared with a teacher.
 
     The Kullback-Leibler divergence from the teacher and the cross-entropy, both in nats, and the
@@ -30,8 +20,6 @@ def draw(record: Record) -> Figure | None:
     logits; the axis says which.
     """
     groups = [rows for rows in histories(record) if all(map(_is_compared, rows))]
-    if not groups:
-        return None
     features = all(row.measures["teacher"]["cosine"] is not None for rows in groups for row in rows)
     cosine, vectors = ("cosine", "features") if features else ("logit_cosine", "logits")
     entropy = "Binary cross-entropy" if record["multi_label"] else "Cross-entropy"
@@ -47,10 +35,7 @@ def draw(record: Record) -> Figure | None:
             for key, panel in panels.items():
                 text = f"{measures[key]:.4f}" if key == cosine else digits(measures[key])
                 panel.append(Bar(row.label, measures[key], text, group, len(rows) - 1 - place))
-    figure, axes = style.figure(bars.height(panels["kl"]) + 0.3, 1, len(panels), sharey=True)
-    for panel_axes, (key, panel) in zip(axes, panels.items(), strict=True):
-        bars.draw(panel_axes, panel, label=labels[key], cut=key == cosine)
-    return figure
+    return bars.draw({labels[key]: panel for key, panel in panels.items()}, cut=labels[cosine])
 
 
 def _is_compared(row: Row) -> bool:

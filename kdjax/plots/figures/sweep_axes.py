@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from kdjax.evaluation import statistics, sweep_settings
+from kdjax.evaluation.sweep_settings import Setting
 from kdjax.plots.drawing import labels, style
-from kdjax.plots.types import Run, Section, Setting
+from kdjax.plots.types import Run, Section
 
 ORDER = 70
 _LOGARITHMIC = 8.0
@@ -23,7 +24,6 @@ def of_run(run: Run) -> Iterator[Section]:
         yield Section(heading, f"axes-{network}", caption, figure)
 
 
-@style.styled()
 def draw(settings: Sequence[Setting], others: Sequence[Setting], *, split: str) -> Figure | None:
     """Lines of accuracy against one axis of a sweep, a line for each value of the other axis.
 

@@ -43,7 +43,6 @@ def by_setting(rows: Rows) -> tuple[dict[str, list[Line]], str]:
     return settings, label
 
 
-@style.styled()
 def draw(lines: Mapping[str, Sequence[Line]], *, label: str) -> Figure | None:
     """Accuracy of every setting over the optimiser's steps: the mean of its seeds and their range.
 

@@ -1,21 +1,22 @@
 """How a run's losses, accuracies and schedules change over the optimiser's steps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from kdjax.plots import report_runs
-from kdjax.plots.drawing import flags, labels, log_lines, style
+from kdjax.plots.drawing import labels, log_lines, style
 from kdjax.plots.drawing.log_lines import Rows
 from kdjax.plots.drawing.panels import Panel, panels, single_points
 from kdjax.plots.types import Run, Section
 from kdjax.runs import metrics_log
 
 ORDER = 100
+_FLAG = 11.0
+"""Points from one level of stages' names to the next."""
 
 
 def of_run(run: Run) -> Iterator[Section]:
@@ -41,7 +42,6 @@ def member_rows(rows: Rows, member: Mapping[str, float]) -> Rows:
     ]
 
 
-@style.styled()
 def draw(rows: Rows) -> Figure | None:
     """Panels of loss terms, accuracies and schedules, with a flag where each stage begins.
 
@@ -70,7 +70,10 @@ def draw(rows: Rows) -> Figure | None:
     width, _ = style.size_of(axes[-1])
     axes[-1].xaxis.set_major_locator(MaxNLocator(max(2, int(width / 45))))
     axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
-    flags.flag_stages(axes, log_lines.stage_starts(rows))
+    stages = log_lines.stage_starts(rows)
+    if len(stages) > 1:
+        top = _flag_stages(axes, stages)
+        figure.set_figheight(figure.get_figheight() + top / 72)
     return figure
 
 
@@ -98,9 +101,36 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     else:
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     if panel.limits:
-        low, high = np.log10(panel.limits) if panel.logarithmic else panel.limits
-        margin = 0.08 * (high - low) or 0.5
-        low, high = low - margin, high + margin
-        axes.set_ylim((10**low, 10**high) if panel.logarithmic else (low, high))
+        axes.set_ylim(panel.limits)
     if any(drawn.name for drawn in panel.lines):
         style.legend_beside(axes)
+
+
+def _flag_stages(axes: Sequence[Axes], stages: Mapping[str, float]) -> float:
+    """Draws a line through all panels where a stage begins, with its name above the first panel.
+
+    Args:
+        axes: panels one below the other; their horizontal limits must be final.
+        stages: the step at which each begins, in ascending order.
+
+    Returns:
+        The points that the names need above the first panel.
+    """
+    look: dict[str, Any] = {"color": "0.35", "linewidth": 0.7}
+    top = axes[0]
+    width, _ = style.size_of(top)
+    at: dict[str, Any] = {"xycoords": top.get_xaxis_transform(), "textcoords": "offset points"}
+    pole = look | {"arrowstyle": "-", "shrinkA": 0, "shrinkB": 0}
+    flags: list[tuple[float, int]] = []
+    for name, begin in reversed(list(stages.items())):
+        start = width * begin / top.get_xlim()[1]
+        end = start + labels.width(name) + 8
+        # Later flags that begin before this flag ends stay below it, with their poles.
+        level = 1 + max((level for later, level in flags if later < end), default=-1)
+        flags.append((start, level))
+        above = 4 + _FLAG * level
+        top.annotate("", (begin, 1), (0, above + style.SMALL), arrowprops=pole, **at)
+        top.annotate(name, (begin, 1), (3, above), fontsize=style.SMALL, **at)
+        for panel in axes if begin else ():
+            panel.axvline(begin, zorder=1, **look)
+    return _FLAG * (1 + max(level for _, level in flags))

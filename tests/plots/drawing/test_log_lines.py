@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
-from kdjax.plots.drawing.log_lines import network_of, read, stage_starts
+from kdjax.plots.drawing.log_lines import read, split_term, stage_starts
 from tests.plots.figures import data
 
 
 @pytest.mark.parametrize(
-    ("term", "network"),
+    ("term", "kind", "network"),
     [
-        ("ce_peer_1", "peer_1"),
-        ("soft_peer_1_from_peer_0", "peer_1"),
-        ("ce_peer_10", "peer_10"),
-        ("ce", None),
+        ("ce_peer_1", "ce", "peer_1"),
+        ("soft_peer_1_from_peer_0", "soft", "peer_1"),
+        ("ce_peer_10", "ce", "peer_10"),
+        ("ce", "ce", None),
     ],
 )
-def test_the_network_of_a_term(term, network):
-    assert network_of(term, ["peer_0", "peer_1", "peer_10"]) == network
+def test_the_kind_and_the_network_of_a_term(term, kind, network):
+    assert split_term(term, ["peer_0", "peer_1", "peer_10"]) == (kind, network)
 
 
 def test_lines_are_named_by_their_key_and_broken_between_stages():

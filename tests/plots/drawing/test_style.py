@@ -12,10 +12,14 @@ from tests.plots.figures import data
 from tests.plots.figures.drawn import assert_readable
 
 
+def save(records, folder, name):
+    with style.styled():
+        return style.save(accuracy.draw_records(records), folder, name)
+
+
 def test_svg_is_the_same_on_every_call_and_png_is_as_wide_as_a_page(tmp_path):
     records = [data.two_phase(), data.two_phase(workdir="other")]
-    one = style.save(accuracy.draw(records), tmp_path / "a", "bars")
-    two = style.save(accuracy.draw(records), tmp_path / "b", "bars")
+    one, two = (save(records, tmp_path / folder, "bars") for folder in ("a", "b"))
     assert one == tmp_path / "a" / "bars.png"
     assert one.with_suffix(".svg").read_bytes() == two.with_suffix(".svg").read_bytes()
     assert b"<dc:date>" not in one.with_suffix(".svg").read_bytes()
@@ -25,9 +29,9 @@ def test_svg_is_the_same_on_every_call_and_png_is_as_wide_as_a_page(tmp_path):
 
 
 def test_settings_of_the_reader_change_nothing_and_stay(tmp_path):
-    plain = style.save(accuracy.draw([data.one()]), tmp_path, "plain").read_bytes()
+    plain = save([data.one()], tmp_path, "plain").read_bytes()
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": "x"}):
-        changed = style.save(accuracy.draw([data.one()]), tmp_path, "changed").read_bytes()
+        changed = save([data.one()], tmp_path, "changed").read_bytes()
         assert matplotlib.rcParams["font.size"] == 30
     assert changed == plain
 
@@ -57,7 +61,8 @@ def test_run_labels(workdirs, expected):
 def test_a_character_that_no_font_has_is_said_once_and_does_not_warn(tmp_path):
     record = data.two_phase()
     record["class_names"] = ["\U000f0000cat", *record["class_names"][1:]]
-    style.save(confusion.draw(record, "peer_0"), tmp_path, "confusion")
+    with style.styled():
+        style.save(confusion.draw(record, "peer_0"), tmp_path, "confusion")
     (line,) = style.without_font([record])
     assert "no font here has \U000f0000, so" in line
     assert style.without_font([data.two_phase()]) == []
@@ -65,8 +70,10 @@ def test_a_character_that_no_font_has_is_said_once_and_does_not_warn(tmp_path):
 
 def test_dollars_are_not_mathematics():
     record = data.record([("a$b$c", data.network("a$b$c", "s", 1))])
-    assert_readable(accuracy.draw([record]))
-    assert accuracy.draw([record]).axes[0].get_yticklabels()[0].get_parse_math() is False
+    with style.styled():
+        figure = accuracy.draw_records([record])
+        assert_readable(figure)
+    assert figure.axes[0].get_yticklabels()[0].get_parse_math() is False
 
 
 def test_the_measure_of_overlaps_sees_them():

@@ -17,7 +17,7 @@ RUNS = [TWO, data.two_phase(workdir="others/two", seed=3), ONE]
     "records", [[TWO], [ONE], [MANY], RUNS], ids=["two", "one", "many", "runs"]
 )
 def test_accuracy_has_a_bar_of_every_headline_network(records):
-    figure = accuracy.draw(records)
+    figure = accuracy.draw_records(records)
     expected = [
         (name, 100 * network["accuracy"])
         for record in records
@@ -33,19 +33,19 @@ def test_accuracy_has_a_bar_of_every_headline_network(records):
 
 
 def test_rows_of_several_runs_are_prefixed_and_of_one_are_not():
-    assert tick_names(accuracy.draw([TWO]).axes[0].yaxis)[1] == "peer_0"
-    names = tick_names(accuracy.draw(RUNS).axes[0].yaxis)
+    assert tick_names(accuracy.draw_records([TWO]).axes[0].yaxis)[1] == "peer_0"
+    names = tick_names(accuracy.draw_records(RUNS).axes[0].yaxis)
     assert names[1] == "runs/two: peer_0"
     assert names[5] == "others/two: peer_0"
 
 
 def test_an_axis_that_does_not_start_at_0_has_points_in_place_of_bars():
-    axes = accuracy.draw([TWO]).axes[0]
+    axes = accuracy.draw_records([TWO]).axes[0]
     assert axes.get_xlim()[0] > 90
     assert not axes.patches
     low = data.one()
     low["networks"]["baseline"]["accuracy"] = 0.1
-    whole = accuracy.draw([TWO, low]).axes[0]
+    whole = accuracy.draw_records([TWO, low]).axes[0]
     assert whole.get_xlim()[0] == 0
     assert all(patch.get_x() == 0 for patch in whole.patches)
     assert len(whole.patches) == 5
@@ -56,7 +56,7 @@ def test_accuracies_have_wilsons_interval_over_the_images():
     record = data.one()
     record["networks"]["baseline"]["accuracy"] = 0.9
     record["examples"] = 50
-    figure = accuracy.draw([record])
+    figure = accuracy.draw_records([record])
     z, p, n = 1.959963985, 0.9, 50
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     reach = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
@@ -65,7 +65,7 @@ def test_accuracies_have_wilsons_interval_over_the_images():
     assert figure.axes[0].get_xlabel().endswith("lines: 95 % intervals over the images")
     assert_readable(figure)
     # The mean over attributes is no share of images.
-    assert not whiskers(accuracy.draw([data.two_phase(multi_label=True)]).axes[0])
+    assert not whiskers(accuracy.draw_records([data.two_phase(multi_label=True)]).axes[0])
 
 
 def test_means_over_seeds_have_their_deviation():
@@ -73,7 +73,7 @@ def test_means_over_seeds_have_their_deviation():
     for row in record["networks"].values():
         row |= {"seeds": 3, "deviation": 0.004}
     record["networks"]["teacher"] |= {"seeds": 1, "deviation": None}
-    figure = accuracy.draw([record])
+    figure = accuracy.draw_records([record])
     peer = 100 * record["networks"]["peer_0"]["accuracy"]
     assert whiskers(figure.axes[0])[0] == pytest.approx((peer - 0.4, peer + 0.4))
     assert len(whiskers(figure.axes[0])) == 3
@@ -83,17 +83,16 @@ def test_means_over_seeds_have_their_deviation():
 
 def test_axis_of_accuracies_names_what_the_records_share():
     assert (
-        accuracy.draw([TWO])
+        accuracy.draw_records([TWO])
         .axes[0]
         .get_xlabel()
         .startswith("Accuracy on the test split, 10,000 images (%)")
     )
     other = TWO | {"split": "validation", "examples": 5}
-    assert accuracy.draw([TWO, other]).axes[0].get_xlabel().startswith("Accuracy (%)")
+    assert accuracy.draw_records([TWO, other]).axes[0].get_xlabel().startswith("Accuracy (%)")
     multi = data.two_phase(multi_label=True)
-    assert "Mean accuracy over attributes" in accuracy.draw([multi]).axes[0].get_xlabel()
+    assert "Mean accuracy over attributes" in accuracy.draw_records([multi]).axes[0].get_xlabel()
 
 
 def test_no_bars_without_networks():
-    assert accuracy.draw([]) is None
-    assert accuracy.draw([data.record([])]) is None
+    assert accuracy.draw_records([data.record([])]) is None

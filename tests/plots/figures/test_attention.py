@@ -17,9 +17,9 @@ def example(networks, layers=("block_1",), *, count=3, channels=1):
     maps = {(n, layer): rng.uniform(size=(count, 2, 3)) for n in networks for layer in layers}
     truth = [WORDS[place % 3] for place in range(count)]
     predictions = {
-        name: [attention.Answer(label, 0.87, True) for label in truth] for name in networks
+        name: [attention.Answer(f"{label}: 87 %", True) for label in truth] for name in networks
     }
-    predictions[networks[-1]][1] = attention.Answer("bird", 0.514, False)
+    predictions[networks[-1]][1] = attention.Answer("bird: 51 %", False)
     return images, maps, predictions, truth
 
 
@@ -54,13 +54,13 @@ def test_wrong_answers_have_a_cross_and_a_dashed_frame():
         place for place, panel in enumerate(panels) if panel.spines["top"].get_linestyle() == "--"
     ]
     assert marked == dashed == [5]
-    assert panels[5].get_xlabel() == "✗ bird: 51\N{NO-BREAK SPACE}%"
-    assert panels[1].get_xlabel() == "cat: 87\N{NO-BREAK SPACE}%"
+    assert panels[5].get_xlabel() == "✗ bird: 51 %"
+    assert panels[1].get_xlabel() == "cat: 87 %"
 
 
 def test_answers_that_are_neither_right_nor_wrong_have_no_frame():
     images, maps, *_ = example(["peer_0"])
-    answers = {"peer_0": [attention.Answer("38 of 40 right", 0.9, None)] * 3}
+    answers = {"peer_0": [attention.Answer("38 of 40 right", None)] * 3}
     figure = attention.draw(images, maps, answers, ["has 9 of 40"] * 3)
     assert all(panel.spines["top"].get_linestyle() != "--" for panel in figure.axes[:-1])
     assert not any("✗" in word for word in words(figure))

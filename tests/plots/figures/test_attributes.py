@@ -19,7 +19,7 @@ from tests.plots.figures.drawn import assert_readable, tick_names
     ids=["2", "40", "12 networks", "alone"],
 )
 def test_every_network_on_every_attribute(record):
-    figure = attributes.draw(record)
+    figure = attributes.draw_record(record)
     (axes,) = figure.axes
     names = [name for name in record["networks"] if " after " not in name]
     first = record["networks"][names[0]]["attributes"]
@@ -40,4 +40,4 @@ def test_every_network_on_every_attribute(record):
 
 
 def test_a_record_of_classes_has_no_attributes():
-    assert attributes.draw(data.two_phase()) is None
+    assert attributes.draw_record(data.two_phase()) is None

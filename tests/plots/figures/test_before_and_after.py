@@ -14,7 +14,7 @@ def figures(record, *rows):
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_before_and_after_prints_the_difference(multi_label):
     record = data.two_phase(multi_label=multi_label)
-    figure = before_and_after.draw(record)
+    figure = before_and_after.draw_record(record)
     before, after = figures(record, "peer_0 after peer_0", "peer_0")
     (axes,) = figure.axes
     assert tick_names(axes.yaxis)[:2] == ["peer_0 after peer_0", "peer_0 after mutual"]
@@ -34,7 +34,7 @@ def test_a_loss_is_printed_with_a_minus_and_three_stages_are_compared_in_order()
         ("net after second", left("second", 20, 0.98)),
         ("net after first", left("first", 10, 0.96)),
     ]
-    figure = before_and_after.draw(data.record(rows))
+    figure = before_and_after.draw_record(data.record(rows))
     (axes,) = figure.axes
     assert bars(axes) == pytest.approx([96, 98, 97])
     assert {"96.00", "98.00 (+2.00 points)", "97.00 (\N{MINUS SIGN}1.00 points)"} <= set(
@@ -45,11 +45,11 @@ def test_a_loss_is_printed_with_a_minus_and_three_stages_are_compared_in_order()
 
 
 def test_before_and_after_is_none_without_two_stages():
-    assert before_and_after.draw(data.one()) is None
+    assert before_and_after.draw_record(data.one()) is None
 
 
 @pytest.mark.parametrize(
     "record", [data.many(), data.two_phase(12)], ids=["long names", "12 peers"]
 )
 def test_before_and_after_of_many(record):
-    assert_readable(before_and_after.draw(record))
+    assert_readable(before_and_after.draw_record(record))

@@ -14,7 +14,7 @@ def figures(record, *rows):
 
 
 def test_fidelity_has_three_panels():
-    figure = likeness.draw(TWO)
+    figure = likeness.draw_record(TWO)
     divergence, loss, cosine = figure.axes
     rows = figures(TWO, "peer_0 after peer_0", "peer_0", "peer_1 after peer_1", "peer_1")
     assert bars(divergence) == pytest.approx([row["teacher"]["kl"] for row in rows])
@@ -28,7 +28,7 @@ def test_fidelity_has_three_panels():
 def test_one_network_without_features_turns_all_to_logits():
     record = data.two_phase()
     record["networks"]["peer_1"]["teacher"]["cosine"] = None
-    axes = likeness.draw(record).axes[2]
+    axes = likeness.draw_record(record).axes[2]
     rows = figures(record, "peer_0 after peer_0", "peer_0", "peer_1 after peer_1", "peer_1")
     assert bars(axes) == pytest.approx([row["teacher"]["logit_cosine"] for row in rows])
     assert "logits" in axes.get_xlabel()
@@ -38,7 +38,7 @@ def test_fidelity_is_none_without_a_teacher():
     record = data.two_phase()
     for row in record["networks"].values():
         row["teacher"] = None
-    assert likeness.draw(record) is None
+    assert likeness.draw_record(record) is None
 
 
 @pytest.mark.parametrize("key", ["loss", "kl"])
@@ -46,12 +46,12 @@ def test_networks_without_numbers_are_left_out(key):
     record = data.two_phase()
     row = record["networks"]["peer_0"]
     (row if key == "loss" else row["teacher"])[key] = None
-    figure = likeness.draw(record)
+    figure = likeness.draw_record(record)
     assert tick_names(figure.axes[0].yaxis) == ["peer_1 after peer_1", "peer_1 after mutual"]
 
 
 def test_binary_cross_entropy_is_named():
-    label = likeness.draw(data.two_phase(multi_label=True)).axes[1].get_xlabel()
+    label = likeness.draw_record(data.two_phase(multi_label=True)).axes[1].get_xlabel()
     assert label.replace("\n", " ").startswith("Binary cross-entropy")
 
 
@@ -59,4 +59,4 @@ def test_binary_cross_entropy_is_named():
     "record", [data.many(), data.two_phase(12)], ids=["long names", "12 peers"]
 )
 def test_likeness_of_many(record):
-    assert_readable(likeness.draw(record))
+    assert_readable(likeness.draw_record(record))

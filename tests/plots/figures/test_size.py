@@ -15,7 +15,7 @@ TWO = data.two_phase()
     ids=["two", "long names", "12 peers", "runs"],
 )
 def test_every_point_has_its_label(records):
-    figure = size.draw(records)
+    figure = size.draw_records(records)
     (axes,) = figure.axes
     rows = [
         row
@@ -33,7 +33,7 @@ def test_every_point_has_its_label(records):
 
 
 def test_labels_cover_no_points():
-    figure = size.draw([data.two_phase(6)])
+    figure = size.draw_records([data.two_phase(6)])
     (axes,) = figure.axes
     texts = [box for text, box in visible(figure) if text in axes.texts]
     for line in axes.lines:
@@ -42,12 +42,12 @@ def test_labels_cover_no_points():
 
 
 def test_points_of_runs_differ_in_marker_and_colour():
-    axes = size.draw([TWO, TWO]).axes[0]
+    axes = size.draw_records([TWO, TWO]).axes[0]
     assert len({(line.get_marker(), line.get_color()) for line in axes.lines}) == 2
 
 
 def test_sizes_are_written_short():
-    ticks = [text for text in words(size.draw([TWO])) if text[-1] in "kM"]
+    ticks = [text for text in words(size.draw_records([TWO])) if text[-1] in "kM"]
     assert {"20k", "100k", "1M"} <= set(ticks)
 
 
@@ -56,8 +56,8 @@ def test_equal_networks_still_have_an_axis():
     for row in record["networks"].values():
         row["accuracy"] = 0.98
         row["cost"] = record["networks"]["peer_0"]["cost"]
-    assert_readable(size.draw([record]))
+    assert_readable(size.draw_records([record]))
 
 
 def test_no_costs_no_figure():
-    assert size.draw([data.one()]) is None
+    assert size.draw_records([data.one()]) is None

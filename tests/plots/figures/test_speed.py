@@ -11,7 +11,7 @@ TWO = data.two_phase()
 
 @pytest.mark.parametrize("record", [TWO, data.many()], ids=["two", "many"])
 def test_throughput_has_whiskers_to_the_90th_percentile(record):
-    figure = speed.draw([record])
+    figure = speed.draw_records([record])
     fast, slow = figure.axes
     assert bars(fast)[0] == 3456
     assert bars(slow)[:2] == pytest.approx([3.1, 0.42])
@@ -21,7 +21,7 @@ def test_throughput_has_whiskers_to_the_90th_percentile(record):
 
 
 def test_devices_that_differ_stand_in_the_labels():
-    figure = speed.draw([TWO, TWO | {"device": "8 x gpu"}])
+    figure = speed.draw_records([TWO, TWO | {"device": "8 x gpu"}])
     assert figure.axes[0].get_xlabel() == "Images per second"
     names = [name.replace("\n", " ") for name in tick_names(figure.axes[0].yaxis)]
     assert names[1] == "two (1): peer_0, batches of 256 on 1 x cpu"
@@ -30,4 +30,4 @@ def test_devices_that_differ_stand_in_the_labels():
 
 
 def test_no_costs_no_figure():
-    assert speed.draw([data.one()]) is None
+    assert speed.draw_records([data.one()]) is None

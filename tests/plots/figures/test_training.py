@@ -73,7 +73,16 @@ def test_stages_begin_where_the_last_one_ended():
     figure = training.draw(data.log(PEERS, scheduled=False))
     for axes in figure.axes:
         upright = [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1]
-        assert upright == [1000, 2000]
+        assert sorted(upright) == [1000, 2000]
+
+
+def test_flags_take_the_lowest_free_level():
+    """The second flag is not at level 0, where the third flag's pole would go through it."""
+    ends = {"first, of a long name": 40, "second, of a long name": 45, "third": 200, "last": 300}
+    rows = [{"step": end, "stage": name, "train/ce": 1.0} for name, end in ends.items()]
+    texts = training.draw(rows).axes[0].texts
+    heights = [text.xyann[1] for text in texts if text.get_text()]
+    assert [(height - heights[0]) / 11 for height in heights] == [0, 0, 1, 2]
 
 
 def test_one_stage_has_no_flag():

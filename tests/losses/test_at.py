@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from kdjax.losses.attention import attention_map, code, cosine, paper
+from kdjax.losses.at import attention_map, code, cosine, paper
 
 RNG = np.random.default_rng(2)
 STUDENT = RNG.normal(size=(3, 8, 6, 5))

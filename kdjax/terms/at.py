@@ -15,16 +15,16 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from kdjax.losses import attention
+from kdjax.losses import at
 from kdjax.step.types import Array, Context, Loss, Outputs, Task, Term, TermState, TrainingSet
 from kdjax.system.discover import unknown
 from kdjax.system.errors import UserError
 from kdjax.terms import activation, layer_pairs
 
 VARIANTS = {
-    "cosine": attention.cosine,
-    "paper": lambda student, teacher: 0.5 * attention.paper(student, teacher),
-    "code": attention.code,
+    "cosine": at.cosine,
+    "paper": lambda student, teacher: 0.5 * at.paper(student, teacher),
+    "code": at.code,
 }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from kdjax.losses.soft_targets import (
+from kdjax.losses.kd import (
     bernoulli_cross_entropy,
     bernoulli_kl,
     soft_cross_entropy,
