@@ -71,7 +71,7 @@ def hyper(weights, *, seed=0, learning_rate=0.1, temperature=1.0):
     """Hyper-parameters, with `weights` by term name; every term has the same temperature."""
     terms = {
         name: {
-            "weight": weight if isinstance(weight, schedules.KINDS) else constant(weight),
+            "weight": weight if isinstance(weight, schedules.Schedule) else constant(weight),
             "temperature": constant(temperature),
         }
         for name, weight in weights.items()

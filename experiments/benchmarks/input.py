@@ -79,7 +79,7 @@ def _steps(kind: str, plan: "Plan", stack: contextlib.ExitStack) -> turns.Steps:
     from kdjax.training import layouts
 
     stage, split = plan.stages[-1], plan.data.splits["train"]
-    layout = layouts.make(plan.parallel, streaming=kind != "resident", workers=plan.workers)
+    layout = layouts.Layout(plan.parallel, streaming=kind != "resident", workers=plan.workers)
     train_step = layout.train_step(stage.code)
     batches = layout.feed(split).training(
         batch_size=stage.batch_size, seed=plan.data_seed, epochs=10**6, first=0

@@ -137,7 +137,7 @@ def predict(
 
 def _predict(networks: Networks, plan: Plan, split: Split, layer: str) -> dict[str, Predictions]:
     """Every batch is read once; what stages and members left of one network shares its program."""
-    layout = layouts.make(plan.parallel, streaming=plan.streaming)
+    layout = layouts.Layout(plan.parallel, streaming=plan.streaming)
     code = plan.stages[0].code
     steps = {
         network: layout.predict_step(

@@ -92,7 +92,7 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         there, name, split = plan, options.split, plan.data.splits[options.split]
     else:
         raise discover.unknown("split", options.split, plan.data.splits)
-    layout = layouts.make(plan.parallel, streaming=there.streaming)
+    layout = layouts.Layout(plan.parallel, streaming=there.streaming)
 
     chosen = _choose(directory, plan, layout, options)
     networks, shown, teacher = chosen.networks, chosen.shown, chosen.teacher

@@ -7,7 +7,7 @@ Under pmap, and in a loop of several steps, the whole step is one program.
 """
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -50,7 +50,7 @@ class TrainStep:
     """
 
     def __init__(self, observe: Any, update: Any):
-        """`observe` takes the step's arguments and returns `Observed`; `update` is an `Update`."""
+        """`observe` returns `Observed` from all arguments but `state`; `update` is an `Update`."""
         self._observe, self._update = observe, update
 
     def __call__(
@@ -62,13 +62,13 @@ class TrainStep:
         epoch: Epoch,
         position: Array,
     ) -> tuple[TrainState, dict[str, Array]]:
-        observed = self._observe(state, frozen, hyper, source, epoch, position)
+        observed = self._observe(frozen, hyper, source, epoch, position)
         return self._update(state.trained, hyper, state.step, observed, epoch.number, position)
 
     def lower(self, state: TrainState, frozen: PyTree, hyper: Hyper, *at: Any) -> list[Any]:
         """The lowered programs of a compiled step of one member, to measure what they cost."""
         _, epoch, position = at
-        observed = self._observe(state, frozen, hyper, *at)
+        observed = self._observe(frozen, hyper, *at)
         programs = [self._observe.batch.lower(hyper.data_seed, *at)]
         if frozen:
             programs.append(self._observe.outputs.lower(frozen, observed.batch, epoch.number))
@@ -91,17 +91,21 @@ def make_train_step(
     def compiled(update: Callable[..., Any]) -> Callable[..., Any]:
         return jit.everywhere(update, donate_argnums=0) if jit else update
 
-    if code.swept:
-        update_members = members.make_update(code.swept, update, compiled)
-        return TrainStep(members.make_observe(code.swept, observe), update_members)
-    return TrainStep(observe, compiled(update))
+    if not code.swept:
+        return TrainStep(observe, compiled(update))
+    first = code.swept.labels[0]
+
+    def observe_once(frozen: PyTree, hyper: Mapping[str, Hyper], *at: Any) -> Observed:
+        """All members share the data and its seed."""
+        return observe(frozen, hyper[first], *at)
+
+    return TrainStep(observe_once, members.make_update(code.swept, update, compiled))
 
 
 def make_observe(code: StageCode, fetch: Fetch) -> Callable[..., Observed]:
-    """`step.observe` with the arguments of a `TrainStep`."""
+    """`step.observe` with a `TrainStep`'s arguments, without the state."""
 
-    def observe(state: TrainState, frozen: PyTree, hyper: Hyper, *at: Any) -> Observed:
-        del state
+    def observe(frozen: PyTree, hyper: Hyper, *at: Any) -> Observed:
         _, epoch, _ = at
         return step.observe(code, frozen, fetch(*at), jnp.asarray(epoch.number), hyper.data_seed)
 
@@ -109,10 +113,7 @@ def make_observe(code: StageCode, fetch: Fetch) -> Callable[..., Observed]:
 
 
 class ObservePrograms:
-    """`make_observe` in two programs; the second returns only those features that `learn` reads.
-
-    Between two programs, features that no term reads would be computed and kept.
-    """
+    """`step.observe` in two programs, for the batch and for the frozen networks' outputs on it."""
 
     def __init__(self, code: StageCode, fetch: Fetch, jit: Jit):
         def make_batch(data_seed: Array, *at: Any) -> Batch:
@@ -124,15 +125,15 @@ class ObservePrograms:
         self.outputs: Any = None
         """Compiled at the first step, whose arguments show which features are read."""
 
-    def __call__(self, state: TrainState, frozen: PyTree, hyper: Hyper, *at: Any) -> Observed:
+    def __call__(self, frozen: PyTree, hyper: Hyper, *at: Any) -> Observed:
         batch, (_, epoch, _) = self.batch(hyper.data_seed, *at), at
         if not frozen:
             return Observed(batch, {})
         if self.outputs is None:
             run = functools.partial(step.frozen_outputs, self._code)
             shapes = Observed(batch, jax.eval_shape(run, frozen, batch, jnp.int32(0)))
-            names = features_read(self._code, state, shapes, hyper)
-            self.outputs = self._jit.by_example(lambda *args: keep_features(run(*args), names))
+            select = feature_filter(self._code, frozen, shapes, hyper)
+            self.outputs = self._jit.by_example(lambda *args: select(run(*args)))
         return Observed(batch, self.outputs(frozen, batch, epoch.number))
 
 
@@ -153,41 +154,40 @@ def make_update(code: StageCode, axis: str | None = None) -> Update:
     return update
 
 
-def features_read(
-    code: StageCode, state: TrainState, observed: Observed, hyper: Hyper
-) -> set[tuple[str, str]]:
-    """The frozen networks' features that `learn` reads, each as (network, feature).
+def feature_filter(
+    code: StageCode, frozen: Mapping[str, Frozen], observed: Observed, hyper: Hyper
+) -> Callable[[Mapping[str, Outputs]], dict[str, Outputs]]:
+    """A function that drops, from the frozen networks' outputs, features that `learn` never reads.
 
-    `learn` is traced, so arguments may be arrays or their shapes.
+    Otherwise a program would compute and return them. `learn` is traced to see what it reads, so
+    all arguments may be arrays or their shapes.
     """
 
-    def learn(observed: Observed, state: TrainState, hyper: Hyper) -> Any:
+    def learn(observed: Observed, frozen: PyTree, hyper: Hyper) -> Any:
+        _, h, w, c = observed.batch.image.shape
+        state = members.initial_state(code, hyper, frozen, (h, w, c))
         return step.learn(code, state, observed, hyper, jax.random.key(0))
 
-    program = jax.make_jaxpr(learn)(observed, state, hyper).jaxpr
+    program = jax.make_jaxpr(learn)(observed, frozen, hyper).jaxpr
     leaves, structure = jax.tree.flatten(observed)
     variables = jax.tree.unflatten(structure, program.invars[: len(leaves)])
-    read = {id(variable) for equation in program.eqns for variable in equation.invars}
     # A term may keep a feature as it is, in its memory.
-    read |= {id(variable) for variable in program.outvars}
-    return {
-        (network, feature)
-        for network, outputs in variables.outputs.items()
-        for feature, variable in outputs.features.items()
-        if id(variable) in read
-    }
+    equations = [variable for equation in program.eqns for variable in equation.invars]
+    read = {id(variable) for variable in (*equations, *program.outvars)}
 
+    def select(outputs: Mapping[str, Outputs]) -> dict[str, Outputs]:
+        return {
+            network: output._replace(
+                features={
+                    feature: value
+                    for feature, value in output.features.items()
+                    if id(variables.outputs[network].features[feature]) in read
+                }
+            )
+            for network, output in outputs.items()
+        }
 
-def keep_features(
-    outputs: Mapping[str, Outputs], names: Collection[tuple[str, str]]
-) -> dict[str, Outputs]:
-    """The outputs with only those features whose (network, feature) is in `names`."""
-    return {
-        network: output._replace(
-            features={k: v for k, v in output.features.items() if (network, k) in names}
-        )
-        for network, output in outputs.items()
-    }
+    return select
 
 
 def looped(

@@ -19,7 +19,6 @@ from kdjax.step.types import (
     Frozen,
     Hyper,
     NetState,
-    Observed,
     PyTree,
     StageCode,
     Swept,
@@ -84,16 +83,15 @@ def initial_state(
 
 def split(swept: Swept, state: TrainState | Trained) -> dict[str, Trained]:
     """Each member's part of the state of all members."""
-    return {label: _part(swept, state, label) for label in swept.labels}
-
-
-def _part(swept: Swept, state: TrainState | Trained, label: str) -> Trained:
     base = swept.base
-    return Trained(
-        {name: state.networks[named(name, label)] for name in base.trained},
-        {name: state.terms[named(name, label)] for name in base.terms},
-        {name: state.opt[named(name, label)] for name in (*base.trained, TERMS)},
-    )
+    return {
+        label: Trained(
+            {name: state.networks[named(name, label)] for name in base.trained},
+            {name: state.terms[named(name, label)] for name in base.terms},
+            {name: state.opt[named(name, label)] for name in (*base.trained, TERMS)},
+        )
+        for label in swept.labels
+    }
 
 
 def join(count: Array, parts: Mapping[str, Trained]) -> TrainState:
@@ -112,19 +110,6 @@ def _labelled(values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def make_observe(swept: Swept, observe: Callable[..., Observed]) -> Callable[..., Observed]:
-    """`observe` of one member, called once for all: they share the data and its seed."""
-    first = swept.labels[0]
-
-    def observe_once(
-        state: TrainState, frozen: PyTree, hyper: Mapping[str, Hyper], *at: Any
-    ) -> Observed:
-        member = TrainState(state.step, *_part(swept, state, first))
-        return observe(member, frozen, hyper[first], *at)
-
-    return observe_once
-
-
 def make_update(
     swept: Swept,
     update: Callable[..., Learned],
@@ -134,7 +119,18 @@ def make_update(
 
     `compiled` compiles a function, or returns it as it is where the whole step is one program.
     """
-    update_group = compiled(_over_members(update)) if swept.vmap else _one_by_one(compiled(update))
+
+    def update_group(
+        parts: Sequence[Trained], hypers: Sequence[Hyper], *shared: Any
+    ) -> list[Learned]:
+        """With `vmap` one computation over a further axis."""
+        if not swept.vmap:
+            return [update(parts[0], hypers[0], *shared)]
+        mapped = jax.vmap(update, (0, 0, None, None, None, None))
+        learned = mapped(_stack(parts), _stack(hypers), *shared)
+        return [jax.tree.map(lambda x, i=index: x[i], learned) for index in range(len(parts))]
+
+    compiled_update = compiled(update_group)
 
     def update_all(trained: Trained, hyper: Mapping[str, Hyper], *shared: Any) -> Learned:
         parts = split(swept, trained)
@@ -142,38 +138,13 @@ def make_update(
         for group in swept.groups:
             members = tuple(parts[label] for label in group)
             hypers = tuple(hyper[label] for label in group)
-            learned |= dict(zip(group, update_group(members, hypers, *shared), strict=True))
+            learned |= dict(zip(group, compiled_update(members, hypers, *shared), strict=True))
         count = learned[swept.labels[0]][0].step
         parts = {label: state.trained for label, (state, _) in learned.items()}
         metrics = {label: values for label, (_, values) in learned.items()}
         return join(count, parts), _labelled(metrics)
 
     return update_all
-
-
-def _one_by_one(update: Callable[..., Learned]) -> Callable[..., list[Learned]]:
-    """The update of a group of members, as a call of `update` for each."""
-
-    def update_group(
-        members: Sequence[Trained], hypers: Sequence[Hyper], *shared: Any
-    ) -> list[Learned]:
-        pairs = zip(members, hypers, strict=True)
-        return [update(trained, hyper, *shared) for trained, hyper in pairs]
-
-    return update_group
-
-
-def _over_members(update: Callable[..., Learned]) -> Callable[..., list[Learned]]:
-    """The update of a group of members, as one computation over a further axis."""
-    mapped = jax.vmap(update, (0, 0, None, None, None, None))
-
-    def update_group(
-        members: Sequence[Trained], hypers: Sequence[Hyper], *shared: Any
-    ) -> list[Learned]:
-        learned = mapped(_stack(members), _stack(hypers), *shared)
-        return [jax.tree.map(lambda x, i=index: x[i], learned) for index in range(len(members))]
-
-    return update_group
 
 
 def _stack(trees: Sequence[PyTree]) -> PyTree:

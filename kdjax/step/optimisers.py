@@ -5,7 +5,6 @@ gives the usual semantics: momentum accumulates gradients, not steps.
 """
 
 import ast
-import difflib
 import functools
 import inspect
 import types
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from kdjax.step.types import PyTree
+from kdjax.system import discover
 
 _MASKS = ("mask", "weight_decay_mask")
 """What optax's optimisers call the parameter that says which weights decay."""
@@ -47,9 +47,7 @@ def make(
     name, settings = _parse(text)
     known = _optimisers()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
-        raise ValueError(f"unknown optimiser {name!r}{hint}")
+        raise ValueError(str(discover.unknown("optimiser", name, known)))
     parameters = inspect.signature(known[name]).parameters
     if reserved := {"learning_rate", "weight_decay", *_MASKS} & settings.keys():
         raise ValueError(f"{', '.join(sorted(reserved))} has a key of its own in the config")
@@ -87,14 +85,12 @@ def _optimisers() -> dict[str, Any]:
 
 def _parse(text: str) -> tuple[str, dict[str, Any]]:
     """The name and the settings in `sgd(momentum=0.9)`."""
-    form = f"{text!r} is no optimiser: the form is sgd(momentum=0.9), with numbers or True or False"
     try:
-        node = ast.parse(text, mode="eval").body
-        if isinstance(node, ast.Name):
-            return node.id, {}
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
-            settings = {str(k.arg): ast.literal_eval(k.value) for k in node.keywords}
-            return node.func.id, settings
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(form) from error
-    raise ValueError(form)
+        call = ast.parse(text if "(" in text else f"{text}()", mode="eval").body
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args:
+            return call.func.id, {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError):
+        pass
+    raise ValueError(
+        f"{text!r} is no optimiser: the form is sgd(momentum=0.9), with numbers or True or False"
+    )

@@ -1,6 +1,5 @@
 """Steps in which no network learns: metric sums, outputs, outputs to cache; pure."""
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.step import compiled, step, tasks
-from kdjax.step.members import initial_state
 from kdjax.step.types import Array, Batch, Fetch, Hyper, NetState, Outputs, StageCode
 
 
@@ -21,14 +19,9 @@ def make_cache_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, Ou
     def cache_step(
         frozen: Mapping[str, NetState], hyper: Hyper, view: Array, *at: Any
     ) -> dict[str, Outputs]:
-        batch = fetch(*at)
-        _, h, w, c = batch.image.shape
-        initialise = functools.partial(initial_state, code, image_shape=(h, w, c))
-        state = jax.eval_shape(initialise, hyper=hyper, frozen=frozen)
-        observed = step.observe(code, frozen, batch, view, hyper.data_seed)
-        names = compiled.features_read(code, state, observed, hyper)
-        kept = compiled.keep_features(observed.outputs, names)
-        return jax.tree.map(lambda x: x.astype(jnp.float16), kept)
+        observed = step.observe(code, frozen, fetch(*at), view, hyper.data_seed)
+        select = compiled.feature_filter(code, frozen, observed, hyper)
+        return jax.tree.map(lambda x: x.astype(jnp.float16), select(observed.outputs))
 
     return cache_step
 
@@ -37,7 +30,7 @@ def make_eval_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, tas
     """`step(networks, source, epoch, position)` returns each network's metric sums on one batch."""
 
     def eval_step(networks: dict[str, NetState], *at: Any) -> dict[str, tasks.Sums]:
-        batch = _normalised(code, fetch(*at))
+        batch = fetch(*at)
         outputs = _outputs(code, networks, batch)
         return {name: tasks.sums(code.task, output, batch) for name, output in outputs.items()}
 
@@ -54,7 +47,7 @@ def make_predict_step(
     """
 
     def predict_step(networks: dict[str, NetState], *at: Any) -> dict[str, Outputs]:
-        outputs = _outputs(code, networks, _normalised(code, fetch(*at)))
+        outputs = _outputs(code, networks, fetch(*at))
         return {
             name: output._replace(
                 features={key: _pooled(x) for key, x in output.features.items() if key == layer}
@@ -65,14 +58,11 @@ def make_predict_step(
     return predict_step
 
 
-def _normalised(code: StageCode, batch: Batch) -> Batch:
-    """The batch as networks see it in evaluation, from uint8 images."""
-    return batch._replace(image=step.normalise(code, batch.image.astype(jnp.float32) / 255.0))
-
-
 def _outputs(code: StageCode, networks: dict[str, NetState], batch: Batch) -> dict[str, Outputs]:
+    """Each network's outputs on a batch of uint8 images that is not augmented."""
+    image = step.normalise(code, batch.image.astype(jnp.float32) / 255.0)
     return {
-        name: code.networks[name].apply(state, batch.image, train=False)[0]
+        name: code.networks[name].apply(state, image, train=False)[0]
         for name, state in networks.items()
     }
 

@@ -117,7 +117,6 @@ class Product(NamedTuple):
 
 
 Schedule = Constant | Linear | Cosine | Exponential | Steps | WarmUp | Sum | Product
-KINDS = (Constant, Linear, Cosine, Exponential, Steps, WarmUp, Sum, Product)
 
 
 def moves(schedule: Schedule) -> bool:
@@ -132,7 +131,7 @@ def evaluate(tree: PyTree, step: Array) -> PyTree:
     position = jnp.asarray(step).astype(jnp.float32)
 
     def is_schedule(node: object) -> bool:
-        return isinstance(node, KINDS)
+        return isinstance(node, Schedule)
 
     return jax.tree.map(
         lambda node: node.at(position) if is_schedule(node) else node, tree, is_leaf=is_schedule

@@ -66,25 +66,27 @@ def learn(
     now = schedules.evaluate(hyper, state.step)
     trainable = (
         {name: network.params for name, network in state.networks.items()},
-        _params(state.terms),
+        {name: term.params for name, term in state.terms.items()},
     )
     differentiate = jax.grad(objective, argnums=1, has_aux=True)
     grads, (stats, memory, logged) = differentiate(code, trainable, state, observed, now, key, axis)
     grads, logged = over_devices((grads, logged), axis)
 
+    def update(grads: PyTree, opt: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
+        """New parameters and new optimiser state."""
+        direction, opt = code.optimiser.update(grads, opt, params)
+        rate = now.learning_rate
+        return jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), params, direction), opt
+
     networks, opt = {}, {}
     for name in code.trained:
         before = state.networks[name]
         learning = functools.partial(_learning, code.only.get(name))
-        params, opt[name] = _update(
-            code, learning(grads[0][name]), state.opt[name], before.params, now.learning_rate
-        )
+        params, opt[name] = update(learning(grads[0][name]), state.opt[name], before.params)
         networks[name] = NetState(
             learning(params, before.params), learning(stats[name], before.batch_stats)
         )
-    term_params, opt[TERMS] = _update(
-        code, grads[1], state.opt[TERMS], trainable[1], now.learning_rate
-    )
+    term_params, opt[TERMS] = update(grads[1], state.opt[TERMS], trainable[1])
     terms = {name: TermState(term_params[name], memory[name]) for name in code.terms}
     logged["learning_rate"] = now.learning_rate
     for name, parts in hyper.terms.items():
@@ -174,18 +176,15 @@ def objective(
         )
         loss = term.loss(TermState(term_params[name], old_memory), context)
         check_loss(term, loss, old_memory, context.batch.mask.shape)
-        summand = functools.partial(
-            _summand,
-            mask=context.batch.mask,
-            count=count,
-            devices=1 if axis is None else jax.lax.axis_size(axis),
-            replicated=gather,
-        )
-        value = summand(loss.value)
-        total = total + now.terms[name]["weight"] * value
+        values = {name: loss.value}
+        values |= {f"{name}/{metric}": value for metric, value in loss.metrics.items()}
+        summands = {
+            key: _summand(value, context.batch.mask, count, axis, replicated=gather)
+            for key, value in values.items()
+        }
+        total = total + now.terms[name]["weight"] * summands[name]
         memory[name] = old_memory if loss.memory is None else loss.memory
-        logged[name] = value
-        logged |= {f"{name}/{metric}": summand(x) for metric, x in loss.metrics.items()}
+        logged |= summands
     logged["loss"] = total
     for name in code.trained:
         correct = tasks.sums(code.task, outputs[name], batch)["correct"]
@@ -240,18 +239,16 @@ def _shapes(memory: PyTree) -> Any:
     return jax.tree.map(lambda x: f"{jnp.result_type(x)}{list(jnp.shape(x))}", memory)
 
 
-def _summand(value: Array, *, mask: Array, count: Array, devices: int, replicated: bool) -> Array:
+def _summand(
+    value: Array, mask: Array, count: Array, axis: str | None, *, replicated: bool
+) -> Array:
     """One device's summand of a loss or metric: `psum` over devices gives the global batch's.
 
-    A replicated value is divided by the number of devices, because `psum` adds the copies.
-
-    Args:
-        value: `[b]`, or a scalar, which is always replicated.
-        mask: `[b]`.
-        count: the number of examples in the global batch.
-        devices: how many there are.
-        replicated: whether `value` covers the global batch on every device.
+    `value` is `[b]`, as `mask`, or a scalar, which is always replicated. A replicated value, which
+    covers the global batch of `count` examples on every device, is divided by the number of
+    devices, because `psum` adds the copies.
     """
+    devices = 1 if axis is None else jax.lax.axis_size(axis)
     if value.ndim == 0:
         return value / devices
     total = jnp.sum(jnp.where(mask > 0, value, 0.0)) / count
@@ -276,15 +273,6 @@ def _learning(layers: tuple[str, ...] | None, tree: PyTree, rest: PyTree = None)
     return {name: tree[name] if name in layers else rest[name] for name in tree}
 
 
-def _update(
-    code: StageCode, grads: PyTree, opt: PyTree, params: PyTree, learning_rate: Array
-) -> tuple[PyTree, PyTree]:
-    """New parameters and new optimiser state."""
-    direction, opt = code.optimiser.update(grads, opt, params)
-    moved = jax.tree.map(lambda p, d: p - (learning_rate * d).astype(p.dtype), params, direction)
-    return moved, opt
-
-
 def step_key(seed: Array, epoch: Array, position: Array) -> Array:
     """The key of one step, for dropout and for terms; `epoch` is the epoch's number."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), epoch), position)
@@ -293,10 +281,6 @@ def step_key(seed: Array, epoch: Array, position: Array) -> Array:
 def named_key(key: Array, name: str) -> Array:
     """A key for `name` alone, whatever other names there are and in whatever order."""
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
-
-
-def _params(terms: Mapping[str, TermState]) -> dict[str, PyTree]:
-    return {name: term.params for name, term in terms.items()}
 
 
 def init_network(network: Network, seed: Array) -> NetState:
@@ -324,5 +308,5 @@ def init_state(
         for name, term in code.terms.items()
     }
     opt = {name: code.optimiser.init(state.params) for name, state in networks.items()}
-    opt[TERMS] = code.optimiser.init(_params(terms))
+    opt[TERMS] = code.optimiser.init({name: term.params for name, term in terms.items()})
     return TrainState(jnp.int32(0), dict(networks), terms, opt)

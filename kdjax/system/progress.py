@@ -28,7 +28,7 @@ _NAME_WIDTH = 12
 _FRAME = 3
 """Characters of a column's frame and padding."""
 
-console = Console(stderr=True)
+console = Console(stderr=True, highlight=False, markup=False)
 """For progress; results go to standard output."""
 
 

@@ -43,14 +43,10 @@ class Resident:
     def training(
         self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
     ) -> Generator[Arguments, None, None]:
-        """The batches of a stage from number `first` on, for one call each; to be closed.
+        """The batches of a stage of so many epochs, for one call each; to be closed.
 
-        Args:
-            batch_size: the number of examples in a batch.
-            seed: `data.seed`.
-            epochs: the stage's number of epochs.
-            first: the number of batches that are skipped.
-            per_call: the number of batches for one call; the first call of an epoch may have fewer.
+        `seed` is `data.seed`, `first` the number of batches that are skipped, and `per_call` the
+        number of batches for one call; the first call of an epoch may have fewer.
         """
         begin, position = divmod(first, self.count // batch_size)
         for number in range(begin, epochs):
@@ -73,7 +69,7 @@ class Resident:
 
 
 class Streaming:
-    """A split on disk, with the methods of `Resident`.
+    """A split on disk, with the methods of `Resident`; every call makes one step (`per_call` is 1).
 
     A bounded number of batches is read and put on the devices ahead of time.
     """
@@ -87,8 +83,6 @@ class Streaming:
     def training(
         self, *, batch_size: int, seed: int, epochs: int, first: int, per_call: int = 1
     ) -> Generator[Arguments, None, None]:
-        if per_call != 1:
-            raise ValueError("batches that arrive one by one make one step a call")
         ahead = stream.training(
             self._split,
             batch_size=batch_size,
@@ -141,7 +135,7 @@ def calls(position: int, steps: int, per_call: int) -> Iterator[range]:
         position = end
 
 
-def resident(sharding: NamedSharding) -> Fetch:
+def fetch_resident(sharding: NamedSharding) -> Fetch:
     """Gathers a batch from a `Source` that every device holds, sharded over the mesh."""
 
     def fetch(source: Source, epoch: Epoch, position: Array) -> Batch:
@@ -150,7 +144,7 @@ def resident(sharding: NamedSharding) -> Fetch:
     return fetch
 
 
-def resident_shard(axis: str) -> Fetch:
+def fetch_shard(axis: str) -> Fetch:
     """Gathers one device's share of a batch, inside pmap."""
 
     def fetch(source: Source, epoch: Epoch, position: Array) -> Batch:
@@ -161,7 +155,7 @@ def resident_shard(axis: str) -> Fetch:
     return fetch
 
 
-def streamed(source: stream.HostBatch, epoch: Epoch, position: Array) -> Batch:
+def fetch_streamed(source: stream.HostBatch, epoch: Epoch, position: Array) -> Batch:
     """Takes the batch that has arrived; a device's share of it, inside pmap."""
     return Batch(*map(jnp.asarray, source))
 

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -70,14 +70,9 @@ def fit(
 ) -> Outcome:
     """Trains one stage to its end, from its newest checkpoint if there is one.
 
-    Args:
-        session: what all stages share.
-        stage: what to train.
-        frozen: the stage's frozen networks, on the devices.
-        starts: initial variables of the trained networks that do not start afresh.
-        checkpoints: this stage's.
-        evaluate: scores this stage's networks.
-        first_step: the run's step at which the stage begins.
+    `frozen` holds the stage's frozen networks, on the devices; `starts` the initial variables of
+    trained networks that do not start afresh; `first_step` is the run's step at which the stage
+    begins.
 
     Raises:
         Interrupted: the run was asked to stop; everything is saved.
@@ -92,9 +87,7 @@ def fit(
     done, seconds = progress["batches"], progress["seconds"]
     epoch = done // per_epoch
     # Not read from the checkpoint: the stage may have more epochs than before.
-    finished = epoch >= stage.epochs or selection.is_over(
-        best.records, epoch, patience=stage.patience
-    )
+    finished = selection.is_over(stage, best.records, epoch)
     log = Log(session.writer, stage, first_step, plan.log_every, progress["waiting"])
 
     def save(seconds: float) -> None:
@@ -139,7 +132,7 @@ def fit(
                 log.validation(done, scores, epoch, bar)
             jax.block_until_ready(state)
             seconds += time.perf_counter() - started
-            finished = last or selection.is_over(best.records, epoch, patience=stage.patience)
+            finished = selection.is_over(stage, best.records, epoch)
             if finished:
                 log.flush(done, bar)
             stopping = session.should_stop(first_step + done) and not finished
@@ -169,12 +162,9 @@ class _Estimate:
         """The time and the number of steps when the measurement began."""
 
     def update(self, done: int, state: TrainState, *, last: bool) -> None:
-        """To be called after every call of the training step.
+        """To be called after every call of the training step, with the stage's steps so far.
 
-        Args:
-            done: steps of the stage.
-            state: the result of the call.
-            last: whether the epoch ends here; validation, which is not measured, comes next.
+        After the `last` call of an epoch comes validation, which is not measured.
         """
         if self._is_done:
             return
@@ -190,17 +180,14 @@ class _Estimate:
         jax.block_until_ready(state)
         step = (time.perf_counter() - started) / (done - first)
         left, self._is_done = step * (self._total - done), True
-        if left < _LONG:
-            return
-        more = f"; after it: {', '.join(self._later)}" if self._later else ""
-        epoch = self._total // self._stage.epochs
-        console.print(
-            f"{self._stage.name}: {step:.2g} s a step, {duration(epoch * step)} an epoch, about "
-            f"{duration(left)} left of this stage beside validation{more}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        if left >= _LONG:
+            more = f"; after it: {', '.join(self._later)}" if self._later else ""
+            epoch = duration(step * (self._total // self._stage.epochs))
+            console.print(
+                f"{self._stage.name}: {step:.2g} s a step, {epoch} an epoch, about "
+                f"{duration(left)} left of this stage beside validation{more}",
+                soft_wrap=True,
+            )
 
 
 def _start(
@@ -213,12 +200,9 @@ def _start(
     """The stage's newest checkpoint, or its state before the first update."""
     layout, shape = session.layout, session.plan.data.image_shape
 
-    @jax.jit
-    def initialise(
-        hyper: Any, frozen: dict[str, Frozen], starts: dict[str, NetState]
-    ) -> TrainState:
-        return initial_state(stage.code, hyper, frozen, shape, starts)
-
+    initialise = jax.jit(
+        lambda hyper, frozen, starts: initial_state(stage.code, hyper, frozen, shape, starts)
+    )
     fresh = layout.spread(initialise(stage.hyper, frozen, dict(starts)))
     newest = checkpoints.latest()
     if newest is None:

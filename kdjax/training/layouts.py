@@ -7,7 +7,7 @@ shard, as in the papers that trained on several GPUs; statistics are averaged at
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,127 +18,104 @@ from kdjax.step import members, predict
 from kdjax.step.compiled import Jit, looped, make_train_step
 from kdjax.step.types import NetState, PyTree, StageCode
 from kdjax.system import runtime
-from kdjax.system.errors import UserError
-from kdjax.training import feed
+from kdjax.training.feed import (
+    Feed,
+    Resident,
+    Streaming,
+    fetch_resident,
+    fetch_shard,
+    fetch_streamed,
+)
 
 AXIS = "data"
 
 
-class Layout(NamedTuple):
+class Layout:
     """How arrays lie on the devices, and the compiled steps that take them so."""
 
-    description: str
-    """In words; a checkpoint can be restored into the layout that it was saved from."""
-    devices: int
-    feed: Callable[[Split], feed.Feed]
-    """Batches of a split as the compiled steps take them."""
-    replicate: Callable[[PyTree], PyTree]
-    """Puts arguments that never change (frozen networks, hyper-parameters) on every device."""
-    spread: Callable[[PyTree], PyTree]
-    """Puts a training state on the devices, in the layout that the training step keeps."""
-    train_step: Callable[..., Any]
-    """`train_step(code, per_call=1)`; with more, a call takes positions `[n]`, n <= per_call."""
-    eval_step: Callable[[StageCode], Callable[..., Any]]
-    predict_step: Callable[[StageCode, str], Callable[..., Any]]
-    cache_step: Callable[[StageCode], Any]
-    collect: Callable[[dict[str, NetState]], dict[str, NetState]]
-    """Networks of a training state as one replicated copy, for evaluation."""
+    def __init__(
+        self,
+        kind: str,
+        devices: list[jax.Device] | None = None,
+        *,
+        streaming: bool = False,
+        workers: int = 0,
+    ):
+        """A layout on some devices.
 
+        Args:
+            kind: "jit" or "pmap".
+            devices: all local ones by default.
+            streaming: whether batches come from the host rather than from splits on the devices.
+            workers: the number of processes that read streamed batches.
+        """
+        mesh = Mesh(jax.local_devices() if devices is None else devices, (AXIS,))
+        self.devices = mesh.devices.size
+        """The number of devices."""
+        self._mesh, self._streaming, self._workers = mesh, streaming, workers
+        self._pmap = kind == "pmap"
+        self.description = f"pmap on {self.devices} devices" if self._pmap else "jit"
+        """In words; a checkpoint can be restored into the layout that it was saved from."""
+        self._everywhere = NamedSharding(mesh, PartitionSpec())
+        self._by_example = NamedSharding(mesh, PartitionSpec(AXIS))
+        jit = functools.partial(jax.jit, compiler_options=runtime.compiler_options())
+        self._jit = Jit(
+            everywhere=functools.partial(jit, out_shardings=self._everywhere),
+            by_example=functools.partial(jit, out_shardings=self._by_example),
+        )
+        self._fetch = fetch_streamed if streaming else fetch_resident(self._by_example)
 
-def mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """All local devices in one row."""
-    return Mesh(jax.local_devices() if devices is None else devices, (AXIS,))
+    def feed(self, split: Split) -> Feed:
+        """Batches of a split as the compiled steps take them."""
+        if not self._streaming:
+            return Resident(split, self._everywhere)
+        shards = self.devices if self._pmap else 0
+        return Streaming(split, self._by_example, shards=shards, workers=self._workers)
 
+    def replicate(self, tree: PyTree) -> PyTree:
+        """Puts arguments that never change (frozen networks, hyper-parameters) on every device."""
+        return jax.device_put(tree, self._everywhere)
 
-def make(
-    kind: str,
-    devices: list[jax.Device] | None = None,
-    *,
-    streaming: bool = False,
-    workers: int = 0,
-) -> Layout:
-    """A layout on some devices.
+    def spread(self, tree: PyTree) -> PyTree:
+        """Puts a training state on the devices, in the layout that the training step keeps."""
+        if not self._pmap:
+            return self.replicate(tree)
+        count = self.devices
+        copies = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *jnp.shape(x))), tree)
+        return jax.device_put(copies, self._by_example)
 
-    Args:
-        kind: "jit" or "pmap".
-        devices: all local ones by default.
-        streaming: whether batches come from the host rather than from splits on the devices.
-        workers: the number of processes that read streamed batches.
+    def collect(self, networks: dict[str, NetState]) -> dict[str, NetState]:
+        """Networks of a training state as one replicated copy, for evaluation."""
+        if not self._pmap:
+            return networks
+        return self.replicate({name: members.one_copy(state) for name, state in networks.items()})
 
-    Raises:
-        UserError: for another kind.
-    """
-    if kind not in ("jit", "pmap"):
-        raise UserError(f"parallel is {kind!r}; there are jit and pmap")
-    over = mesh(devices)
-    count = over.devices.size
-    everywhere = NamedSharding(over, PartitionSpec())
-    by_example = NamedSharding(over, PartitionSpec(AXIS))
-    jit = functools.partial(jax.jit, compiler_options=runtime.compiler_options())
-    jit_everywhere = functools.partial(jit, out_shardings=everywhere)
-    jit_parts = Jit(jit_everywhere, functools.partial(jit, out_shardings=by_example))
-    fetch = feed.streamed if streaming else feed.resident(by_example)
-
-    def replicate(tree: PyTree) -> PyTree:
-        return jax.device_put(tree, everywhere)
-
-    def feed_of(split: Split) -> feed.Feed:
-        if not streaming:
-            return feed.Resident(split, everywhere)
-        shards = count if kind == "pmap" else 0
-        return feed.Streaming(split, by_example, shards=shards, workers=workers)
-
-    def train_step(code: StageCode, per_call: int = 1) -> Callable[..., Any]:
+    def train_step(self, code: StageCode, per_call: int = 1) -> Any:
+        """The training step; with `per_call` > 1 it takes positions `[n]`, n <= per_call."""
+        if self._pmap:
+            shard = fetch_streamed if self._streaming else fetch_shard(AXIS)
+            return jax.pmap(
+                looped(make_train_step(code, shard, axis=AXIS), per_call),
+                AXIS,
+                in_axes=(0, None, None, 0 if self._streaming else None, None, None),
+                out_axes=(0, None),
+                donate_argnums=0,
+                devices=list(self._mesh.devices.flat),
+            )
         if per_call == 1:
-            return make_train_step(code, fetch, jit=jit_parts)
-        return jit_everywhere(looped(make_train_step(code, fetch), per_call), donate_argnums=0)
+            return make_train_step(code, self._fetch, jit=self._jit)
+        steps = looped(make_train_step(code, self._fetch), per_call)
+        return self._jit.everywhere(steps, donate_argnums=0)
 
-    def eval_step(code: StageCode) -> Callable[..., Any]:
-        evaluate = jit_everywhere(predict.make_eval_step(code.member, fetch))
+    def eval_step(self, code: StageCode) -> Callable[..., Any]:
+        """`predict.make_eval_step`, compiled; of all members of a sweep."""
+        evaluate = self._jit.everywhere(predict.make_eval_step(code.member, self._fetch))
         return members.make_eval_step(code.swept, evaluate) if code.swept else evaluate
 
-    def predict_step(code: StageCode, layer: str) -> Callable[..., Any]:
-        return jit_everywhere(predict.make_predict_step(code, fetch, layer))
+    def predict_step(self, code: StageCode, layer: str) -> Callable[..., Any]:
+        """`predict.make_predict_step`, compiled."""
+        return self._jit.everywhere(predict.make_predict_step(code, self._fetch, layer))
 
-    def cache_step(code: StageCode) -> Any:
-        return jit_everywhere(predict.make_cache_step(code, fetch))
-
-    layout = Layout(
-        description="jit",
-        devices=count,
-        feed=feed_of,
-        replicate=replicate,
-        spread=replicate,
-        train_step=train_step,
-        eval_step=eval_step,
-        predict_step=predict_step,
-        cache_step=cache_step,
-        collect=lambda networks: networks,
-    )
-    if kind == "jit":
-        return layout
-
-    def pmap_step(code: StageCode, per_call: int = 1) -> Callable[..., Any]:
-        shard = feed.streamed if streaming else feed.resident_shard(AXIS)
-        return jax.pmap(
-            looped(make_train_step(code, shard, axis=AXIS), per_call),
-            AXIS,
-            in_axes=(0, None, None, 0 if streaming else None, None, None),
-            out_axes=(0, None),
-            donate_argnums=0,
-            devices=list(over.devices.flat),
-        )
-
-    def spread(tree: PyTree) -> PyTree:
-        copies = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *jnp.shape(x))), tree)
-        return jax.device_put(copies, by_example)
-
-    def collect(networks: dict[str, NetState]) -> dict[str, NetState]:
-        return replicate({name: members.one_copy(state) for name, state in networks.items()})
-
-    return layout._replace(
-        description=f"pmap on {count} devices",
-        spread=spread,
-        train_step=pmap_step,
-        collect=collect,
-    )
+    def cache_step(self, code: StageCode) -> Any:
+        """`predict.make_cache_step`, compiled."""
+        return self._jit.everywhere(predict.make_cache_step(code, self._fetch))

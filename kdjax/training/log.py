@@ -51,29 +51,32 @@ class Log:
         before = done - np.size(next(iter(metrics.values())))
         if done // self._every == before // self._every:
             return
-        rows = self.waiting()
-        written = done - len(rows)
-        for line in range((before // self._every + 1) * self._every, done + 1, self._every):
-            self._average(line, rows[: line - written], bar)
-            rows, written = rows[line - written :], line
-        self._waiting = rows
+        rows, self._waiting = self.waiting(), []
+        for step, row in enumerate(rows, start=done - len(rows) + 1):
+            self._waiting.append(row)
+            if step % self._every == 0:
+                self.flush(step, bar)
 
     def flush(self, done: int, bar: Bar) -> None:
-        """Writes the metrics that are not written yet, if there are any."""
-        if rows := self.waiting():
-            self._average(done, rows, bar)
-        self._waiting = []
+        """Writes the mean of the waiting metrics, if there are any; `done` is their last step."""
+        rows, self._waiting = self.waiting(), []
+        if not rows:
+            return
+        for step, row in enumerate(rows, start=done - len(rows) + 1):
+            self._require_finite(step, row)
+        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        self._write(done, {f"train/{name}": value for name, value in means.items()})
+        # Behind the bar, the mean over networks and over members.
+        loss = np.mean([value for name, value in means.items() if name.split("@")[0] == "loss"])
+        accuracies = [value for name, value in means.items() if name.endswith("/accuracy")]
+        bar.to(done, f"loss {loss:.3f} acc {np.mean(accuracies):.1%}")
 
     def validation(self, done: int, scores: dict[str, Score], epoch: int, bar: Bar) -> None:
         """Writes the scores of every network after so many steps and epochs."""
-        self._write(
-            done,
-            {
-                f"val/{name}/{key}": value
-                for name, score in scores.items()
-                for key, value in score.items()
-            },
-        )
+        flat = {
+            f"val/{n}/{key}": value for n, score in scores.items() for key, value in score.items()
+        }
+        self._write(done, flat)
         values = [score["accuracy"] for score in scores.values()]
         text = "  ".join(f"{name} {value:.2%}" for name, value in zip(scores, values, strict=True))
         if len(scores) > _NAMED:
@@ -83,17 +86,6 @@ class Log:
             f"epoch {epoch}/{self._stage.epochs}, validation: {text}",
             short="val " + " ".join(f"{value:.1%}" for value in values[:_NAMED]),
         )
-
-    def _average(self, done: int, rows: list[dict[str, float]], bar: Bar) -> None:
-        """Writes the mean of some steps' metrics, the last of which is step `done`."""
-        for step, row in enumerate(rows, start=done - len(rows) + 1):
-            self._require_finite(step, row)
-        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-        self._write(done, {f"train/{name}": value for name, value in means.items()})
-        # Behind the bar, the mean over networks and over members.
-        loss = np.mean([value for name, value in means.items() if name.split("@")[0] == "loss"])
-        accuracies = [value for name, value in means.items() if name.endswith("/accuracy")]
-        bar.to(done, f"loss {loss:.3f} acc {np.mean(accuracies):.1%}")
 
     def _write(self, done: int, values: dict[str, float]) -> None:
         self._require_finite(done, values)
@@ -121,18 +113,17 @@ class Log:
         own_hyper = hyper[label] if at and self._stage.code.swept else hyper
         now = jax.device_get(schedules.evaluate(own_hyper, jnp.int32(step - 1)))
         settings = {"learning rate": now.learning_rate, **now.terms[term]}
-        finite = [
-            other for other in code.terms if math.isfinite(values.get(f"{other}{at}{label}", 0))
-        ]
-        innocent = {network for other in finite for network in code.terms[other].reads}
+        shown = ", ".join(f"{key} {value:.4g}" for key, value in settings.items())
+        innocent = {
+            network
+            for name, other in code.terms.items()
+            if math.isfinite(values.get(f"{name}{at}{label}", 0))
+            for network in other.reads
+        }
         read = code.terms[term].reads
-        suspects = [network for network in read if network not in innocent] or read
+        suspects = " and ".join([network for network in read if network not in innocent] or read)
         advice = "lower config.learning_rate, or warm up" if step > 1 else "no update came before"
-        return (
-            f"after {_updates(step - 1)} "
-            f"({', '.join(f'{key} {value:.4g}' for key, value in settings.items())}): "
-            f"{advice}; look at the outputs of {' and '.join(suspects)}"
-        )
+        return f"after {_updates(step - 1)} ({shown}): {advice}; look at the outputs of {suspects}"
 
 
 def _updates(count: int) -> str:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from kdjax.step import tasks
-from kdjax.step.types import NetState
+from kdjax.step.types import NetState, StageCode
 from kdjax.training.feed import Feed
 from kdjax.training.layouts import Layout
 
@@ -27,24 +27,22 @@ Evaluate = Callable[[Mapping[str, NetState], Feed], dict[str, Score]]
 
 
 def make(
-    eval_step: Callable[..., Any],
-    layout: Layout,
-    batch_size: int,
-    attributes: Sequence[str] = (),
+    layout: Layout, code: StageCode, batch_size: int, attributes: Sequence[str] = ()
 ) -> Evaluate:
     """`evaluate(networks, feed)` returns the accuracy and the loss of every network on a split.
 
     Args:
-        eval_step: from `Layout.eval_step`.
-        layout: whose devices share a batch.
-        batch_size: examples in one step, rounded up to a multiple of the devices; the last batch
-            is padded, and padding never counts.
+        layout: a batch is shared among its devices.
+        code: the stage that trains the networks.
+        batch_size: the number of examples in one step, rounded up to a multiple of the devices; the
+            last batch is padded, and padding never counts.
         attributes: their names, where images have attributes in place of classes.
     """
+    eval_step = layout.eval_step(code)
 
     def evaluate(networks: Mapping[str, NetState], feed: Feed) -> dict[str, Score]:
         pieces = [eval_step(dict(networks), *a) for a in batches(feed, batch_size, layout)]
-        totals = jax.tree.map(_sum, *pieces)
+        totals = jax.tree.map(lambda *parts: np.sum(parts, axis=0, dtype=np.float64), *pieces)
         return {name: tasks.means(total, attributes) for name, total in totals.items()}
 
     return evaluate
@@ -64,7 +62,7 @@ def predictions(
 
     Args:
         predict_step: from `Layout.predict_step`.
-        layout: whose devices share a batch.
+        layout: as for `make`.
         batch_size: as for `make`.
         networks: by name.
         feed: the split.
@@ -89,7 +87,3 @@ def batches(feed: Feed, batch_size: int, layout: Layout) -> Any:
     """A split's batches in its order, of a size that the devices can share."""
     size = min(batch_size, feed.count)
     return feed.evaluation(-(-size // layout.devices) * layout.devices)
-
-
-def _sum(*parts: jax.Array) -> np.ndarray:
-    return np.sum([np.asarray(part, np.float64) for part in parts], axis=0)

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypedDict
 import jax
 import jax.numpy as jnp
 
+from kdjax.config.plan import Stage
 from kdjax.step.types import NetState
 
 
@@ -35,12 +36,8 @@ def update(
 ) -> Selection:
     """The selection with a copy of every network that is better now than before.
 
-    Args:
-        selection: the best networks so far; empty at first.
-        networks: the trained networks after this epoch.
-        scores: their validation `accuracy` and `loss`.
-        step: the run's step.
-        epoch: the number of epochs of the stage so far.
+    `scores` holds the networks' validation `accuracy` and `loss`; `step` is the run's step, and
+    `epoch` the number of epochs of the stage so far.
     """
     best, records = dict(selection.networks), dict(selection.records)
     for name, state in networks.items():
@@ -52,8 +49,7 @@ def update(
     return Selection(best, records)
 
 
-def is_over(records: Mapping[str, Record], epoch: int, *, patience: int) -> bool:
-    """Whether no network has improved during the last `patience` epochs; with 0 never."""
-    if not patience or not records:
-        return False
-    return epoch - max(record["epoch"] for record in records.values()) >= patience
+def is_over(stage: Stage, records: Mapping[str, Record], epoch: int) -> bool:
+    """Whether a stage ends after so many epochs, also because none of its networks has improved."""
+    latest = max((record["epoch"] for record in records.values()), default=epoch)
+    return epoch >= stage.epochs or 0 < stage.patience <= epoch - latest

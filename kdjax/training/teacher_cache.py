@@ -10,9 +10,8 @@ import contextlib
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +25,7 @@ from kdjax.system import runtime
 from kdjax.system.errors import UserError
 from kdjax.system.progress import Bar
 from kdjax.training import scores
-from kdjax.training.feed import Arguments, Feed
+from kdjax.training.feed import Feed
 from kdjax.training.layouts import Layout
 
 _VERSION = "answers-1"
@@ -51,7 +50,8 @@ def cached_outputs(
         lambda x: jax.ShapeDtypeStruct((code.views, len(ids), *x.shape[1:]), x.dtype),
         jax.eval_shape(cache_step, *first),
     )
-    nbytes = sum(2 * math.prod(x.shape) for x in jax.tree.leaves(shapes))
+    leaves, structure = jax.tree.flatten(shapes)
+    nbytes = sum(2 * math.prod(x.shape) for x in leaves)
     if not runtime.fits(nbytes, jax.local_devices()[0]):
         raise UserError(
             f"the teachers' outputs that stage {stage.name!r} reads take {nbytes / 2**30:.1f} GiB, "
@@ -68,43 +68,29 @@ def cached_outputs(
     key = hashlib.sha256("\n".join(dependencies).encode()).hexdigest()[:32]
     folder = cache.root(plan.data_dir) / "kdjax" / _VERSION / key
 
-    def compute(view: int, batch: Arguments) -> Any:
-        return cache_step(frozen, hyper, jnp.int32(view), *batch)
+    def write(folder: Path) -> None:
+        """Computes the outputs of every view, and saves each array as a file."""
+        arrays = [
+            cache.allocate(folder / f"{n}.npy", x.shape, x.dtype) for n, x in enumerate(leaves)
+        ]
+        with Bar(f"{stage.name}: teachers' outputs", code.views * len(ids)) as bar:
+            for view in range(code.views):
+                done = 0
+                with contextlib.closing(batches()) as all_batches:
+                    for batch in all_batches:
+                        outputs = cache_step(frozen, hyper, jnp.int32(view), *batch)
+                        parts = jax.tree.leaves(outputs)
+                        # The last batch is padded.
+                        end = min(done + len(parts[0]), len(ids))
+                        for array, values in zip(arrays, parts, strict=True):
+                            array[view, done:end] = values[: end - done]
+                        done = end
+                        bar.to(view * len(ids) + done)
 
-    write = functools.partial(_write, compute, batches, shapes, f"{stage.name}: teachers' outputs")
     cache.ensure_folder(folder, write, "teachers' outputs")
-    leaves, structure = jax.tree.flatten(shapes)
     with cache.report_damage(folder):
         arrays = [np.load(folder / f"{n}.npy") for n in range(len(leaves))]
     row = np.zeros(int(ids.max()) + 1, np.int32)
     row[ids] = np.arange(len(ids), dtype=np.int32)
     outputs = jax.tree.unflatten(structure, arrays)
     return layout.replicate({name: CachedOutputs(row, output) for name, output in outputs.items()})
-
-
-def _write(
-    compute: Callable[[int, Arguments], Any],
-    batches: Callable[[], Any],
-    shapes: Any,
-    description: str,
-    folder: Path,
-) -> None:
-    """Computes the outputs, of `shapes` `[views, n, ..]`, and saves each array as a file.
-
-    `compute(view, batch)` returns the outputs on one batch of `batches()`.
-    """
-    leaves = jax.tree.leaves(shapes)
-    arrays = [cache.allocate(folder / f"{n}.npy", x.shape, x.dtype) for n, x in enumerate(leaves)]
-    views, examples = leaves[0].shape[:2]
-    with Bar(description, views * examples) as bar:
-        for view in range(views):
-            done = 0
-            with contextlib.closing(batches()) as all_batches:
-                for batch in all_batches:
-                    outputs = jax.tree.leaves(compute(view, batch))
-                    # The last batch is padded.
-                    end = min(done + len(outputs[0]), examples)
-                    for array, values in zip(arrays, outputs, strict=True):
-                        array[view, done:end] = values[: end - done]
-                    done = end
-                    bar.to(view * examples + done)

@@ -61,7 +61,7 @@ def run(
     plan = build.plan(config, len(jax.local_devices()))
     _check(plan, is_new)
     result = earlier_result or _new_result(config, plan)
-    layout = layouts.make(plan.parallel, streaming=plan.streaming, workers=plan.workers)
+    layout = layouts.Layout(plan.parallel, streaming=plan.streaming, workers=plan.workers)
     others = {n: restore.other_runs_network(plan, layout, n) for n in plan.restored}
     result["restored"] = {name: other.origin for name, other in others.items()}
     workdir.open_for(config, directory)
@@ -97,12 +97,13 @@ def run(
                 train = session.feeds["train"]
                 frozen = teacher_cache.cached_outputs(plan, layout, train, stage, teachers)
             starts = {name: networks[start] for name, start in stage.init_from.items()}
-            eval_step = layout.eval_step(stage.code)
-            evaluate = scores.make(eval_step, layout, plan.eval_batch_size, plan.data.attributes)
+            evaluate = scores.make(layout, stage.code, plan.eval_batch_size, plan.data.attributes)
             # An earlier stage with more epochs than before ends later than this stage began.
             first_step = progress.get(stage.name, {}).get("first_step", step)
             outcome = fit(session, stage, frozen, starts, checkpoints, evaluate, first_step)
-            chosen = _chosen(stage, outcome)
+            # The networks that teach later stages and head the result.
+            use_best = stage.select == "best" and outcome.selection.networks
+            chosen = outcome.selection.networks if use_best else outcome.networks
             # A stage is recorded as finished only when its last checkpoint is whole.
             checkpoints.wait()
             if stage.name not in result["stages"]:
@@ -143,12 +144,10 @@ def _check(plan: Plan, is_new: bool) -> None:
     """
     if plan.teacher_cache and is_new and not any(stage.code.frozen for stage in plan.stages):
         raise UserError("config.teacher_cache is True, but no stage reads a frozen network")
-    swept = [stage.code.swept for stage in plan.stages if stage.code.swept]
+    grouped = any(len(stage.code.swept.groups) > 1 for stage in plan.stages if stage.code.swept)
     obstacles = {
         "input that is streamed (config.data.input)": plan.streaming,
-        "members of a sweep that are trained in groups (--mode, --together)": any(
-            len(members.groups) > 1 for members in swept
-        ),
+        "members of a sweep that are trained in groups (--mode, --together)": grouped,
     }
     for obstacle, is_there in obstacles.items():
         if plan.steps_per_call > 1 and is_there:
@@ -201,13 +200,14 @@ def _extend(
     Raises:
         UserError: a later stage that has begun reads one of them.
     """
-    reopened = [
-        stage
-        for stage in plan.stages
-        if stage.name in former_epochs
-        and stage.name in progress
-        and not _ended_by_patience(plan, stage, progress[stage.name])
-    ]
+    reopened = []
+    for stage in plan.stages:
+        if stage.name in former_epochs and stage.name in progress:
+            newest = progress[stage.name]
+            epoch = newest["batches"] // (len(plan.data.splits["train"].id) // stage.batch_size)
+            # Patience may have ended the stage.
+            if not selection.is_over(stage, newest["selected"], epoch):
+                reopened.append(stage)
     for stage in reopened:
         index = plan.stages.index(stage)
         for later in plan.stages[index + 1 :]:
@@ -229,22 +229,9 @@ def _extend(
             f"{stage.name}: goes on from step {step} with {stage.epochs} epochs in place of "
             f"{epochs}; schedules are those of {stage.epochs} epochs from here on, so this is a "
             "run of as many from the start only where they are constant",
-            highlight=False,
-            markup=False,
             soft_wrap=True,
         )
     result["finished"] = False
-
-
-def _ended_by_patience(plan: Plan, stage: Stage, progress: Mapping[str, Any]) -> bool:
-    epoch = progress["batches"] // (len(plan.data.splits["train"].id) // stage.batch_size)
-    return selection.is_over(progress["selected"], epoch, patience=stage.patience)
-
-
-def _chosen(stage: Stage, outcome: Outcome) -> dict[str, NetState]:
-    """The networks that teach later stages and head the result."""
-    use_best = stage.select == "best" and outcome.selection.networks
-    return outcome.selection.networks if use_best else outcome.networks
 
 
 def _record(
@@ -267,17 +254,15 @@ def _record(
     networks = {}
     for name, state in chosen.items():
         record = outcome.selection.records.get(name) if stage.select == "best" else None
+        of_last, of_best = ({s: scores[s].get(name) for s in feeds} for scores in (last, best))
         networks[name] = {
             "stage": stage.name,
             "parameters": linen.count(state.params),
             "parameters_with_statistics": linen.count(state),
             "step": record["step"] if record else outcome.last_step,
             "selected_by": "validation" if record else "last step",
-            **{split: best[split].get(name) for split in feeds},
-            "last": {
-                "step": outcome.last_step,
-                **{split: last[split].get(name) for split in feeds},
-            },
+            **of_best,
+            "last": {"step": outcome.last_step, **of_last},
         }
     # A network that several stages train is headed by the last; each keeps its own scores.
     result["networks"] |= networks
@@ -299,10 +284,7 @@ def _new_result(config: ConfigDict, plan: Plan) -> Result:
             "name": config.data.name,
             "source": plan.data.source,
             "content": plan.data.content,
-            "seed": config.data.seed,
-            "fraction": config.data.fraction,
-            "refit": config.data.refit,
-            "size": config.data.size,
+            **{key: config.data[key] for key in ("seed", "fraction", "refit", "size")},
             "input": "streaming" if plan.streaming else "resident",
             "examples": {name: len(split.id) for name, split in plan.data.splits.items()},
         },
@@ -310,6 +292,3 @@ def _new_result(config: ConfigDict, plan: Plan) -> Result:
         "stages": {},
         **runtime.environment(),
     }
-
-
-__all__ = ["Interrupted", "UserError", "run"]

@@ -243,7 +243,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"networks.student.dropout": 1.0}, "dropout is 1.0"),
         ({"stages.student.terms.soft.teacher": "techer"}, "Did you mean 'teacher'?"),
         ({"stages.student.terms.soft.kind": "kdd"}, "Did you mean 'kd'?"),
-        ({"optimiser": "adm"}, "config.stages.teacher.optimiser: unknown optimiser 'adm'; did you"),
+        ({"optimiser": "adm"}, "config.stages.teacher.optimiser: unknown optimiser 'adm'. Did you"),
         ({"stage_order": ("student",)}, "no earlier stage trains"),
         ({"stage_order": ("studnt",)}, "Did you mean 'student'?"),
         ({"data.fraction": 0.0}, "data.fraction"),

@@ -45,7 +45,7 @@ def similarity(over, *, batch_wide=True):
 
 
 def train(kind, devices, over):
-    layout = layouts.make(kind, jax.local_devices()[:devices])
+    layout = layouts.Layout(kind, jax.local_devices()[:devices])
     networks = {n: helpers.network(n) for n in ("student", "teacher")}
     terms = {"ce": ce.make(task=tasks.MULTI_CLASS, network="student"), "pairs": similarity(over)}
     code = helpers.code(networks, ["student"], terms)
@@ -164,7 +164,7 @@ def test_a_feature_that_goes_straight_to_memory_counts_as_read():
     values = helpers.hyper({"bank": 1.0})
     frozen = {"teacher": step.init_network(networks["teacher"], np.uint32(5))}
     state = helpers.initialise(code, values, frozen)
-    layout = layouts.make("jit", jax.local_devices()[:1])
+    layout = layouts.Layout("jit", jax.local_devices()[:1])
     data = helpers.batch(BATCH)
     split = Split(Images([np.array(data.image)]), np.array(data.label), np.array(data.id))
     arguments = next(layout.feed(split).training(batch_size=BATCH, seed=0, epochs=1, first=0))

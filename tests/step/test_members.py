@@ -11,7 +11,7 @@ from kdjax.data.store import Images
 from kdjax.data.types import Split
 from kdjax.step import compiled, members, step, tasks
 from kdjax.terms import at, ce, kd
-from kdjax.training import layouts
+from kdjax.training import feed, layouts
 from tests import helpers
 
 COUNT, BATCH = 48, 16
@@ -55,7 +55,7 @@ def split():
 
 
 def train(code, hyper, initialise, updates, per_call=1):
-    layout = layouts.make("jit", jax.local_devices()[:1])
+    layout = layouts.Layout("jit", jax.local_devices()[:1])
     teacher = jax.jit(code.networks["teacher"].init)(jax.random.key(3))
     frozen = layout.replicate({"teacher": teacher})
     state = layout.spread(jax.jit(initialise)(hyper, frozen))
@@ -138,11 +138,10 @@ def observed_by(terms):
     values = hypers()["a"]
     values = values._replace(terms={name: values.terms[name] for name in terms})
     frozen = {"teacher": code.networks["teacher"].init(jax.random.key(0))}
-    state = helpers.initialise(code, values, frozen)
-    layout = layouts.make("jit", jax.local_devices()[:1])
+    layout = layouts.Layout("jit", jax.local_devices()[:1])
     arguments = next(layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=1, first=0))
     update: Any = layout.train_step(code)
-    return update._observe(state, frozen, values, *arguments).outputs["teacher"]
+    return update._observe(frozen, values, *arguments).outputs["teacher"]
 
 
 def test_only_the_features_that_terms_read_leave_the_teacher():
@@ -160,12 +159,12 @@ def test_members_share_three_programs():
         return functions[-1]
 
     device = jax.local_devices()[0]
-    fetch = layouts.feed.resident(jax.sharding.SingleDeviceSharding(device))
+    fetch = feed.fetch_resident(jax.sharding.SingleDeviceSharding(device))
     update = compiled.make_train_step(code, fetch, jit=compiled.Jit(jit, jit))
     teacher = {"teacher": code.networks["teacher"].init(jax.random.key(0))}
     networks = members.initial_networks(code, hypers())
     state = members.initial_state(code, hypers(), teacher, helpers.IMAGE_SHAPE, networks)
-    layout = layouts.make("jit", [device])
+    layout = layouts.Layout("jit", [device])
     batches = layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=9, first=0)
     for _ in range(4):
         state, _ = update(state, teacher, hypers(), *next(batches))
@@ -176,7 +175,7 @@ def test_members_share_three_programs():
 
 def test_the_programs_of_a_single_run_can_be_measured():
     """Most of the work is in the update; frozen networks have a program of their own."""
-    layout = layouts.make("jit", jax.local_devices()[:1])
+    layout = layouts.Layout("jit", jax.local_devices()[:1])
     at = next(layout.feed(split()).training(batch_size=BATCH, seed=0, epochs=1, first=0))
     code, hyper = base(), hypers()["a"]
     frozen = {"teacher": code.networks["teacher"].init(jax.random.key(0))}
@@ -190,7 +189,7 @@ def test_the_programs_of_a_single_run_can_be_measured():
 def test_eight_devices_share_the_work():
     _, one, _ = together("separate", 2)
     code = members.swept_code(base(), tuple(POINTS), vmap=False, together=1)
-    layout = layouts.make("jit")
+    layout = layouts.Layout("jit")
     assert layout.devices == 8
     teacher = layout.replicate(
         {"teacher": jax.jit(code.networks["teacher"].init)(jax.random.key(3))}

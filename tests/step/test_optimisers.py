@@ -91,7 +91,7 @@ def test_other_optimisers_of_optax_lower_a_loss(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("adm", "unknown optimiser 'adm'; did you mean 'adam'?"),
+        ("adm", "unknown optimiser 'adm'. Did you mean 'adam'?"),
         ("sgd(momentm=0.9)", "unexpected keyword argument 'momentm'"),
         ("sgd(0.9)", "the form is sgd\\(momentum=0.9\\)"),
         ("sgd(", "is no optimiser"),

@@ -30,11 +30,11 @@ def split(tmp_path=None):
 
 def batches(kind, part, *, first=0, evaluation=None, workers=0):
     """Every batch with its view and position, as the compiled step would see them."""
-    layout = layouts.make("jit", jax.local_devices()[:2], streaming=kind == "streaming")
+    layout = layouts.Layout("jit", jax.local_devices()[:2], streaming=kind == "streaming")
     split_feed: Any = layout.feed(part)
     if kind == "streaming":
         split_feed._workers = workers
-    fetch = feed.streamed if kind == "streaming" else feed.resident(layout_sharding(layout))
+    fetch = feed.fetch_streamed if kind == "streaming" else feed.fetch_resident(sharding())
     fetch = jax.jit(fetch)
     steps = (
         split_feed.evaluation(evaluation)
@@ -48,9 +48,10 @@ def batches(kind, part, *, first=0, evaluation=None, workers=0):
         ]
 
 
-def layout_sharding(layout):
+def sharding():
     return jax.sharding.NamedSharding(
-        layouts.mesh(jax.local_devices()[:2]), jax.sharding.PartitionSpec(layouts.AXIS)
+        jax.sharding.Mesh(jax.local_devices()[:2], (layouts.AXIS,)),
+        jax.sharding.PartitionSpec(layouts.AXIS),
     )
 
 
@@ -83,23 +84,13 @@ def test_calls_end_at_the_same_steps_wherever_one_begins(per_call):
 
 
 def test_calls_of_several_steps_have_the_positions_of_single_ones():
-    layout = layouts.make("jit", jax.local_devices()[:1])
+    layout = layouts.Layout("jit", jax.local_devices()[:1])
     order = dict(batch_size=BATCH, seed=5, epochs=EPOCHS, first=3)
     split_feed = layout.feed(split())
     single = [(int(e.number), int(at)) for _, e, at in split_feed.training(**order)]
     calls = [(int(e.number), at.tolist()) for _, e, at in split_feed.training(**order, per_call=2)]
     assert [(number, at) for number, some in calls for at in some] == single
     assert calls[0] == (0, [3, 4])
-
-
-def test_streamed_batches_make_one_step_a_call(tmp_path):
-    layout = layouts.make("jit", jax.local_devices()[:1], streaming=True)
-    with pytest.raises(ValueError, match="one step a call"):
-        next(
-            layout.feed(split(tmp_path)).training(
-                batch_size=BATCH, seed=5, epochs=1, first=0, per_call=2
-            )
-        )
 
 
 def test_labels_and_images_belong_to_their_ids():
@@ -134,7 +125,7 @@ def test_no_more_batches_are_read_than_fit_the_buffers(monkeypatch, tmp_path):
         return gather(*arguments)
 
     monkeypatch.setattr(stream, "gather", counting)
-    layout = layouts.make("jit", jax.local_devices()[:1], streaming=True)
+    layout = layouts.Layout("jit", jax.local_devices()[:1], streaming=True)
     steps = layout.feed(split(tmp_path)).training(batch_size=1, seed=0, epochs=500, first=0)
     with contextlib.closing(steps):
         for taken in range(1, 6):

@@ -9,7 +9,6 @@ from kdjax.data.store import Images
 from kdjax.data.types import Split
 from kdjax.evaluation import measures
 from kdjax.step import step
-from kdjax.system.errors import UserError
 from kdjax.training import layouts, scores
 from tests import helpers
 
@@ -23,7 +22,7 @@ def split():
 
 def train(kind, devices, *, norm, epochs=2, streaming=False, per_call=1):
     """State (one copy of each network) and the loss of every step."""
-    layout = layouts.make(kind, jax.local_devices()[:devices], streaming=streaming)
+    layout = layouts.Layout(kind, jax.local_devices()[:devices], streaming=streaming)
     networks = {n: helpers.network(n, norm=norm) for n in ("a", "b")}
     code, weights = helpers.mutual(networks, pad=1)
     values = helpers.hyper(weights)
@@ -74,7 +73,7 @@ def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
     results = []
     for devices in (1, 8):
         code, layout, networks, _ = train("jit", devices, norm=True, epochs=1)
-        evaluate = scores.make(layout.eval_step(code), layout, batch_size)
+        evaluate = scores.make(layout, code, batch_size)
         results.append(evaluate(networks, layout.feed(split())))
     assert results[0]["a"]["accuracy"] == results[1]["a"]["accuracy"]
     image = step.normalise(code, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
@@ -87,7 +86,7 @@ def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
 def test_predictions_are_in_the_splits_order_without_padding(streaming):
     for devices in (1, 8):
         code, _, networks, _ = train("jit", devices, norm=True, epochs=1)
-        layout = layouts.make("jit", jax.local_devices()[:devices], streaming=streaming)
+        layout = layouts.Layout("jit", jax.local_devices()[:devices], streaming=streaming)
         predictions = scores.predictions(
             layout.predict_step(code, "stem"), layout, 24, networks, layout.feed(split())
         )
@@ -111,7 +110,7 @@ def test_ten_thousand_examples_are_counted_alike_on_one_and_eight_devices(stream
     networks = {"a": jax.jit(code.networks["a"].init)(jax.random.key(0))}
     records = []
     for devices in (1, 8):
-        layout = layouts.make("jit", jax.local_devices()[:devices], streaming=streaming)
+        layout = layouts.Layout("jit", jax.local_devices()[:devices], streaming=streaming)
         outputs = scores.predictions(
             layout.predict_step(code, "stem"),
             layout,
@@ -128,11 +127,6 @@ def test_ten_thousand_examples_are_counted_alike_on_one_and_eight_devices(stream
         assert records[0][key] == records[1][key]
 
 
-def test_unknown_kind():
-    with pytest.raises(UserError, match="jit and pmap"):
-        layouts.make("xmap")
-
-
 @pytest.mark.parametrize(("kind", "devices"), [("jit", 1), ("jit", 8), ("pmap", 8)])
 def test_streaming_finds_what_resident_finds(kind, devices):
     runs = [train(kind, devices, norm=True, streaming=streaming) for streaming in (False, True)]
@@ -145,7 +139,7 @@ def test_streaming_evaluates_as_resident_does():
     results = []
     for streaming in (False, True):
         code, layout, networks, _ = train("jit", 8, norm=True, epochs=1)
-        layout = layouts.make("jit", streaming=streaming)
-        evaluate = scores.make(layout.eval_step(code), layout, 24)
+        layout = layouts.Layout("jit", streaming=streaming)
+        evaluate = scores.make(layout, code, 24)
         results.append(evaluate(networks, layout.feed(split())))
     assert results[0] == results[1]

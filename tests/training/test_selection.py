@@ -1,5 +1,7 @@
 """Best steps are chosen per network, on validation alone."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 
 from kdjax.step.types import NetState
@@ -22,6 +24,7 @@ def test_each_network_keeps_its_own_best():
         best = selection.update(best, networks, scores, step=100 * epoch, epoch=epoch)
     assert {name: record["step"] for name, record in best.records.items()} == {"a": 200, "b": 200}
     assert float(best.networks["a"].params["w"]) == 20
-    assert selection.is_over(best.records, 3, patience=1)
-    assert not selection.is_over(best.records, 3, patience=2)
-    assert not selection.is_over(best.records, 3, patience=0)
+    for patience, epochs, is_over in ((1, 9, True), (2, 9, False), (0, 9, False), (0, 3, True)):
+        stage = SimpleNamespace(epochs=epochs, patience=patience)
+        assert selection.is_over(stage, best.records, 3) == is_over
+    assert not selection.is_over(SimpleNamespace(epochs=9, patience=1), {}, 3)

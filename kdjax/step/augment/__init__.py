@@ -20,19 +20,10 @@ def keys(data_seed: Array, view: Array, ids: Array) -> Array:
     return jax.vmap(lambda example: jax.random.fold_in(base, example))(ids)
 
 
-def varies(
-    *,
-    crop_scale: tuple[float, float],
-    crop_ratio: tuple[float, float],
-    pad_mode: str,
-    **amounts: float,
-) -> bool:
+def varies(*, pad_mode: str, **amounts: float | tuple[float, float]) -> bool:
     """Whether any transform is on; arguments as for `make`."""
-    return _crops(crop_scale, crop_ratio) or any(amounts.values())
-
-
-def _crops(scale: tuple[float, float], ratio: tuple[float, float]) -> bool:
-    return (*scale, *ratio) != (1.0, 1.0, 1.0, 1.0)
+    del pad_mode
+    return any(value not in (0, (1, 1)) for value in amounts.values())
 
 
 def make(
@@ -59,35 +50,17 @@ def make(
     others alone. With none on, images are returned bit for bit.
 
     Args:
-        classes: how many, for labels that are class indices.
-        mean: of each channel, in [0, 1]: what cutout fills with.
-        pad: largest shift in pixels, in each direction; 0 shifts nothing.
-        pad_mode: what a shift brings in, `zeros` or `reflect`.
-        flip: mirror left and right with probability one half.
-        flip_vertical: mirror up and down with probability one half.
-        crop_scale: least and largest share of the area that a resized crop keeps. Off when this and
-            `crop_ratio` are (1, 1).
-        crop_ratio: least and largest ratio of a resized crop's width to its height.
-        brightness: largest relative change, as for contrast and saturation; 0 changes nothing.
-        contrast: see `brightness`.
-        saturation: see `brightness`; for three channels.
-        hue: largest shift in turns, up to 0.5; for three channels.
-        cutout: side in pixels of the square that is filled; 0 fills none.
-        mixup: the concentration a of Beta(a, a); 0 mixes nothing.
-        cutmix: the same. Where both are greater than 0, each example draws one of the two.
-
-    Raises:
-        ValueError: `pad_mode` is unknown, or images without colour have saturation or hue changed.
+        classes: the number of classes, for labels that are class indices.
+        mean: each channel's mean in [0, 1], with which cutout fills.
+        others: the keys of `config.data.augment`, which `configs/base.py` explains; the functions
+            of `geometry`, `colour` and `mixing` say what each transform draws. Their values are in
+            range (`kdjax.config.ranges`). 0, False, or (1, 1) for a crop, is off.
     """
-    if pad_mode not in geometry.PAD_MODES:
-        raise ValueError(f"pad_mode is {pad_mode!r}; it must be {' or '.join(geometry.PAD_MODES)}")
-    if (saturation or hue) and len(mean) != 3:
-        raise ValueError(f"saturation and hue need images of 3 channels; these have {len(mean)}")
     part = functools.partial
     transforms = (
         (
             "resized_crop",
-            _crops(crop_scale, crop_ratio),
+            (*crop_scale, *crop_ratio) != (1, 1, 1, 1),
             part(geometry.resized_crop, scale=crop_scale, ratio=crop_ratio),
         ),
         ("shift", pad, part(geometry.shift, pad=pad, mode=pad_mode)),
@@ -110,15 +83,11 @@ def make(
         size = batch.image.shape[1:3]
 
         def draw(key: Array) -> mixing.Share:
-            drawn = []
-            if mixup:
-                drawn.append(mixing.mixup(named_key(key, "mixup"), size, concentration=mixup))
-            if cutmix:
-                own = named_key(key, "cutmix")
-                drawn.append(mixing.cutmix(own, size, concentration=cutmix))
-            if len(drawn) == 1:
-                return drawn[0]
-            return mixing.either(named_key(key, "mixing"), *drawn)
+            mixed = mixing.mixup(named_key(key, "mixup"), size, concentration=mixup)
+            cut = mixing.cutmix(named_key(key, "cutmix"), size, concentration=cutmix)
+            if mixup and cutmix:
+                return mixing.either(named_key(key, "mixing"), mixed, cut)
+            return mixed if mixup else cut
 
         return mixing.mix(batch, jax.vmap(draw)(key), classes=classes)
 

@@ -5,9 +5,6 @@ import jax.numpy as jnp
 
 from kdjax.step.types import Array
 
-PAD_MODES = {"zeros": "constant", "reflect": "reflect"}
-"""What `jnp.pad` calls them."""
-
 
 def resized_crop(
     image: Array, key: Array, *, scale: tuple[float, float], ratio: tuple[float, float]
@@ -61,17 +58,10 @@ def shift(image: Array, key: Array, *, pad: int, mode: str) -> Array:
         image: `[h, w, c]`.
         key: of this transform.
         pad: pixels on each border, which is the largest shift.
-        mode: one of `PAD_MODES`; a reflection does not repeat the border itself.
-
-    Raises:
-        ValueError: the reflection is longer than the image.
+        mode: `zeros` or `reflect`; a reflection does not repeat the border itself.
     """
-    if mode == "reflect" and pad >= min(image.shape[:2]):
-        raise ValueError(
-            f"pad is {pad}; reflected, it must be less than the image's {min(image.shape[:2])} "
-            "pixels"
-        )
-    padded = jnp.pad(image, ((pad, pad), (pad, pad), (0, 0)), PAD_MODES[mode])
+    numpy_mode = "constant" if mode == "zeros" else mode
+    padded = jnp.pad(image, ((pad, pad), (pad, pad), (0, 0)), numpy_mode)
     row, column = jax.random.randint(key, (2,), 0, 2 * pad + 1)
     return jax.lax.dynamic_slice(padded, (row, column, jnp.int32(0)), image.shape)
 

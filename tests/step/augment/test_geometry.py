@@ -110,16 +110,6 @@ def test_a_shift_is_a_slice_of_the_padded_image(mode, numpy_mode):
     assert which.sum(0).min() > 5  # of 20 expected: each of the 25 places, borders included
 
 
-def test_a_reflection_longer_than_the_image_is_refused():
-    def shape(pad):
-        shift = functools.partial(geometry.shift, pad=pad, mode="reflect")
-        return jax.eval_shape(shift, IMAGE, jax.random.key(0)).shape
-
-    assert shape(5) == IMAGE.shape
-    with pytest.raises(ValueError, match="pad is 6; reflected, it must be less than .* 6 pixels"):
-        shape(6)
-
-
 @pytest.mark.parametrize(("axis", "mirrored"), [(1, IMAGE[:, ::-1]), (0, IMAGE[::-1])])
 def test_half_of_the_images_are_flipped(axis, mirrored):
     drawn = draws(functools.partial(geometry.flip, axis=axis), IMAGE, 1000)

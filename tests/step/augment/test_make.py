@@ -207,20 +207,9 @@ def test_devices_that_share_the_batch_change_nothing():
         np.testing.assert_allclose(part, whole, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["saturation", "hue"])
-def test_grey_images_have_no_colour_to_change(name):
-    with pytest.raises(ValueError, match="saturation and hue need images of 3 channels.* have 1$"):
-        make([name], mean=(0.5,))
-
-
 def test_grey_images_have_the_rest():
     rest = [name for name in ON if name not in ("saturation", "hue")]
     grey = BATCH._replace(image=BATCH.image[..., :1])
     drawn = jax.eval_shape(make(rest, mean=(0.5,)), grey, np.int32(0), np.uint32(0))
     assert drawn.image.shape == (COUNT, 8, 8, 1)
     assert drawn.label.shape == (COUNT, 10)
-
-
-def test_an_unknown_pad_mode_is_refused():
-    with pytest.raises(ValueError, match="pad_mode is 'edge'; it must be zeros or reflect"):
-        make([], pad_mode="edge")
