@@ -55,7 +55,7 @@ def costs(
     *,
     teacher: NetState | None,
     batch_size: int,
-    known: Mapping[str, dict[str, Any]],
+    known: Mapping[str, dict[str, Any] | None],
 ) -> dict[str, dict[str, Any]]:
     """Every network's size, arithmetic and times; the states of one network cost the same.
 
@@ -71,18 +71,17 @@ def costs(
     for name, (network, _) in networks.items():
         first.setdefault(network, name)
     distinct = {name: networks[name] for name in first.values()}
-    whole = size(teacher)["megabytes"] if teacher else None
-    found: dict[str, dict[str, Any]] = {}
+    times: Mapping[str, Any] = dict.fromkeys(distinct, UNTIMED)
+    if batch_size:
+        are_known = all(known.get(name) for name in distinct)
+        times = known if are_known else timing(distinct, image_shape, batch_size)
+    cost_of = {}
     for name, (network, state) in distinct.items():
-        found[name] = size(state)
-        found[name]["of_teacher"] = found[name]["megabytes"] / whole if whole else None
-        found[name]["flops"] = flops(network, state, image_shape)
-    times: Mapping[str, dict[str, Any]] = dict.fromkeys(distinct, UNTIMED)
-    if batch_size and distinct.keys() <= known.keys():
-        times = known
-    elif batch_size:
-        times = timing(distinct, image_shape, batch_size)
-    return {name: found[first[key]] | times[first[key]] for name, (key, _) in networks.items()}
+        own = size(state)
+        own["of_teacher"] = own["megabytes"] / size(teacher)["megabytes"] if teacher else None
+        own["flops"] = flops(network, state, image_shape)
+        cost_of[network] = own | times[name]
+    return {name: cost_of[network] for name, (network, _) in networks.items()}
 
 
 def timing(

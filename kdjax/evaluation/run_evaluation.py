@@ -1,5 +1,6 @@
 """Evaluates a run's networks on one split: measures, similarity to the teacher, cost."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +16,10 @@ from kdjax.evaluation.measures import agreement, precision_at
 from kdjax.evaluation.predictions import Kept
 from kdjax.models.networks import ensembles
 from kdjax.runs import restore, status, workdir, writers
-from kdjax.runs.restore import RestoredNetwork
+from kdjax.runs.restore import Replicate, RestoredNetwork
 from kdjax.system import discover, runtime
 from kdjax.system.errors import UserError
 from kdjax.training import layouts
-from kdjax.training.layouts import Layout
 from kdjax.training.scores import Predictions
 
 
@@ -52,7 +52,7 @@ class Evaluation(NamedTuple):
     predictions: dict[str, Predictions]
     """Each network's, on the whole split in its order."""
     digests: dict[str, str]
-    """Each prediction's."""
+    """The networks', of `predictions.digests`."""
     split: Split
 
 
@@ -71,7 +71,7 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         `<name> after <stage>` for what an earlier stage left of it, or `<name>+<name>` for an
         ensemble. Each has `network`, `stage`, `step`, `workdir` (of another run), the measures
         against the labels, `teacher` (the measures against the teacher), `cost` (of `cost.costs`)
-        and `digests` (of `predictions`). Of another set, `split` is its name and `on` its path.
+        and `digest`. Of another set, `split` is its name and `on` its path.
 
     Raises:
         UserError: no such workdir, checkpoint, stage, split, network or layer; data or networks are
@@ -92,9 +92,7 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         there, name, split = plan, options.split, plan.data.splits[options.split]
     else:
         raise discover.unknown("split", options.split, plan.data.splits)
-    layout = layouts.make(plan.parallel, streaming=there.streaming)
-
-    chosen = _choose(directory, plan, layout, options)
+    chosen = _choose(directory, plan, layouts.make(plan.parallel).replicate, options)
     networks, shown, teacher = chosen.networks, chosen.shown, chosen.teacher
     layer = options.layer or "pooled"
     if options.layer:
@@ -110,12 +108,13 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         digests=digests,
         kept=kept,
     )
+    times_at = runtime.devices(), options.throughput_batch
     costs = cost.costs(
         {row: (networks[row].network, networks[row].state) for row in shown},
         plan.data.image_shape,
         teacher=networks[teacher].state if teacher else None,
         batch_size=options.throughput_batch if options.timing else 0,
-        known=predictions.kept_times(kept, digests, options.throughput_batch),
+        known={row: kept.times.get((digests[row], *times_at)) for row in shown},
     )
     multi_label, names = bool(plan.data.attributes), tuple(plan.data.class_names)
     predicted = {
@@ -135,7 +134,7 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         "multi_label": multi_label,
         "device": runtime.devices(),
         "teacher": teacher or None,
-        "teacher_predictions": digests[teacher].predictions if teacher else None,
+        "teacher_digest": digests[teacher] if teacher else None,
         "unfinished": chosen.unfinished,
         "missing": chosen.missing,
         "layer": layer,
@@ -149,7 +148,7 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
                 **measures.against_labels(predicted[row], split.label, names),
                 "teacher": similarity.get(row),
                 "cost": costs[row],
-                "digests": digests[row]._asdict(),
+                "digest": digests[row],
             }
             for row in shown
         },
@@ -160,8 +159,7 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         record["attribute_shares"] = dict(zip(names, shares, strict=True))
         prevalence = plan.data.splits["train"].label.mean(axis=0)
         record["precision_at"] = precision_at.references(split.label, prevalence)
-    by_row = {row: digest.predictions for row, digest in digests.items()}
-    return Evaluation(record, plan, networks, outputs, by_row, split)
+    return Evaluation(record, plan, networks, outputs, digests, split)
 
 
 def write_predictions(folder: Path, evaluations: Sequence[Evaluation]) -> None:
@@ -189,9 +187,14 @@ class _Chosen(NamedTuple):
     """How far the run is, where it has not finished."""
 
 
-def _choose(directory: Path, plan: Plan, layout: Layout, options: Options) -> _Chosen:
-    own = restore.run_networks(directory, plan, layout, at=options.step, stage=options.stage)
-    own_teacher = _own_teacher(directory, plan, layout, own, options.teacher or "teacher")
+def _choose(directory: Path, plan: Plan, replicate: Replicate, options: Options) -> _Chosen:
+    own = restore.run_networks(directory, plan, replicate, at=options.step, stage=options.stage)
+    teacher = options.teacher or "teacher"
+    own_teacher = {}
+    if teacher not in own and any(teacher in stage.code.trained for stage in plan.stages):
+        # The chosen stage or step has no teacher.
+        every = restore.run_networks(directory, plan, replicate, at=None, stage=None)
+        own_teacher = {teacher: every[teacher]} if teacher in every else {}
     known = {*own, *own_teacher, *plan.restored}
     named = {*options.networks, *options.ensemble, options.teacher} - {""}
     run_status = status.read(directory, plan)
@@ -201,38 +204,26 @@ def _choose(directory: Path, plan: Plan, layout: Layout, options: Options) -> _C
         if name in gone:
             raise UserError(f"{directory}: {name!r}: {gone[name]}")
         raise discover.unknown("network", name, known)
-    teacher = options.teacher or ("teacher" if "teacher" in known else "")
-    needed = named | {teacher} if options.networks else known
+    needed = named | ({teacher} & known) if options.networks else known
     others: dict[str, RestoredNetwork] = {}
     missing = {} if options.networks else dict(gone)
     for name in sorted(needed & set(plan.restored)):
         try:
-            others[name] = restore.other_runs_network(plan, layout, name)
+            others[name] = restore.other_runs_network(plan, replicate, name)
         except UserError as error:
             # This run's own networks can be evaluated without it.
             if name in named:
                 raise
             missing[name] = str(error)
-    every = {**others, **own_teacher, **own}
-    networks = {name: one for name, one in every.items() if name in needed}
+    available = {**others, **own_teacher, **own}
+    networks = {name: network for name, network in available.items() if name in needed}
     shown = [name for name in networks if name in (options.networks or {*others, *own})]
     if options.ensemble:
-        together = _ensemble({name: every[name] for name in options.ensemble}, plan)
-        networks[together.name] = together
-        shown.append(together.name)
-    teacher = "" if teacher in missing else teacher
+        ensemble = _ensemble({name: available[name] for name in options.ensemble}, plan)
+        networks[ensemble.name] = ensemble
+        shown.append(ensemble.name)
+    teacher = teacher if teacher in networks else ""
     return _Chosen(networks, shown, teacher, missing, run_status.unfinished)
-
-
-def _own_teacher(
-    directory: Path, plan: Plan, layout: Layout, own: dict[str, RestoredNetwork], teacher: str
-) -> dict[str, RestoredNetwork]:
-    """This run's teacher, where a stage or a step was chosen that has none."""
-    trained = any(teacher in stage.code.trained for stage in plan.stages)
-    if teacher in own or not trained:
-        return {}
-    every = restore.run_networks(directory, plan, layout, at=None, stage=None)
-    return {teacher: every[teacher]} if teacher in every else {}
 
 
 def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwork:
@@ -249,9 +240,8 @@ def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwor
 def _check_layer(networks: dict[str, RestoredNetwork], plan: Plan, layer: str) -> None:
     image = jax.ShapeDtypeStruct((1, *plan.data.image_shape), np.float32)
     layers: set[str] = set()
-    for one in networks.values():
-        apply = one.network.apply
-        traced = jax.eval_shape(lambda s, x, f=apply: f(s, x, train=False)[0], one.state, image)
-        layers |= set(traced.features)
+    for _, _, _, network, state, _ in networks.values():
+        apply = functools.partial(network.apply, train=False)
+        layers |= set(jax.eval_shape(apply, state, image)[0].features)
     if layer not in layers:
         raise discover.unknown("layer", layer, layers)

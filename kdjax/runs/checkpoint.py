@@ -73,10 +73,6 @@ class Checkpoints:
         """The JSON part of one checkpoint."""
         return self._read(step, "progress", ocp.args.JsonRestore())
 
-    def has_selected(self, step: int) -> bool:
-        """Whether a checkpoint holds networks that validation selected."""
-        return self._where(step, "selected").exists()
-
     def require_layout(self, step: int, layout: str) -> None:
         """Refuses a checkpoint whose state lay on the devices in another way than this run's."""
         saved = self.progress(step)["layout"]
@@ -105,29 +101,31 @@ class Checkpoints:
         )
         return self._read(step, name, ocp.args.StandardRestore(shapes))
 
-    def one_network(self, step: int, item: str, name: str, like: NetState) -> NetState:
-        """One network of a checkpoint's `item`, in the layout of `like`, whatever else is there.
+    def networks(self, step: int, item: str, like: dict[str, NetState]) -> dict[str, NetState]:
+        """The networks of `like` in a checkpoint's item, in its layout, whatever else is there.
 
-        `networks` that pmap trained have a device axis, of which the first copy is taken.
+        The item `networks` of pmap has a device axis, from which one copy is taken.
         """
         where = self._where(step, item)
         metadata = self._metadata(where)
-        if name not in metadata:
-            raise UserError(f"{where} has no network {name!r}; there are: {', '.join(metadata)}")
         sharding = jax.tree.leaves(like)[0].sharding
         everything = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), metadata
         )
         try:
             with ocp.StandardCheckpointer() as reader:
-                variables = reader.restore(where, everything)[name]
+                saved = reader.restore(where, everything)
         except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
             raise _unreadable(where, error) from error
-        state = NetState(variables["params"], variables["batch_stats"])
-        if item == "networks" and self.progress(step)["layout"] != "jit":
-            state = one_copy(state)
-        _require_shapes(f"{name!r} in {where}", state, like)
-        return state
+        has_device_axis = item == "networks" and self.progress(step)["layout"] != "jit"
+        networks = {}
+        for name in like:
+            if name not in saved:
+                raise UserError(f"{where} has no network {name!r}; there are: {', '.join(saved)}")
+            state = NetState(saved[name]["params"], saved[name]["batch_stats"])
+            networks[name] = one_copy(state) if has_device_axis else state
+            _require_shapes(f"{name!r} in {where}", networks[name], like[name])
+        return networks
 
     def wait(self) -> None:
         """Waits until everything is on disk."""
