@@ -48,31 +48,28 @@ def label(member: str) -> str:
 
 
 def write(result: Mapping[str, Any], directory: Path) -> list[Setting]:
-    """Prints the table and writes `sweep.json` and `sweep.csv`; returns the settings.
-
-    Args:
-        result: the run's.
-        directory: the workdir.
-    """
-    found = settings(result)
-    chosen = best(found)
-    writers.write_json(directory / "sweep.json", {"settings": found, "best": chosen})
+    """Prints the table and writes `sweep.json` and `sweep.csv` to the workdir of a result; returns
+    the settings."""
+    every = settings(result)
+    chosen = best(every)
+    writers.write_json(directory / "sweep.json", {"settings": every, "best": chosen})
     writers.write_csv(directory / "sweep.csv", lines(result))
-    progress.table(*table(found, chosen, str(directory)))
-    return found
+    progress.table(*table(every, chosen, str(directory)))
+    return every
 
 
 def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A flat line for each network of each member."""
-    found = []
+    csv_lines = []
     for member, network in result["networks"].items():
         name, axes = parse(member)
-        line = {"network": name, **axes, "step": network["step"]}
-        for split in ("validation", "test"):
-            score = network[split] or {"accuracy": None, "loss": None}
-            line |= {f"{split}_{key}": score[key] for key in ("accuracy", "loss")}
-        found.append(line)
-    return found
+        scores = {
+            f"{split}_{key}": network[split] and network[split][key]
+            for split in ("validation", "test")
+            for key in ("accuracy", "loss")
+        }
+        csv_lines.append({"network": name, **axes, "step": network["step"], **scores})
+    return csv_lines
 
 
 def settings(result: Mapping[str, Any]) -> list[Setting]:
@@ -82,31 +79,26 @@ def settings(result: Mapping[str, Any]) -> list[Setting]:
     """
     by_seed: dict[tuple[str, tuple[Any, ...]], dict[int, dict[str, Any]]] = {}
     for member, network in result["networks"].items():
-        name, axes = parse(member)
-        seed = axes.pop("seed", result["seed"])
-        by_seed.setdefault((name, tuple(axes.items())), {})[int(seed)] = network
-    found = []
-    for (name, values), seeds in by_seed.items():
-        test = [100 * network["test"]["accuracy"] for network in seeds.values()]
-        scores = [network["validation"] for network in seeds.values()]
+        name, values = parse(member)
+        seed = values.pop("seed", result["seed"])
+        by_seed.setdefault((name, tuple(values.items())), {})[seed] = network
+    baselines = {axes: seeds for (name, axes), seeds in by_seed.items() if name == "baseline"}
+    every = []
+    for (name, axes), networks in by_seed.items():
+        test = [100 * network["test"]["accuracy"] for network in networks.values()]
+        scores = [network["validation"] for network in networks.values()]
         # The baseline of a setting: the axes that reach the baseline have the setting's values.
-        baseline = next(
-            (
-                networks
-                for (other, axes), networks in by_seed.items()
-                if other == "baseline" and set(axes) <= set(values)
-            ),
-            {},
-        )
+        alone = next((seeds for own, seeds in baselines.items() if set(own) <= set(axes)), {})
         paired = None
-        if name != "baseline" and seeds.keys() == baseline.keys():
-            alone = [100 * baseline[seed]["test"]["accuracy"] for seed in seeds]
-            paired = statistics.paired(test, alone)
-        found.append(
+        if name != "baseline" and networks.keys() == alone.keys():
+            paired = statistics.paired(
+                test, [100 * alone[seed]["test"]["accuracy"] for seed in networks]
+            )
+        every.append(
             {
                 "network": name,
-                "axes": dict(values),
-                "seeds": list(seeds),
+                "axes": dict(axes),
+                "seeds": list(networks),
                 "validation": [100 * score["accuracy"] for score in scores if score],
                 "test": test,
                 "mean": float(np.mean(test)),
@@ -114,7 +106,7 @@ def settings(result: Mapping[str, Any]) -> list[Setting]:
                 "against_baseline": paired._asdict() if paired else None,
             }
         )
-    return found
+    return every
 
 
 def best(found: Sequence[Setting]) -> Setting | None:
@@ -254,8 +246,9 @@ def by_setting(record: Record) -> Record:
     """A sweep's record with a row for each setting in place of its members; any other as it is.
 
     Measures are means over seeds, `deviation` is the standard deviation of the accuracies, and
-    `steps` are the steps of all seeds. Agreement is the mean over pairs of the same seed. What
-    belongs to single networks, confusion and reliability, is left out. Ensembles stay as they are.
+    `steps` are the steps of all seeds. Agreement is the mean over pairs of the same seed, or over
+    all pairs where there is none. Confusion and reliability belong to single networks and are left
+    out. Ensembles stay as they are.
     """
     if not any("@" in name for name in record["networks"]):
         return record
@@ -266,17 +259,22 @@ def by_setting(record: Record) -> Record:
         name: _mean_network([record["networks"][member] for member in members])
         for name, members in groups.items()
     }
-    place = {name: index for index, name in enumerate(record["agreement"]["networks"])}
+    members = record["agreement"]["networks"]
     matrix = np.asarray(record["agreement"]["matrix"])
+    seeds = [parse(name)[1].get("seed") for name in members]
+    same_seed = np.array([[None in (a, b) or a == b for b in seeds] for a in seeds])
+    places = [[members.index(name) for name in group] for group in groups.values()]
 
-    def agreement(members: Sequence[str], others: Sequence[str]) -> float:
-        pairs = [(place[a], place[b]) for a, b in _same_seed(members, others)]
-        return float(np.mean([matrix[pair] for pair in pairs]))
+    def agreement(rows: list[int], columns: list[int]) -> float:
+        block = np.ix_(rows, columns)
+        return float(matrix[block].mean(where=same_seed[block] | ~same_seed[block].any()))
 
-    shares = [[agreement(a, b) for b in groups.values()] for a in groups.values()]
     return record | {
         "networks": networks,
-        "agreement": {"networks": list(groups), "matrix": shares},
+        "agreement": {
+            "networks": list(groups),
+            "matrix": [[agreement(rows, columns) for columns in places] for rows in places],
+        },
     }
 
 
@@ -308,11 +306,3 @@ def _mean(values: Sequence[Any]) -> Any:
     if all(isinstance(value, int | float) for value in values):
         return float(np.mean(values))
     return None
-
-
-def _same_seed(members: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of the same seed; all pairs, where a network of a pair has none."""
-    pairs = [(member, other) for member in members for other in others]
-    seeds = {name: parse(name)[1].get("seed") for name in (*members, *others)}
-    equal = [(a, b) for a, b in pairs if None in (seeds[a], seeds[b]) or seeds[a] == seeds[b]]
-    return equal or pairs
