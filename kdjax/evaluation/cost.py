@@ -1,6 +1,5 @@
 """What a network costs: values, bytes, arithmetic, and time on this device."""
 
-import itertools
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -95,16 +94,13 @@ def timing(
         By name `latency_median` and `latency_p90`, milliseconds at batch 1; `throughput`, images a
         second at `batch_size` (from the median), and `throughput_batch`.
     """
-    turns = itertools.count(1)
-    with Bar("timing", 2 * ROUNDS * len(networks)) as bar:
-        single, batch = (
-            in_turns(
-                {name: prediction(*pair, image_shape, images) for name, pair in networks.items()},
-                seconds=seconds,
-                after_turn=lambda: bar.to(next(turns)),
-            )
-            for images in (1, batch_size)
+    single, batch = (
+        in_turns(
+            {name: prediction(*pair, image_shape, images) for name, pair in networks.items()},
+            seconds=seconds,
         )
+        for images in (1, batch_size)
+    )
     return {
         name: {
             "latency_median": 1e3 * statistics.median(single[name]),
@@ -116,27 +112,23 @@ def timing(
     }
 
 
-def in_turns(
-    calls: Mapping[str, Callable[[], Any]],
-    *,
-    seconds: float,
-    after_turn: Callable[[], None] = lambda: None,
-) -> dict[str, list[float]]:
+def in_turns(calls: Mapping[str, Callable[[], Any]], *, seconds: float) -> dict[str, list[float]]:
     """Seconds of each call, by name; the first call of every turn warms up and does not count.
 
     Names take `ROUNDS` turns, together of so many seconds for each name, so that the machine's
     other work falls on all of them.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for name in list(calls) * ROUNDS:
-        jax.block_until_ready(calls[name]())
-        spent = 0.0
-        while spent < seconds / ROUNDS:
-            begin = time.perf_counter()
+    with Bar("timing", ROUNDS * len(calls)) as bar:
+        for turn, name in enumerate(list(calls) * ROUNDS, start=1):
             jax.block_until_ready(calls[name]())
-            times[name].append(time.perf_counter() - begin)
-            spent += times[name][-1]
-        after_turn()
+            spent = 0.0
+            while spent < seconds / ROUNDS:
+                begin = time.perf_counter()
+                jax.block_until_ready(calls[name]())
+                times[name].append(time.perf_counter() - begin)
+                spent += times[name][-1]
+            bar.to(turn)
     return times
 
 

@@ -92,8 +92,10 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         there, name, split = plan, options.split, plan.data.splits[options.split]
     else:
         raise discover.unknown("split", options.split, plan.data.splits)
-    chosen = _choose(directory, plan, layouts.make(plan.parallel).replicate, options)
-    networks, shown, teacher = chosen.networks, chosen.shown, chosen.teacher
+    replicate = layouts.make(plan.parallel).replicate
+    own = restore.run_networks(directory, plan, replicate, at=options.step, stage=options.stage)
+    unfinished, gone = status.read(directory, plan)
+    networks, shown, teacher, missing = _choose(directory, plan, options, replicate, own, gone)
     layer = options.layer or "pooled"
     if options.layer:
         _check_layer(networks, plan, layer)
@@ -135,8 +137,8 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         "device": runtime.devices(),
         "teacher": teacher or None,
         "teacher_digest": digests[teacher] if teacher else None,
-        "unfinished": chosen.unfinished,
-        "missing": chosen.missing,
+        "unfinished": unfinished,
+        "missing": missing,
         "layer": layer,
         "feature_examples": min(len(split.id), predictions.FEATURES),
         "networks": {
@@ -172,23 +174,20 @@ def write_predictions(folder: Path, evaluations: Sequence[Evaluation]) -> None:
     writers.write_arrays(folder / predictions.FILE, logits)
 
 
-class _Chosen(NamedTuple):
-    """The networks to evaluate."""
+def _choose(
+    directory: Path,
+    plan: Plan,
+    options: Options,
+    replicate: Replicate,
+    own: dict[str, RestoredNetwork],
+    gone: dict[str, str],
+) -> tuple[dict[str, RestoredNetwork], list[str], str, dict[str, str]]:
+    """The networks to evaluate, from the run's `own` networks and those that it reads.
 
-    networks: dict[str, RestoredNetwork]
-    """By name in the record, with the teacher."""
-    shown: list[str]
-    """The networks that the record has."""
-    teacher: str
-    """Its name, or nothing."""
-    missing: dict[str, str]
-    """Networks of this run or of other runs that are missing, and why."""
-    unfinished: str
-    """How far the run is, where it has not finished."""
-
-
-def _choose(directory: Path, plan: Plan, replicate: Replicate, options: Options) -> _Chosen:
-    own = restore.run_networks(directory, plan, replicate, at=options.step, stage=options.stage)
+    Returns:
+        Networks by name in the record, with the teacher; names of the networks that the record
+        has; the teacher's name, or nothing; and which networks are missing, and why.
+    """
     teacher = options.teacher or "teacher"
     own_teacher = {}
     if teacher not in own and any(teacher in stage.code.trained for stage in plan.stages):
@@ -197,9 +196,8 @@ def _choose(directory: Path, plan: Plan, replicate: Replicate, options: Options)
         own_teacher = {teacher: every[teacher]} if teacher in every else {}
     known = {*own, *own_teacher, *plan.restored}
     named = {*options.networks, *options.ensemble, options.teacher} - {""}
-    run_status = status.read(directory, plan)
     # Another step or stage was asked for: what they lack is not missing.
-    gone = {} if options.stage or options.step is not None else run_status.missing
+    gone = {} if options.stage or options.step is not None else gone
     for name in sorted(named - known):
         if name in gone:
             raise UserError(f"{directory}: {name!r}: {gone[name]}")
@@ -222,8 +220,7 @@ def _choose(directory: Path, plan: Plan, replicate: Replicate, options: Options)
         ensemble = _ensemble({name: available[name] for name in options.ensemble}, plan)
         networks[ensemble.name] = ensemble
         shown.append(ensemble.name)
-    teacher = teacher if teacher in networks else ""
-    return _Chosen(networks, shown, teacher, missing, run_status.unfinished)
+    return networks, shown, teacher if teacher in networks else "", missing
 
 
 def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwork:
