@@ -1,5 +1,6 @@
 """Where networks look: attention maps of a run's networks on a few images."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -29,13 +30,8 @@ class Maps(NamedTuple):
 def make(
     evaluation: Evaluation, networks: Sequence[str], layers: Sequence[str], rows: np.ndarray
 ) -> Maps:
-    """The maps at some layers; a network that lacks a layer has no map of it.
-
-    Args:
-        evaluation: the run's.
-        networks: their names in the record.
-        layers: names of activations; if empty, the layers of `common`.
-        rows: `[n]` places in the split.
+    """The maps at some layers, by default those of `common`, for images at `[n]` places in the
+    split; a network that lacks a layer has no map of it.
 
     Raises:
         UserError: no network has a map of that name.
@@ -45,10 +41,10 @@ def make(
     activations = {}
     for name in networks:
         restored = evaluation.networks[name]
-        apply = jax.jit(lambda s, x, f=restored.network.apply: f(s, x, train=False)[0].features)
+        apply = jax.jit(functools.partial(restored.network.apply, train=False))
         activations[name] = {
             layer: value
-            for layer, value in apply(restored.state, image).items()
+            for layer, value in apply(restored.state, image)[0].features.items()
             if value.ndim == 4 and value.shape[1] * value.shape[2] > 1
         }
     known = {layer for by_layer in activations.values() for layer in by_layer}
@@ -57,23 +53,17 @@ def make(
             raise discover.unknown("layer with a map", layer, known)
     shown = layers or common([list(by_layer) for by_layer in activations.values()])
     maps = {
-        (name, layer): np.asarray(attention.attention_map(by_layer[layer])).reshape(
-            by_layer[layer].shape[:3]
-        )
+        (name, layer): np.asarray(attention.attention_map(value)).reshape(value.shape[:3])
         for name, by_layer in activations.items()
         for layer in shown
-        if layer in by_layer
+        if (value := by_layer.get(layer)) is not None
     }
     return Maps(pixels, rows, maps)
 
 
 def common(layers: Sequence[Sequence[str]], count: int = 2) -> list[str]:
-    """The last `count` layers that all networks have, the ends of stages where there are any.
-
-    Args:
-        layers: for each network the names of its maps, in order.
-        count: how many at most.
-    """
+    """The last `count` layers that all networks have, the ends of stages where there are any;
+    `layers` has for each network the names of its maps, in order."""
     shared = [
         layer
         for layer in layers[0]

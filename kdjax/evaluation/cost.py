@@ -60,7 +60,7 @@ def costs(
 
     Args:
         networks: by name.
-        image_shape: the images'.
+        image_shape: without the batch.
         teacher: `of_teacher` is the share of its size.
         batch_size: images in a batch for throughput; 0 measures no times.
         known: times of an earlier evaluation by name; they count where they are there for all,

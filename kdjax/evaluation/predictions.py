@@ -75,17 +75,10 @@ def predict(
     digests: Mapping[str, str],
     kept: Kept,
 ) -> tuple[dict[str, Predictions], dict[str, measures.Values]]:
-    """Predictions of all networks, and the similarity of students to their teacher.
+    """Predictions of all networks, and the similarity of students to the teacher.
 
-    Args:
-        networks: all of them, with the teacher.
-        students: the networks that are compared with the teacher.
-        teacher: its name.
-        plan: the run's.
-        split: the images.
-        layer: the activation that is compared.
-        digests: the networks'.
-        kept: nothing is computed if this has the results of all networks.
+    Similarity compares logits and the activation `layer`. Nothing is computed if `kept` has the
+    results of all networks.
     """
     pairs = {name: (digests[name], digests[teacher], layer) for name in students}
     # Features are not kept, so a missing similarity needs predictions of both networks.

@@ -28,10 +28,10 @@ class Options(NamedTuple):
 
     split: str = "test"
     step: int | None = None
-    networks: tuple[str, ...] = ()
+    networks: Sequence[str] = ()
     """Names in the record; none for all."""
     stage: str | None = None
-    ensemble: tuple[str, ...] = ()
+    ensemble: Sequence[str] = ()
     teacher: str = ""
     layer: str = ""
     timing: bool = True
@@ -167,9 +167,9 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
 def write_predictions(folder: Path, evaluations: Sequence[Evaluation]) -> None:
     """Writes the logits of all networks, in place of an earlier file."""
     logits = {
-        one.digests[name]: outputs.logits
-        for one in evaluations
-        for name, outputs in one.predictions.items()
+        evaluation.digests[name]: outputs.logits
+        for evaluation in evaluations
+        for name, outputs in evaluation.predictions.items()
     }
     writers.write_arrays(folder / predictions.FILE, logits)
 

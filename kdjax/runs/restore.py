@@ -42,14 +42,9 @@ class RestoredNetwork(NamedTuple):
 def run_networks(
     directory: Path, plan: Plan, replicate: Replicate, *, at: int | None, stage: str | None
 ) -> dict[str, RestoredNetwork]:
-    """Every network that a run's checkpoints hold.
+    """Every network that a run's checkpoints hold, of one stage or of all.
 
-    Args:
-        directory: the workdir.
-        plan: its config's.
-        replicate: puts the networks on the devices.
-        at: the step of a checkpoint; None for the networks that the run chose.
-        stage: None for all stages.
+    With `at` they are of the checkpoint of that step, else those that the run chose.
 
     Returns:
         For each name the network after the last stage that trained it, and after earlier stages
@@ -58,28 +53,27 @@ def run_networks(
     Raises:
         UserError: there is no such stage or checkpoint.
     """
-    stages = {one.name: one for one in plan.stages}
+    stages = {stage.name: stage for stage in plan.stages}
     if stage is not None and stage not in stages:
         raise discover.unknown("stage", stage, stages)
     after: dict[str, list[RestoredNetwork]] = {}
-    # One object for each name, so that one program runs the network after every stage.
-    networks: dict[str, Network] = {}
     for name in stages if stage is None else [stage]:
         try:
             restored = _stage_networks(directory, stages[name], replicate, at)
         except UserError as error:
             raise UserError(f"{error}. Checkpoints: {_there(directory, stages)}") from error
-        for one in restored:
-            network = networks.setdefault(one.name, one.network)
-            after.setdefault(one.name, []).append(one._replace(network=network))
+        for network in restored:
+            after.setdefault(network.name, []).append(network)
     if not after:
         what = "no checkpoint" if at is None else f"no checkpoint of step {at}"
         raise UserError(f"{directory} has {what}; there are: {_there(directory, stages)}")
-    found: dict[str, RestoredNetwork] = {}
-    for name, (*earlier, last) in after.items():
-        found |= {f"{name} after {one.stage}": one for one in earlier}
-        found[name] = last
-    return found
+    by_name: dict[str, RestoredNetwork] = {}
+    for name, group in after.items():
+        # One object for each name, so that one program runs the network after every stage.
+        *earlier, last = (network._replace(network=group[0].network) for network in group)
+        by_name |= {f"{name} after {network.stage}": network for network in earlier}
+        by_name[name] = last
+    return by_name
 
 
 def _stage_networks(
@@ -169,7 +163,7 @@ def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredN
 
 def digest(state: NetState) -> str:
     """Depends on all of a network's variables."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for leaf in jax.tree.leaves(jax.device_get(state)):
-        found.update(np.ascontiguousarray(leaf).tobytes())
-    return found.hexdigest()
+        sha256.update(np.ascontiguousarray(leaf).tobytes())
+    return sha256.hexdigest()
