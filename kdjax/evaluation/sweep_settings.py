@@ -109,9 +109,9 @@ def settings(result: Mapping[str, Any]) -> list[Setting]:
     return every
 
 
-def best(found: Sequence[Setting]) -> Setting | None:
+def best(every: Sequence[Setting]) -> Setting | None:
     """The setting with the best mean on validation; None without validation or axes."""
-    tried = [setting for setting in found if setting["axes"] and setting["validation"]]
+    tried = [setting for setting in every if setting["axes"] and setting["validation"]]
     return max(tried, key=_validation, default=None)
 
 
@@ -121,52 +121,47 @@ NO_CHOICE = (
 )
 
 
-def table(found: Sequence[Setting], chosen: Setting | None, where: str) -> Table:
+def table(every: Sequence[Setting], chosen: Setting | None, where: str) -> Table:
     """A row for each setting."""
-    axes = list(dict.fromkeys(axis for setting in found for axis in setting["axes"]))
+    axes = list(dict.fromkeys(axis for setting in every for axis in setting["axes"]))
     rows = []
-    for setting in found:
+    for setting in every:
         values, difference = setting["axes"], setting["against_baseline"]
         spread = "" if setting["deviation"] is None else f" ± {setting['deviation']:.2f}"
-        held = f"{np.mean(setting['validation']):.2f} %" if setting["validation"] else "-"
         rows.append(
             [
                 setting["network"] + (" *" if setting is chosen else ""),
                 *(value_text(values[axis]) if axis in values else "" for axis in axes),
-                held,
+                f"{_validation(setting):.2f} %" if setting["validation"] else "-",
                 f"{setting['mean']:.2f}{spread} %",
                 statistics.difference_text(difference),
                 statistics.detectable_text(difference, len(setting["seeds"])),
             ]
         )
-    count = max(len(setting["seeds"]) for setting in found)
-    said = []
+    count = max(len(setting["seeds"]) for setting in every)
+    notes = []
     if chosen:
-        said.append("*: best on validation.")
-    elif axes and not any(setting["validation"] for setting in found):
-        said.append(NO_CHOICE)
-    differences = [setting["against_baseline"] for setting in found]
+        notes.append("*: best on validation.")
+    elif axes and not any(setting["validation"] for setting in every):
+        notes.append(NO_CHOICE)
+    differences = [setting["against_baseline"] for setting in every]
     if any(differences):
-        said.append(
+        notes.append(
             "Paired by seed; detectable: the difference that this many seeds would have shown four "
             f"times in five. {statistics.notes(differences, count)}"
         )
     over = f"means over {count} seeds, ± the standard deviation" if count > 1 else "1 seed"
-    return Table(
-        f"{where}: {over}",
-        ["network", *axes, "validation", "test", "against baseline, 95 %", "detectable"],
-        rows,
-        " ".join(said),
-    )
+    headings = ["network", *axes, "validation", "test", "against baseline, 95 %", "detectable"]
+    return Table(f"{where}: {over}", headings, rows, " ".join(notes))
 
 
-def sentence(found: Sequence[Setting], result: Mapping[str, Any]) -> str:
+def sentence(every: Sequence[Setting], result: Mapping[str, Any]) -> str:
     """The best setting's test accuracy and its difference from the baseline, with its interval.
 
     Empty without a baseline, with a single seed, or where there are several settings and no
     validation accuracy to choose by.
     """
-    compared = [setting for setting in found if setting["against_baseline"]]
+    compared = [setting for setting in every if setting["against_baseline"]]
     if not compared or (len(compared) > 1 and split_of(compared) != "validation"):
         return ""
     chosen = max(compared, key=_validation) if len(compared) > 1 else compared[0]
@@ -174,26 +169,26 @@ def sentence(found: Sequence[Setting], result: Mapping[str, Any]) -> str:
     if len(compared) > 1:
         details.append(f"best of {len(compared)} on validation")
     name = chosen["network"] + (f" ({', '.join(details)})" if details else "")
+    # The folder of another run may have been moved since.
+    others = {
+        name: workdir.load_result(Path(origin["workdir"]).expanduser())
+        for name, origin in result["restored"].items()
+    }
+    teachers = [f"the {n}: on {_trained_on(other)}" for n, other in others.items() if other]
+    origins = f" ({', '.join(teachers)})" if teachers else ""
     return (
-        f"Trained on {result['data']['examples']['train']:,} images{_teachers(result)}, the "
-        f"{name} reaches {chosen['mean']:.2f} % test accuracy"
+        f"Trained on {_trained_on(result)} images{origins}, the {name} reaches "
+        f"{chosen['mean']:.2f} % test accuracy"
         f"{_comparison(chosen['against_baseline'], len(chosen['seeds']))}"
     )
 
 
+def _trained_on(result: Mapping[str, Any]) -> str:
+    return f"{result['data']['examples']['train']:,}"
+
+
 def _validation(setting: Setting) -> float:
     return float(np.mean(setting["validation"]))
-
-
-def _teachers(result: Mapping[str, Any]) -> str:
-    """The networks of other runs, with the number of images that each was trained on."""
-    parts = []
-    for name, origin in result["restored"].items():
-        other = workdir.load_result(Path(origin["workdir"]).expanduser())
-        # The other run's folder may have been moved since.
-        if other:
-            parts.append(f"the {name}: on {other['data']['examples']['train']:,}")
-    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _comparison(difference: Mapping[str, Any], seeds: int) -> str:
@@ -218,27 +213,27 @@ def _comparison(difference: Mapping[str, Any], seeds: int) -> str:
     )
 
 
-def split_of(found: Sequence[Setting]) -> str:
+def split_of(every: Sequence[Setting]) -> str:
     """The split by whose accuracies settings are compared: validation, where all have it."""
-    return "validation" if all(setting["validation"] for setting in found) else "test"
+    return "validation" if all(setting["validation"] for setting in every) else "test"
 
 
-def by_network(found: Sequence[Setting]) -> dict[str, list[Setting]]:
+def by_network(every: Sequence[Setting]) -> dict[str, list[Setting]]:
     """The settings of each network that axes of numbers reach: those that can be drawn."""
     networks: dict[str, list[Setting]] = {}
-    for setting in found:
+    for setting in every:
         if setting["axes"] and not any(isinstance(x, str) for x in setting["axes"].values()):
             networks.setdefault(setting["network"], []).append(setting)
     return networks
 
 
-def cells(found: Sequence[Setting]) -> list[dict[str, float]]:
+def cells(every: Sequence[Setting]) -> list[dict[str, float]]:
     """The heat map's cells of one network's settings; none where other axes are swept."""
-    if any(setting["axes"].keys() != {"alpha", "temperature"} for setting in found):
+    if any(setting["axes"].keys() != {"alpha", "temperature"} for setting in every):
         return []
-    split = split_of(found)
+    split = split_of(every)
     return [
-        setting["axes"] | {"accuracy": value / 100} for setting in found for value in setting[split]
+        setting["axes"] | {"accuracy": value / 100} for setting in every for value in setting[split]
     ]
 
 
