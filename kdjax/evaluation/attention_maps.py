@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,23 +14,16 @@ from kdjax.step import step
 from kdjax.system import discover
 
 
-class Maps(NamedTuple):
-    """Attention maps, and the images that they belong to."""
-
-    images: np.ndarray
-    """`[n, h, w, c]` in [0, 1]."""
-    rows: np.ndarray
-    """`[n]`: the images' places in the split."""
-    maps: dict[tuple[str, str], np.ndarray]
-    """By network and layer, `[n, h', w']`: the mean over channels of squared activations, divided
-    by its norm (`kdjax.losses.attention`)."""
-
-
 def make(
     evaluation: Evaluation, networks: Sequence[str], layers: Sequence[str], rows: np.ndarray
-) -> Maps:
-    """The maps at some layers, by default those of `common`, for images at `[n]` places in the
-    split; a network that lacks a layer has no map of it.
+) -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
+    """Attention maps of the images at `[n]` places in the split, at some layers, by default those
+    of `common`.
+
+    Returns:
+        The images, `[n, h, w, c]` in [0, 1]; and by network and layer `[n, h', w']`: the mean over
+        channels of squared activations, divided by its norm (`kdjax.losses.attention`). A network
+        that lacks a layer has no map of it.
 
     Raises:
         UserError: no network has a map of that name.
@@ -58,19 +50,16 @@ def make(
         for layer in shown
         if (value := by_layer.get(layer)) is not None
     }
-    return Maps(pixels, rows, maps)
+    return pixels, maps
 
 
-def common(layers: Sequence[Sequence[str]], count: int = 2) -> list[str]:
-    """The last `count` layers that all networks have, the ends of stages where there are any;
-    `layers` has for each network the names of its maps, in order."""
-    shared = [
-        layer
-        for layer in layers[0]
-        if not layer.endswith("_pre") and all(layer in names for names in layers)
-    ]
+def common(layers: Sequence[Sequence[str]]) -> list[str]:
+    """The last two layers that all networks have, the ends of stages where there are any; `layers`
+    has for each network the names of its maps, in order."""
+    shared = [layer for layer in layers[0] if all(layer in names for names in layers)]
+    shared = [layer for layer in shared if not layer.endswith("_pre")]
     ends = [layer for layer in shared if layer.endswith("_last")]
-    return (ends or shared)[-count:]
+    return (ends or shared)[-2:]
 
 
 def telling(evaluation: Evaluation, networks: Sequence[str], count: int) -> np.ndarray:

@@ -88,11 +88,9 @@ def timing(
 ) -> dict[str, dict[str, Any]]:
     """Time of compiled predictions of images that are on one device, each waited for.
 
-    Each network runs for so many seconds at batch 1, and again at `batch_size`.
-
-    Returns:
-        By name `latency_median` and `latency_p90`, milliseconds at batch 1; `throughput`, images a
-        second at `batch_size` (from the median), and `throughput_batch`.
+    Each network runs for `seconds` at batch 1, and again at `batch_size`. By name: `latency_median`
+    and `latency_p90`, milliseconds at batch 1; `throughput`, images a second at `batch_size` (from
+    the median), and `throughput_batch`.
     """
     single, batch = (
         in_turns(
@@ -115,8 +113,8 @@ def timing(
 def in_turns(calls: Mapping[str, Callable[[], Any]], *, seconds: float) -> dict[str, list[float]]:
     """Seconds of each call, by name; the first call of every turn warms up and does not count.
 
-    Names take `ROUNDS` turns, together of so many seconds for each name, so that the machine's
-    other work falls on all of them.
+    Names take `ROUNDS` turns, so that the machine's other work falls on all of them; a name's turns
+    take `seconds` together.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     with Bar("timing", ROUNDS * len(calls)) as bar:

@@ -237,8 +237,8 @@ def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwor
 def _check_layer(networks: dict[str, RestoredNetwork], plan: Plan, layer: str) -> None:
     image = jax.ShapeDtypeStruct((1, *plan.data.image_shape), np.float32)
     layers: set[str] = set()
-    for _, _, _, network, state, _ in networks.values():
-        apply = functools.partial(network.apply, train=False)
-        layers |= set(jax.eval_shape(apply, state, image)[0].features)
+    for restored in networks.values():
+        apply = functools.partial(restored.network.apply, train=False)
+        layers |= set(jax.eval_shape(apply, restored.state, image)[0].features)
     if layer not in layers:
         raise discover.unknown("layer", layer, layers)

@@ -49,9 +49,8 @@ def paired(measures: Sequence[float], baseline: Sequence[float]) -> Paired | Non
 def uncertainty(seeds: int) -> tuple[float, float]:
     """Between which multiples of its true value `detectable` lies, nine times in ten.
 
-    It is proportional to the standard deviation of the differences. For normal differences, the
-    estimate of that has the distribution of chi / sqrt(n - 1) times the truth, with n - 1 degrees
-    of freedom; these are its quantiles at 5 and 95 %.
+    It is proportional to the standard deviation of the differences, whose estimate from n normal
+    values is chi / sqrt(n - 1) times the truth, with n - 1 degrees of freedom.
     """
     low, high = stats.chi.ppf([0.05, 0.95], seeds - 1, scale=1 / np.sqrt(seeds - 1))
     return float(low), float(high)

@@ -286,7 +286,6 @@ def _mean_network(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "workdir": first["workdir"],
         "seeds": len(members),
         "deviation": statistics.deviation([member["accuracy"] for member in members]),
-        "confusion": None,
         "reliability": None,
         # Members of one network cost the same.
         "cost": first["cost"],

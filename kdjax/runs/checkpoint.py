@@ -5,8 +5,10 @@ far, where there is a validation split), `rest` (what else the training state ha
 (JSON). Networks lie apart so that evaluating them does not read the optimiser's state.
 """
 
+import contextlib
 import logging
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,11 +114,8 @@ class Checkpoints:
         everything = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), metadata
         )
-        try:
-            with ocp.StandardCheckpointer() as reader:
-                saved = reader.restore(where, everything)
-        except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
-            raise _unreadable(where, error) from error
+        with _reading(where), ocp.StandardCheckpointer() as reader:
+            saved = reader.restore(where, everything)
         has_device_axis = item == "networks" and self.progress(step)["layout"] != "jit"
         networks = {}
         for name in like:
@@ -143,27 +142,28 @@ class Checkpoints:
 
     def _metadata(self, where: Path) -> dict[str, Any]:
         """The names and shapes of an item."""
-        try:
+        with _reading(where):
             return dict(ocp.StandardCheckpointHandler().metadata(where).tree)
-        except Exception as error:
-            raise _unreadable(where, error) from error
 
     def _read(self, step: int, item: str, args: Any) -> Any:
-        try:
+        with _reading(self._where(step, item)):
             return self._manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
-        except Exception as error:
-            raise _unreadable(self._where(step, item), error) from error
 
 
 def _is_not_orbax(record: logging.LogRecord) -> bool:
     return "orbax" not in Path(record.pathname).parts
 
 
-def _unreadable(where: Path, error: Exception) -> UserError:
-    # Below, TensorStore and Orbax list what they tried.
-    text = str(error).partition("See full TensorStore details")[0].strip()
-    reason = textwrap.shorten(text.partition("\n")[0], 200, placeholder=" ...")
-    return UserError(f"cannot restore {where}, it is damaged: {reason}")
+@contextlib.contextmanager
+def _reading(where: Path) -> Iterator[None]:
+    """Turns errors into a UserError: Orbax raises many kinds, and all mean that it cannot read."""
+    try:
+        yield
+    except Exception as error:
+        # Below, TensorStore and Orbax list what they tried.
+        text = str(error).partition("See full TensorStore details")[0].strip()
+        reason = textwrap.shorten(text.partition("\n")[0], 200, placeholder=" ...")
+        raise UserError(f"cannot restore {where}, it is damaged: {reason}") from error
 
 
 def _named_shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:

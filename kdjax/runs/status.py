@@ -27,8 +27,7 @@ def read(directory: Path, plan: Plan) -> tuple[str, dict[str, str]]:
     # Only the last stage that trains a network leaves it under its own name.
     last = {name: stage.name for stage in plan.stages for name in stage.code.trained}
     for stage in plan.stages:
-        checkpoints = Checkpoints(directory, stage.name, read_only=True)
-        with contextlib.closing(checkpoints):
+        with contextlib.closing(Checkpoints(directory, stage.name, read_only=True)) as checkpoints:
             newest = checkpoints.latest()
             progress = None if newest is None else checkpoints.progress(newest)
         names, finished = stage.code.trained, stage.name in result["stages"]

@@ -384,14 +384,14 @@ def test_an_answer_to_an_image_is_right_or_wrong():
 
 def test_maps_are_of_the_images_that_are_shown(examined):
     rows = np.array([5, 0, 7])
-    made = attention_maps.make(examined, ["teacher", "peer_0"], ["stage2_last"], rows)
-    np.testing.assert_array_equal(made.images, examined.split.image.read(rows) / np.float32(255))
-    assert set(made.maps) == {("teacher", "stage2_last"), ("peer_0", "stage2_last")}
-    alone = attention_maps.make(examined, ["peer_0"], ["stage2_last"], rows[1:2])
+    images, maps = attention_maps.make(examined, ["teacher", "peer_0"], ["stage2_last"], rows)
+    np.testing.assert_array_equal(images, examined.split.image.read(rows) / np.float32(255))
+    assert set(maps) == {("teacher", "stage2_last"), ("peer_0", "stage2_last")}
+    _, alone = attention_maps.make(examined, ["peer_0"], ["stage2_last"], rows[1:2])
     np.testing.assert_allclose(
-        alone.maps["peer_0", "stage2_last"][0], made.maps["peer_0", "stage2_last"][1], rtol=1e-5
+        alone["peer_0", "stage2_last"][0], maps["peer_0", "stage2_last"][1], rtol=1e-5
     )
-    norms = np.linalg.norm(made.maps["teacher", "stage2_last"].reshape(3, -1), axis=1)
+    norms = np.linalg.norm(maps["teacher", "stage2_last"].reshape(3, -1), axis=1)
     np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
     with pytest.raises(UserError, match="unknown layer with a map 'pooled'"):
         attention_maps.make(examined, ["teacher"], ["pooled"], rows)
