@@ -75,38 +75,25 @@ def main() -> None:
 
 
 def workdirs() -> list[Path]:
-    """The folders that `--workdir` names, without repetitions.
-
-    Raises:
-        UserError: it is not given.
-    """
+    """The folders that `--workdir` names, without repetitions."""
     if not flags.FLAGS.workdir:
         raise UserError("--workdir=DIR is needed")
     return [Path(name) for name in dict.fromkeys(flags.FLAGS.workdir)]
 
 
 def options() -> "Options":
-    """The values of the flags of `define_options`.
-
-    Raises:
-        UserError: an ensemble of fewer than two, or a split of another set.
-    """
+    """The values of the flags of `define_options`."""
     from kdjax.evaluation.run_evaluation import Options
 
     if flags.FLAGS.on is not None and flags.FLAGS["split"].present:
         raise UserError("--on evaluates all images of another set; leave --split out")
     values = {name: getattr(flags.FLAGS, name) for name in Options._fields}
     check_ensemble(values["ensemble"])
-    lists = {name: tuple(values[name]) for name in ("networks", "ensemble")}
-    return Options(**{**values, **lists})
+    return Options(**values)
 
 
 def check_ensemble(names: list[str]) -> None:
-    """Refuses an ensemble that is not of several different networks; none is fine.
-
-    Raises:
-        UserError: it is not.
-    """
+    """Refuses an ensemble that is not of several different networks; none is fine."""
     if names and len(set(names)) < max(2, len(names)):
         raise UserError(f"--ensemble={','.join(names)}: it takes two different networks or more")
 

@@ -1,7 +1,7 @@
 """Where networks look: attention maps of a run's networks on a few images."""
 
+import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,28 +14,16 @@ from kdjax.step import step
 from kdjax.system import discover
 
 
-class Maps(NamedTuple):
-    """Attention maps, and the images that they belong to."""
-
-    images: np.ndarray
-    """`[n, h, w, c]` in [0, 1]."""
-    rows: np.ndarray
-    """`[n]`: the images' places in the split."""
-    maps: dict[tuple[str, str], np.ndarray]
-    """By network and layer, `[n, h', w']`: the mean over channels of squared activations, divided
-    by its norm (`kdjax.losses.at`)."""
-
-
 def make(
     evaluation: Evaluation, networks: Sequence[str], layers: Sequence[str], rows: np.ndarray
-) -> Maps:
-    """The maps at some layers; a network that lacks a layer has no map of it.
+) -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
+    """Attention maps of the images at `[n]` places in the split, at some layers, by default those
+    of `common`.
 
-    Args:
-        evaluation: the run's.
-        networks: their names in the record.
-        layers: names of activations; if empty, the layers of `common`.
-        rows: `[n]` places in the split.
+    Returns:
+        The images, `[n, h, w, c]` in [0, 1]; and by network and layer `[n, h', w']`: the mean over
+        channels of squared activations, divided by its norm (`kdjax.losses.at`). A network
+        that lacks a layer has no map of it.
 
     Raises:
         UserError: no network has a map of that name.
@@ -45,10 +33,10 @@ def make(
     activations = {}
     for name in networks:
         restored = evaluation.networks[name]
-        apply = jax.jit(lambda s, x, f=restored.network.apply: f(s, x, train=False)[0].features)
+        apply = jax.jit(functools.partial(restored.network.apply, train=False))
         activations[name] = {
             layer: value
-            for layer, value in apply(restored.state, image).items()
+            for layer, value in apply(restored.state, image)[0].features.items()
             if value.ndim == 4 and value.shape[1] * value.shape[2] > 1
         }
     known = {layer for by_layer in activations.values() for layer in by_layer}
@@ -57,30 +45,21 @@ def make(
             raise discover.unknown("layer with a map", layer, known)
     shown = layers or common([list(by_layer) for by_layer in activations.values()])
     maps = {
-        (name, layer): np.asarray(at.attention_map(by_layer[layer])).reshape(
-            by_layer[layer].shape[:3]
-        )
+        (name, layer): np.asarray(at.attention_map(value)).reshape(value.shape[:3])
         for name, by_layer in activations.items()
         for layer in shown
-        if layer in by_layer
+        if (value := by_layer.get(layer)) is not None
     }
-    return Maps(pixels, rows, maps)
+    return pixels, maps
 
 
-def common(layers: Sequence[Sequence[str]], count: int = 2) -> list[str]:
-    """The last `count` layers that all networks have, the ends of stages where there are any.
-
-    Args:
-        layers: for each network the names of its maps, in order.
-        count: how many at most.
-    """
-    shared = [
-        layer
-        for layer in layers[0]
-        if not layer.endswith("_pre") and all(layer in names for names in layers)
-    ]
+def common(layers: Sequence[Sequence[str]]) -> list[str]:
+    """The last two layers that all networks have, the ends of stages where there are any; `layers`
+    has for each network the names of its maps, in order."""
+    shared = [layer for layer in layers[0] if all(layer in names for names in layers)]
+    shared = [layer for layer in shared if not layer.endswith("_pre")]
     ends = [layer for layer in shared if layer.endswith("_last")]
-    return (ends or shared)[-count:]
+    return (ends or shared)[-2:]
 
 
 def telling(evaluation: Evaluation, networks: Sequence[str], count: int) -> np.ndarray:

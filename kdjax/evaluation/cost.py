@@ -1,6 +1,5 @@
 """What a network costs: values, bytes, arithmetic, and time on this device."""
 
-import itertools
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -55,13 +54,13 @@ def costs(
     *,
     teacher: NetState | None,
     batch_size: int,
-    known: Mapping[str, dict[str, Any]],
+    known: Mapping[str, dict[str, Any] | None],
 ) -> dict[str, dict[str, Any]]:
     """Every network's size, arithmetic and times; the states of one network cost the same.
 
     Args:
         networks: by name.
-        image_shape: the images'.
+        image_shape: without the batch.
         teacher: `of_teacher` is the share of its size.
         batch_size: images in a batch for throughput; 0 measures no times.
         known: times of an earlier evaluation by name; they count where they are there for all,
@@ -71,18 +70,17 @@ def costs(
     for name, (network, _) in networks.items():
         first.setdefault(network, name)
     distinct = {name: networks[name] for name in first.values()}
-    whole = size(teacher)["megabytes"] if teacher else None
-    found: dict[str, dict[str, Any]] = {}
+    times: Mapping[str, Any] = dict.fromkeys(distinct, UNTIMED)
+    if batch_size:
+        are_known = all(known.get(name) for name in distinct)
+        times = known if are_known else timing(distinct, image_shape, batch_size)
+    cost_of = {}
     for name, (network, state) in distinct.items():
-        found[name] = size(state)
-        found[name]["of_teacher"] = found[name]["megabytes"] / whole if whole else None
-        found[name]["flops"] = flops(network, state, image_shape)
-    times: Mapping[str, dict[str, Any]] = dict.fromkeys(distinct, UNTIMED)
-    if batch_size and distinct.keys() <= known.keys():
-        times = known
-    elif batch_size:
-        times = timing(distinct, image_shape, batch_size)
-    return {name: found[first[key]] | times[first[key]] for name, (key, _) in networks.items()}
+        own = size(state)
+        own["of_teacher"] = own["megabytes"] / size(teacher)["megabytes"] if teacher else None
+        own["flops"] = flops(network, state, image_shape)
+        cost_of[network] = own | times[name]
+    return {name: cost_of[network] for name, (network, _) in networks.items()}
 
 
 def timing(
@@ -90,22 +88,17 @@ def timing(
 ) -> dict[str, dict[str, Any]]:
     """Time of compiled predictions of images that are on one device, each waited for.
 
-    Each network runs for so many seconds at batch 1, and again at `batch_size`.
-
-    Returns:
-        By name `latency_median` and `latency_p90`, milliseconds at batch 1; `throughput`, images a
-        second at `batch_size` (from the median), and `throughput_batch`.
+    Each network runs for `seconds` at batch 1, and again at `batch_size`. By name: `latency_median`
+    and `latency_p90`, milliseconds at batch 1; `throughput`, images a second at `batch_size` (from
+    the median), and `throughput_batch`.
     """
-    turns = itertools.count(1)
-    with Bar("timing", 2 * ROUNDS * len(networks)) as bar:
-        single, batch = (
-            in_turns(
-                {name: prediction(*pair, image_shape, images) for name, pair in networks.items()},
-                seconds=seconds,
-                after_turn=lambda: bar.to(next(turns)),
-            )
-            for images in (1, batch_size)
+    single, batch = (
+        in_turns(
+            {name: prediction(*pair, image_shape, images) for name, pair in networks.items()},
+            seconds=seconds,
         )
+        for images in (1, batch_size)
+    )
     return {
         name: {
             "latency_median": 1e3 * statistics.median(single[name]),
@@ -117,27 +110,23 @@ def timing(
     }
 
 
-def in_turns(
-    calls: Mapping[str, Callable[[], Any]],
-    *,
-    seconds: float,
-    after_turn: Callable[[], None] = lambda: None,
-) -> dict[str, list[float]]:
+def in_turns(calls: Mapping[str, Callable[[], Any]], *, seconds: float) -> dict[str, list[float]]:
     """Seconds of each call, by name; the first call of every turn warms up and does not count.
 
-    Names take `ROUNDS` turns, together of so many seconds for each name, so that the machine's
-    other work falls on all of them.
+    Names take `ROUNDS` turns, so that the machine's other work falls on all of them; a name's turns
+    take `seconds` together.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for name in list(calls) * ROUNDS:
-        jax.block_until_ready(calls[name]())
-        spent = 0.0
-        while spent < seconds / ROUNDS:
-            begin = time.perf_counter()
+    with Bar("timing", ROUNDS * len(calls)) as bar:
+        for turn, name in enumerate(list(calls) * ROUNDS, start=1):
             jax.block_until_ready(calls[name]())
-            times[name].append(time.perf_counter() - begin)
-            spent += times[name][-1]
-        after_turn()
+            spent = 0.0
+            while spent < seconds / ROUNDS:
+                begin = time.perf_counter()
+                jax.block_until_ready(calls[name]())
+                times[name].append(time.perf_counter() - begin)
+                spent += times[name][-1]
+            bar.to(turn)
     return times
 
 

@@ -20,7 +20,6 @@ from kdjax.evaluation import cost, measures
 from kdjax.runs import restore
 from kdjax.runs.restore import RestoredNetwork
 from kdjax.step.types import NetState, Network, Outputs
-from kdjax.system import runtime
 from kdjax.system.progress import Bar
 from kdjax.training import layouts, scores
 from kdjax.training.scores import Predictions
@@ -33,55 +32,36 @@ Networks = Mapping[str, RestoredNetwork]
 """Networks by their names in the record."""
 
 
-class Digests(NamedTuple):
-    """Digests of everything that the measures of one network depend on."""
-
-    program: str
-    """Of its compiled program, which decides how long a prediction takes."""
-    network: str
-    """Of the program and the variables."""
-    predictions: str
-    """Of the program, the variables and the images."""
-
-
 class Kept(NamedTuple):
     """Results of earlier evaluations."""
 
     logits: dict[str, np.ndarray]
-    """`[n, k]`, by `Digests.predictions`."""
+    """`[n, k]`, by a network's digest."""
     similarity: dict[tuple[str, str, str], measures.Values]
-    """By `Digests.predictions` of a network and of its teacher, and the layer."""
+    """By the digests of a network and of its teacher, and the layer."""
     times: dict[tuple[str, str, int], dict[str, Any]]
-    """By `Digests.network` and by `Digests.program`, device and batch size."""
+    """By a network's digest, the device and the batch size."""
 
 
 NOTHING = Kept({}, {}, {})
 
 
-def digests(networks: Networks, plan: Plan, split: Split) -> dict[str, Digests]:
-    """The digests of every network on the images of a split."""
+def digests(networks: Networks, plan: Plan, split: Split) -> dict[str, str]:
+    """A digest of every network's compiled program and variables and of the images of a split."""
     images = hashlib.sha256(
         json.dumps([plan.data.source, plan.data.content, dict(plan.appearance)]).encode()
     )
     images.update(np.ascontiguousarray(split.id).tobytes())
     images.update(np.ascontiguousarray(split.label).tobytes())
     programs: dict[Network, str] = {}
-    found = {}
+    digest_of = {}
     for name, restored in networks.items():
-        if restored.network not in programs:
-            text = cost.program_text(restored.network, restored.state, plan.data.image_shape)
-            programs[restored.network] = _sha256(text)
-        program, state = programs[restored.network], restore.digest(restored.state)
-        found[name] = Digests(
-            program=program,
-            network=_sha256(f"{program} {state}"),
-            predictions=_sha256(f"{program} {state} {images.hexdigest()}"),
-        )
-    return found
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+        network, state = restored.network, restored.state
+        if network not in programs:
+            programs[network] = cost.program_text(network, state, plan.data.image_shape)
+        parts = programs[network], restore.digest(state), images.hexdigest()
+        digest_of[name] = hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    return digest_of
 
 
 def predict(
@@ -92,47 +72,31 @@ def predict(
     plan: Plan,
     split: Split,
     layer: str,
-    digests: Mapping[str, Digests],
+    digests: Mapping[str, str],
     kept: Kept,
 ) -> tuple[dict[str, Predictions], dict[str, measures.Values]]:
-    """Predictions of all networks, and the similarity of students to their teacher.
+    """Predictions of all networks, and the similarity of students to the teacher.
 
-    Args:
-        networks: all of them, with the teacher.
-        students: the networks that are compared with the teacher.
-        teacher: its name.
-        plan: the run's.
-        split: the images.
-        layer: the activation that is compared.
-        digests: the networks'.
-        kept: what is in it is not computed again.
+    Similarity compares logits and the activation `layer`. Nothing is computed if `kept` has the
+    results of all networks.
     """
-    similarity = {
-        name: kept.similarity[key]
-        for name in students
-        if (key := (digests[name].predictions, digests[teacher].predictions, layer))
-        in kept.similarity
-    }
-    # Features are not kept: networks that are still to be compared predict again.
-    compared = [name for name in students if name not in similarity]
-    again = {*compared, teacher} if compared else set()
-    known = {
-        name: Predictions(kept.logits[digest.predictions], {})
-        for name, digest in digests.items()
-        if digest.predictions in kept.logits and name not in again
-    }
-    missing = {name: restored for name, restored in networks.items() if name not in known}
-    computed = known | (_predict(missing, plan, split, layer) if missing else {})
-    for name in compared:
+    pairs = {name: (digests[name], digests[teacher], layer) for name in students}
+    # Features are not kept, so a missing similarity needs predictions of both networks.
+    if kept.logits.keys() >= {*digests.values()} and kept.similarity.keys() >= {*pairs.values()}:
+        known = {name: Predictions(kept.logits[digests[name]], {}) for name in networks}
+        return known, {name: kept.similarity[pair] for name, pair in pairs.items()}
+    computed = _predict(networks, plan, split, layer)
+    similarity = {}
+    for name in students:
         pair = computed[name], computed[teacher]
-        multi_label = bool(plan.data.attributes)
         student, its_teacher = (
-            measures.prediction(outputs.logits, multi_label=multi_label) for outputs in pair
+            measures.prediction(outputs.logits, multi_label=bool(plan.data.attributes))
+            for outputs in pair
         )
-        both = all(layer in outputs.features for outputs in pair)
-        features = (pair[0].features[layer], pair[1].features[layer]) if both else None
+        have_layer = all(layer in outputs.features for outputs in pair)
+        features = (pair[0].features[layer], pair[1].features[layer]) if have_layer else None
         similarity[name] = measures.against_teacher(student, its_teacher, features)
-    return {name: computed[name] for name in networks}, similarity
+    return computed, similarity
 
 
 def _predict(networks: Networks, plan: Plan, split: Split, layer: str) -> dict[str, Predictions]:
@@ -181,27 +145,10 @@ def read(folders: Iterable[Path]) -> Kept:
 
 def _keep(record: dict[str, Any], kept: Kept) -> None:
     """Adds the similarities and the times of a record."""
-    teacher, layer = record["teacher_predictions"], record["layer"]
     for network in record["networks"].values():
-        digests = network["digests"]
+        digest, times = network["digest"], {key: network["cost"][key] for key in cost.UNTIMED}
         if network["teacher"]:
-            kept.similarity[digests["predictions"], teacher, layer] = network["teacher"]
-        times = {name: network["cost"][name] for name in cost.UNTIMED}
+            pair = digest, record["teacher_digest"], record["layer"]
+            kept.similarity[pair] = network["teacher"]
         if times["throughput"] is not None:
-            for digest in (digests["network"], digests["program"]):
-                kept.times[digest, record["device"], times["throughput_batch"]] = times
-
-
-def kept_times(
-    kept: Kept, digests: Mapping[str, Digests], batch_size: int
-) -> dict[str, dict[str, Any]]:
-    """By name how long a network took on this device, where that was measured.
-
-    Its own time counts before that of another network of the same program.
-    """
-    return {
-        name: kept.times[key]
-        for name, digest in digests.items()
-        for kind in (digest.program, digest.network)
-        if (key := (kind, runtime.devices(), batch_size)) in kept.times
-    }
+            kept.times[digest, record["device"], times["throughput_batch"]] = times

@@ -1,5 +1,6 @@
 """Evaluates a run's networks on one split: measures, similarity to the teacher, cost."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +16,10 @@ from kdjax.evaluation.measures import agreement, precision_at
 from kdjax.evaluation.predictions import Kept
 from kdjax.models.networks import ensembles
 from kdjax.runs import restore, status, workdir, writers
-from kdjax.runs.restore import RestoredNetwork
+from kdjax.runs.restore import Replicate, RestoredNetwork
 from kdjax.system import discover, runtime
 from kdjax.system.errors import UserError
 from kdjax.training import layouts
-from kdjax.training.layouts import Layout
 from kdjax.training.scores import Predictions
 
 
@@ -28,10 +28,10 @@ class Options(NamedTuple):
 
     split: str = "test"
     step: int | None = None
-    networks: tuple[str, ...] = ()
+    networks: Sequence[str] = ()
     """Names in the record; none for all."""
     stage: str | None = None
-    ensemble: tuple[str, ...] = ()
+    ensemble: Sequence[str] = ()
     teacher: str = ""
     layer: str = ""
     timing: bool = True
@@ -52,7 +52,7 @@ class Evaluation(NamedTuple):
     predictions: dict[str, Predictions]
     """Each network's, on the whole split in its order."""
     digests: dict[str, str]
-    """Each prediction's."""
+    """The networks', of `predictions.digests`."""
     split: Split
 
 
@@ -71,7 +71,7 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         `<name> after <stage>` for what an earlier stage left of it, or `<name>+<name>` for an
         ensemble. Each has `network`, `stage`, `step`, `workdir` (of another run), the measures
         against the labels, `teacher` (the measures against the teacher), `cost` (of `cost.costs`)
-        and `digests` (of `predictions`). Of another set, `split` is its name and `on` its path.
+        and `digest`. Of another set, `split` is its name and `on` its path.
 
     Raises:
         UserError: no such workdir, checkpoint, stage, split, network or layer; data or networks are
@@ -92,10 +92,10 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         there, name, split = plan, options.split, plan.data.splits[options.split]
     else:
         raise discover.unknown("split", options.split, plan.data.splits)
-    layout = layouts.Layout(plan.parallel, streaming=there.streaming)
-
-    chosen = _choose(directory, plan, layout, options)
-    networks, shown, teacher = chosen.networks, chosen.shown, chosen.teacher
+    replicate = layouts.Layout(plan.parallel).replicate
+    own = restore.run_networks(directory, plan, replicate, at=options.step, stage=options.stage)
+    unfinished, gone = status.read(directory, plan)
+    networks, shown, teacher, missing = _choose(directory, plan, options, replicate, own, gone)
     layer = options.layer or "pooled"
     if options.layer:
         _check_layer(networks, plan, layer)
@@ -110,12 +110,13 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         digests=digests,
         kept=kept,
     )
+    times_at = runtime.devices(), options.throughput_batch
     costs = cost.costs(
         {row: (networks[row].network, networks[row].state) for row in shown},
         plan.data.image_shape,
         teacher=networks[teacher].state if teacher else None,
         batch_size=options.throughput_batch if options.timing else 0,
-        known=predictions.kept_times(kept, digests, options.throughput_batch),
+        known={row: kept.times.get((digests[row], *times_at)) for row in shown},
     )
     multi_label, names = bool(plan.data.attributes), tuple(plan.data.class_names)
     predicted = {
@@ -135,9 +136,9 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         "multi_label": multi_label,
         "device": runtime.devices(),
         "teacher": teacher or None,
-        "teacher_predictions": digests[teacher].predictions if teacher else None,
-        "unfinished": chosen.unfinished,
-        "missing": chosen.missing,
+        "teacher_digest": digests[teacher] if teacher else None,
+        "unfinished": unfinished,
+        "missing": missing,
         "layer": layer,
         "feature_examples": min(len(split.id), predictions.FEATURES),
         "networks": {
@@ -149,7 +150,7 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
                 **measures.against_labels(predicted[row], split.label, names),
                 "teacher": similarity.get(row),
                 "cost": costs[row],
-                "digests": digests[row]._asdict(),
+                "digest": digests[row],
             }
             for row in shown
         },
@@ -160,79 +161,66 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         record["attribute_shares"] = dict(zip(names, shares, strict=True))
         prevalence = plan.data.splits["train"].label.mean(axis=0)
         record["precision_at"] = precision_at.references(split.label, prevalence)
-    by_row = {row: digest.predictions for row, digest in digests.items()}
-    return Evaluation(record, plan, networks, outputs, by_row, split)
+    return Evaluation(record, plan, networks, outputs, digests, split)
 
 
 def write_predictions(folder: Path, evaluations: Sequence[Evaluation]) -> None:
     """Writes the logits of all networks, in place of an earlier file."""
     logits = {
-        one.digests[name]: outputs.logits
-        for one in evaluations
-        for name, outputs in one.predictions.items()
+        evaluation.digests[name]: outputs.logits
+        for evaluation in evaluations
+        for name, outputs in evaluation.predictions.items()
     }
     writers.write_arrays(folder / predictions.FILE, logits)
 
 
-class _Chosen(NamedTuple):
-    """The networks to evaluate."""
+def _choose(
+    directory: Path,
+    plan: Plan,
+    options: Options,
+    replicate: Replicate,
+    own: dict[str, RestoredNetwork],
+    gone: dict[str, str],
+) -> tuple[dict[str, RestoredNetwork], list[str], str, dict[str, str]]:
+    """The networks to evaluate, from the run's `own` networks and those that it reads.
 
-    networks: dict[str, RestoredNetwork]
-    """By name in the record, with the teacher."""
-    shown: list[str]
-    """The networks that the record has."""
-    teacher: str
-    """Its name, or nothing."""
-    missing: dict[str, str]
-    """Networks of this run or of other runs that are missing, and why."""
-    unfinished: str
-    """How far the run is, where it has not finished."""
-
-
-def _choose(directory: Path, plan: Plan, layout: Layout, options: Options) -> _Chosen:
-    own = restore.run_networks(directory, plan, layout, at=options.step, stage=options.stage)
-    own_teacher = _own_teacher(directory, plan, layout, own, options.teacher or "teacher")
+    Returns:
+        Networks by name in the record, with the teacher; names of the networks that the record
+        has; the teacher's name, or nothing; and which networks are missing, and why.
+    """
+    teacher = options.teacher or "teacher"
+    own_teacher = {}
+    if teacher not in own and any(teacher in stage.code.trained for stage in plan.stages):
+        # The chosen stage or step has no teacher.
+        every = restore.run_networks(directory, plan, replicate, at=None, stage=None)
+        own_teacher = {teacher: every[teacher]} if teacher in every else {}
     known = {*own, *own_teacher, *plan.restored}
     named = {*options.networks, *options.ensemble, options.teacher} - {""}
-    run_status = status.read(directory, plan)
     # Another step or stage was asked for: what they lack is not missing.
-    gone = {} if options.stage or options.step is not None else run_status.missing
+    gone = {} if options.stage or options.step is not None else gone
     for name in sorted(named - known):
         if name in gone:
             raise UserError(f"{directory}: {name!r}: {gone[name]}")
         raise discover.unknown("network", name, known)
-    teacher = options.teacher or ("teacher" if "teacher" in known else "")
-    needed = named | {teacher} if options.networks else known
+    needed = named | ({teacher} & known) if options.networks else known
     others: dict[str, RestoredNetwork] = {}
     missing = {} if options.networks else dict(gone)
     for name in sorted(needed & set(plan.restored)):
         try:
-            others[name] = restore.other_runs_network(plan, layout, name)
+            others[name] = restore.other_runs_network(plan, replicate, name)
         except UserError as error:
             # This run's own networks can be evaluated without it.
             if name in named:
                 raise
             missing[name] = str(error)
-    every = {**others, **own_teacher, **own}
-    networks = {name: one for name, one in every.items() if name in needed}
+    available = {**others, **own_teacher, **own}
+    networks = {name: network for name, network in available.items() if name in needed}
     shown = [name for name in networks if name in (options.networks or {*others, *own})]
     if options.ensemble:
-        together = _ensemble({name: every[name] for name in options.ensemble}, plan)
-        networks[together.name] = together
-        shown.append(together.name)
-    teacher = "" if teacher in missing else teacher
-    return _Chosen(networks, shown, teacher, missing, run_status.unfinished)
-
-
-def _own_teacher(
-    directory: Path, plan: Plan, layout: Layout, own: dict[str, RestoredNetwork], teacher: str
-) -> dict[str, RestoredNetwork]:
-    """This run's teacher, where a stage or a step was chosen that has none."""
-    trained = any(teacher in stage.code.trained for stage in plan.stages)
-    if teacher in own or not trained:
-        return {}
-    every = restore.run_networks(directory, plan, layout, at=None, stage=None)
-    return {teacher: every[teacher]} if teacher in every else {}
+        ensemble = _ensemble({name: available[name] for name in options.ensemble}, plan)
+        networks[ensemble.name] = ensemble
+        shown.append(ensemble.name)
+    return networks, shown, teacher if teacher in networks else "", missing
 
 
 def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwork:
@@ -249,9 +237,8 @@ def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwor
 def _check_layer(networks: dict[str, RestoredNetwork], plan: Plan, layer: str) -> None:
     image = jax.ShapeDtypeStruct((1, *plan.data.image_shape), np.float32)
     layers: set[str] = set()
-    for one in networks.values():
-        apply = one.network.apply
-        traced = jax.eval_shape(lambda s, x, f=apply: f(s, x, train=False)[0], one.state, image)
-        layers |= set(traced.features)
+    for restored in networks.values():
+        apply = functools.partial(restored.network.apply, train=False)
+        layers |= set(jax.eval_shape(apply, restored.state, image)[0].features)
     if layer not in layers:
         raise discover.unknown("layer", layer, layers)

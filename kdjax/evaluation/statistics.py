@@ -22,21 +22,18 @@ class Paired(NamedTuple):
     four times in five; None where the interval is None."""
 
 
-def paired(one: Sequence[float], other: Sequence[float]) -> Paired | None:
-    """How much `one` is above `other`, seed by seed; None for a single seed.
-
-    Args:
-        one: `[n]` measures, one for each seed.
-        other: `[n]` measures of the same seeds.
+def paired(measures: Sequence[float], baseline: Sequence[float]) -> Paired | None:
+    """How much the measures of `[n]` seeds are above a baseline's of the same seeds; None for a
+    single seed.
 
     Raises:
         ValueError: their numbers of seeds differ.
     """
-    if len(one) != len(other):
-        raise ValueError(f"{len(one)} measures against {len(other)}: they are not paired")
-    if len(one) < 2:
+    if len(measures) != len(baseline):
+        raise ValueError(f"{len(measures)} measures against {len(baseline)}: they are not paired")
+    if len(measures) < 2:
         return None
-    values = np.asarray([one, other], np.float64)
+    values = np.asarray([measures, baseline], np.float64)
     difference = values[0] - values[1]
     mean = float(difference.mean())
     if np.ptp(difference) <= _ROUNDING * np.abs(values).max():
@@ -52,9 +49,8 @@ def paired(one: Sequence[float], other: Sequence[float]) -> Paired | None:
 def uncertainty(seeds: int) -> tuple[float, float]:
     """Between which multiples of its true value `detectable` lies, nine times in ten.
 
-    It is proportional to the standard deviation of the differences. For normal differences, the
-    estimate of that has the distribution of chi / sqrt(n - 1) times the truth, with n - 1 degrees
-    of freedom; these are its quantiles at 5 and 95 %.
+    It is proportional to the standard deviation of the differences, whose estimate from n normal
+    values is chi / sqrt(n - 1) times the truth, with n - 1 degrees of freedom.
     """
     low, high = stats.chi.ppf([0.05, 0.95], seeds - 1, scale=1 / np.sqrt(seeds - 1))
     return float(low), float(high)
@@ -83,16 +79,18 @@ def detectable_text(difference: Mapping[str, Any] | None, seeds: int) -> str:
 def notes(differences: Sequence[Mapping[str, Any] | None], seeds: int) -> str:
     """Sentences below a table of these texts."""
     known = [difference for difference in differences if difference is not None]
-    said = []
+    sentences = []
     if any(difference["detectable"] is not None for difference in known) and _rough(seeds):
         low, high = uncertainty(seeds)
-        said.append(
+        sentences.append(
             f"What is detectable is rough: of {seeds} seeds the estimate is nine times in ten "
             f"between {low:.2f} and {high:.2f} times the true value."
         )
     if any(difference["interval"] is None for difference in known):
-        said.append("Unknown: every seed has the same difference, so its spread cannot be told.")
-    return " ".join(said)
+        sentences.append(
+            "Unknown: every seed has the same difference, so its spread cannot be told."
+        )
+    return " ".join(sentences)
 
 
 def _rough(seeds: int) -> bool:

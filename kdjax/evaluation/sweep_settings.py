@@ -48,31 +48,28 @@ def label(member: str) -> str:
 
 
 def write(result: Mapping[str, Any], directory: Path) -> list[Setting]:
-    """Prints the table and writes `sweep.json` and `sweep.csv`; returns the settings.
-
-    Args:
-        result: the run's.
-        directory: the workdir.
-    """
-    found = settings(result)
-    chosen = best(found)
-    writers.write_json(directory / "sweep.json", {"settings": found, "best": chosen})
+    """Prints the table and writes `sweep.json` and `sweep.csv` to the workdir of a result; returns
+    the settings."""
+    every = settings(result)
+    chosen = best(every)
+    writers.write_json(directory / "sweep.json", {"settings": every, "best": chosen})
     writers.write_csv(directory / "sweep.csv", lines(result))
-    progress.table(*table(found, chosen, str(directory)))
-    return found
+    progress.table(*table(every, chosen, str(directory)))
+    return every
 
 
 def lines(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A flat line for each network of each member."""
-    found = []
+    csv_lines = []
     for member, network in result["networks"].items():
         name, axes = parse(member)
-        line = {"network": name, **axes, "step": network["step"]}
-        for split in ("validation", "test"):
-            score = network[split] or {"accuracy": None, "loss": None}
-            line |= {f"{split}_{key}": score[key] for key in ("accuracy", "loss")}
-        found.append(line)
-    return found
+        scores = {
+            f"{split}_{key}": network[split] and network[split][key]
+            for split in ("validation", "test")
+            for key in ("accuracy", "loss")
+        }
+        csv_lines.append({"network": name, **axes, "step": network["step"], **scores})
+    return csv_lines
 
 
 def settings(result: Mapping[str, Any]) -> list[Setting]:
@@ -82,31 +79,26 @@ def settings(result: Mapping[str, Any]) -> list[Setting]:
     """
     by_seed: dict[tuple[str, tuple[Any, ...]], dict[int, dict[str, Any]]] = {}
     for member, network in result["networks"].items():
-        name, axes = parse(member)
-        seed = axes.pop("seed", result["seed"])
-        by_seed.setdefault((name, tuple(axes.items())), {})[int(seed)] = network
-    found = []
-    for (name, values), seeds in by_seed.items():
-        test = [100 * network["test"]["accuracy"] for network in seeds.values()]
-        scores = [network["validation"] for network in seeds.values()]
+        name, values = parse(member)
+        seed = values.pop("seed", result["seed"])
+        by_seed.setdefault((name, tuple(values.items())), {})[seed] = network
+    baselines = {axes: seeds for (name, axes), seeds in by_seed.items() if name == "baseline"}
+    every = []
+    for (name, axes), networks in by_seed.items():
+        test = [100 * network["test"]["accuracy"] for network in networks.values()]
+        scores = [network["validation"] for network in networks.values()]
         # The baseline of a setting: the axes that reach the baseline have the setting's values.
-        baseline = next(
-            (
-                networks
-                for (other, axes), networks in by_seed.items()
-                if other == "baseline" and set(axes) <= set(values)
-            ),
-            {},
-        )
+        alone = next((seeds for own, seeds in baselines.items() if set(own) <= set(axes)), {})
         paired = None
-        if name != "baseline" and seeds.keys() == baseline.keys():
-            alone = [100 * baseline[seed]["test"]["accuracy"] for seed in seeds]
-            paired = statistics.paired(test, alone)
-        found.append(
+        if name != "baseline" and networks.keys() == alone.keys():
+            paired = statistics.paired(
+                test, [100 * alone[seed]["test"]["accuracy"] for seed in networks]
+            )
+        every.append(
             {
                 "network": name,
-                "axes": dict(values),
-                "seeds": list(seeds),
+                "axes": dict(axes),
+                "seeds": list(networks),
                 "validation": [100 * score["accuracy"] for score in scores if score],
                 "test": test,
                 "mean": float(np.mean(test)),
@@ -114,12 +106,12 @@ def settings(result: Mapping[str, Any]) -> list[Setting]:
                 "against_baseline": paired._asdict() if paired else None,
             }
         )
-    return found
+    return every
 
 
-def best(found: Sequence[Setting]) -> Setting | None:
+def best(every: Sequence[Setting]) -> Setting | None:
     """The setting with the best mean on validation; None without validation or axes."""
-    tried = [setting for setting in found if setting["axes"] and setting["validation"]]
+    tried = [setting for setting in every if setting["axes"] and setting["validation"]]
     return max(tried, key=_validation, default=None)
 
 
@@ -129,52 +121,47 @@ NO_CHOICE = (
 )
 
 
-def table(found: Sequence[Setting], chosen: Setting | None, where: str) -> Table:
+def table(every: Sequence[Setting], chosen: Setting | None, where: str) -> Table:
     """A row for each setting."""
-    axes = list(dict.fromkeys(axis for setting in found for axis in setting["axes"]))
+    axes = list(dict.fromkeys(axis for setting in every for axis in setting["axes"]))
     rows = []
-    for setting in found:
+    for setting in every:
         values, difference = setting["axes"], setting["against_baseline"]
         spread = "" if setting["deviation"] is None else f" ± {setting['deviation']:.2f}"
-        held = f"{np.mean(setting['validation']):.2f} %" if setting["validation"] else "-"
         rows.append(
             [
                 setting["network"] + (" *" if setting is chosen else ""),
                 *(value_text(values[axis]) if axis in values else "" for axis in axes),
-                held,
+                f"{_validation(setting):.2f} %" if setting["validation"] else "-",
                 f"{setting['mean']:.2f}{spread} %",
                 statistics.difference_text(difference),
                 statistics.detectable_text(difference, len(setting["seeds"])),
             ]
         )
-    count = max(len(setting["seeds"]) for setting in found)
-    said = []
+    count = max(len(setting["seeds"]) for setting in every)
+    notes = []
     if chosen:
-        said.append("*: best on validation.")
-    elif axes and not any(setting["validation"] for setting in found):
-        said.append(NO_CHOICE)
-    differences = [setting["against_baseline"] for setting in found]
+        notes.append("*: best on validation.")
+    elif axes and not any(setting["validation"] for setting in every):
+        notes.append(NO_CHOICE)
+    differences = [setting["against_baseline"] for setting in every]
     if any(differences):
-        said.append(
+        notes.append(
             "Paired by seed; detectable: the difference that this many seeds would have shown four "
             f"times in five. {statistics.notes(differences, count)}"
         )
     over = f"means over {count} seeds, ± the standard deviation" if count > 1 else "1 seed"
-    return Table(
-        f"{where}: {over}",
-        ["network", *axes, "validation", "test", "against baseline, 95 %", "detectable"],
-        rows,
-        " ".join(said),
-    )
+    headings = ["network", *axes, "validation", "test", "against baseline, 95 %", "detectable"]
+    return Table(f"{where}: {over}", headings, rows, " ".join(notes))
 
 
-def sentence(found: Sequence[Setting], result: Mapping[str, Any]) -> str:
+def sentence(every: Sequence[Setting], result: Mapping[str, Any]) -> str:
     """The best setting's test accuracy and its difference from the baseline, with its interval.
 
     Empty without a baseline, with a single seed, or where there are several settings and no
     validation accuracy to choose by.
     """
-    compared = [setting for setting in found if setting["against_baseline"]]
+    compared = [setting for setting in every if setting["against_baseline"]]
     if not compared or (len(compared) > 1 and split_of(compared) != "validation"):
         return ""
     chosen = max(compared, key=_validation) if len(compared) > 1 else compared[0]
@@ -182,26 +169,26 @@ def sentence(found: Sequence[Setting], result: Mapping[str, Any]) -> str:
     if len(compared) > 1:
         details.append(f"best of {len(compared)} on validation")
     name = chosen["network"] + (f" ({', '.join(details)})" if details else "")
+    # The folder of another run may have been moved since.
+    others = {
+        name: workdir.load_result(Path(origin["workdir"]).expanduser())
+        for name, origin in result["restored"].items()
+    }
+    teachers = [f"the {n}: on {_trained_on(other)}" for n, other in others.items() if other]
+    origins = f" ({', '.join(teachers)})" if teachers else ""
     return (
-        f"Trained on {result['data']['examples']['train']:,} images{_teachers(result)}, the "
-        f"{name} reaches {chosen['mean']:.2f} % test accuracy"
+        f"Trained on {_trained_on(result)} images{origins}, the {name} reaches "
+        f"{chosen['mean']:.2f} % test accuracy"
         f"{_comparison(chosen['against_baseline'], len(chosen['seeds']))}"
     )
 
 
+def _trained_on(result: Mapping[str, Any]) -> str:
+    return f"{result['data']['examples']['train']:,}"
+
+
 def _validation(setting: Setting) -> float:
     return float(np.mean(setting["validation"]))
-
-
-def _teachers(result: Mapping[str, Any]) -> str:
-    """The networks of other runs, with the number of images that each was trained on."""
-    parts = []
-    for name, origin in result["restored"].items():
-        other = workdir.load_result(Path(origin["workdir"]).expanduser())
-        # The other run's folder may have been moved since.
-        if other:
-            parts.append(f"the {name}: on {other['data']['examples']['train']:,}")
-    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _comparison(difference: Mapping[str, Any], seeds: int) -> str:
@@ -226,27 +213,27 @@ def _comparison(difference: Mapping[str, Any], seeds: int) -> str:
     )
 
 
-def split_of(found: Sequence[Setting]) -> str:
+def split_of(every: Sequence[Setting]) -> str:
     """The split by whose accuracies settings are compared: validation, where all have it."""
-    return "validation" if all(setting["validation"] for setting in found) else "test"
+    return "validation" if all(setting["validation"] for setting in every) else "test"
 
 
-def by_network(found: Sequence[Setting]) -> dict[str, list[Setting]]:
+def by_network(every: Sequence[Setting]) -> dict[str, list[Setting]]:
     """The settings of each network that axes of numbers reach: those that can be drawn."""
     networks: dict[str, list[Setting]] = {}
-    for setting in found:
+    for setting in every:
         if setting["axes"] and not any(isinstance(x, str) for x in setting["axes"].values()):
             networks.setdefault(setting["network"], []).append(setting)
     return networks
 
 
-def cells(found: Sequence[Setting]) -> list[dict[str, float]]:
+def cells(every: Sequence[Setting]) -> list[dict[str, float]]:
     """The heat map's cells of one network's settings; none where other axes are swept."""
-    if any(setting["axes"].keys() != {"alpha", "temperature"} for setting in found):
+    if any(setting["axes"].keys() != {"alpha", "temperature"} for setting in every):
         return []
-    split = split_of(found)
+    split = split_of(every)
     return [
-        setting["axes"] | {"accuracy": value / 100} for setting in found for value in setting[split]
+        setting["axes"] | {"accuracy": value / 100} for setting in every for value in setting[split]
     ]
 
 
@@ -254,8 +241,9 @@ def by_setting(record: Record) -> Record:
     """A sweep's record with a row for each setting in place of its members; any other as it is.
 
     Measures are means over seeds, `deviation` is the standard deviation of the accuracies, and
-    `steps` are the steps of all seeds. Agreement is the mean over pairs of the same seed. What
-    belongs to single networks, confusion and reliability, is left out. Ensembles stay as they are.
+    `steps` are the steps of all seeds. Agreement is the mean over pairs of the same seed, or over
+    all pairs where there is none. Confusion and reliability belong to single networks and are left
+    out. Ensembles stay as they are.
     """
     if not any("@" in name for name in record["networks"]):
         return record
@@ -266,17 +254,22 @@ def by_setting(record: Record) -> Record:
         name: _mean_network([record["networks"][member] for member in members])
         for name, members in groups.items()
     }
-    place = {name: index for index, name in enumerate(record["agreement"]["networks"])}
+    members = record["agreement"]["networks"]
     matrix = np.asarray(record["agreement"]["matrix"])
+    seeds = [parse(name)[1].get("seed") for name in members]
+    same_seed = np.array([[None in (a, b) or a == b for b in seeds] for a in seeds])
+    places = [[members.index(name) for name in group] for group in groups.values()]
 
-    def agreement(members: Sequence[str], others: Sequence[str]) -> float:
-        pairs = [(place[a], place[b]) for a, b in _same_seed(members, others)]
-        return float(np.mean([matrix[pair] for pair in pairs]))
+    def agreement(rows: list[int], columns: list[int]) -> float:
+        block = np.ix_(rows, columns)
+        return float(matrix[block].mean(where=same_seed[block] | ~same_seed[block].any()))
 
-    shares = [[agreement(a, b) for b in groups.values()] for a in groups.values()]
     return record | {
         "networks": networks,
-        "agreement": {"networks": list(groups), "matrix": shares},
+        "agreement": {
+            "networks": list(groups),
+            "matrix": [[agreement(rows, columns) for columns in places] for rows in places],
+        },
     }
 
 
@@ -293,7 +286,6 @@ def _mean_network(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "workdir": first["workdir"],
         "seeds": len(members),
         "deviation": statistics.deviation([member["accuracy"] for member in members]),
-        "confusion": None,
         "reliability": None,
         # Members of one network cost the same.
         "cost": first["cost"],
@@ -308,11 +300,3 @@ def _mean(values: Sequence[Any]) -> Any:
     if all(isinstance(value, int | float) for value in values):
         return float(np.mean(values))
     return None
-
-
-def _same_seed(members: Sequence[str], others: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of the same seed; all pairs, where a network of a pair has none."""
-    pairs = [(member, other) for member in members for other in others]
-    seeds = {name: parse(name)[1].get("seed") for name in (*members, *others)}
-    equal = [(a, b) for a, b in pairs if None in (seeds[a], seeds[b]) or seeds[a] == seeds[b]]
-    return equal or pairs

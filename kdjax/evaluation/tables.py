@@ -28,18 +28,16 @@ class Table(NamedTuple):
 
 def lines(runs: Sequence[Record]) -> list[Line]:
     """A flat line for each network of each run."""
-    found = []
+    of_run = ("workdir", "method", "dataset", "seed", "split", "examples", "device")
+    csv_lines = []
     for row in records.rows(runs):
-        line = {key: row.record[key] for key in ("workdir", "method", "dataset", "seed", "split")}
-        line |= {"examples": row.record["examples"], "device": row.record["device"]}
-        line |= {"from_workdir": row.measures["workdir"]}
+        line = {key: row.record[key] for key in of_run} | {"from_workdir": row.measures["workdir"]}
         for key, value in row.measures.items():
-            if key != "workdir" and not isinstance(value, dict | list):
+            if key not in ("workdir", "teacher") and not isinstance(value, dict | list):
                 line[key] = value
-        line.pop("teacher", None)
         line |= {f"teacher_{key}": value for key, value in (row.measures["teacher"] or {}).items()}
-        found.append(line | row.measures["cost"])
-    return found
+        csv_lines.append(line | row.measures["cost"])
+    return csv_lines
 
 
 def class_lines(runs: Sequence[Record]) -> list[Line]:
@@ -47,13 +45,13 @@ def class_lines(runs: Sequence[Record]) -> list[Line]:
     return [
         {"workdir": row.record["workdir"], "network": row.label, "class": name, **values}
         for row in records.rows(runs)
-        for name, values in _by_name(row.record, row.measures).items()
+        for name, values in row.measures[_kind(row.record)].items()
     ]
 
 
-def _by_name(record: Record, network: Mapping[str, Any]) -> dict[str, Line]:
-    """The measures of each class or attribute."""
-    return network["attributes" if record["multi_label"] else "classes"]
+def _kind(record: Record) -> str:
+    """The key of a network's measures of each class or attribute."""
+    return "attributes" if record["multi_label"] else "classes"
 
 
 def show(runs: Sequence[Record]) -> None:
@@ -65,43 +63,37 @@ def show(runs: Sequence[Record]) -> None:
 
 
 def notes(runs: Sequence[Record]) -> list[str]:
-    """What a reader has to know first: runs that are not finished, networks that are missing,
-    NaN logits, and classes without images."""
-    said: list[str] = []
+    """Lines to read first: runs that are not finished, networks that are missing, NaN logits, and
+    classes without images."""
+    texts: list[str] = []
     for record in runs:
         where = record["workdir"]
-        said += filter(None, [record["unfinished"]])
-        said += [f"{where}: without {name!r}: {why}" for name, why in record["missing"].items()]
-        said += [
+        texts += filter(None, [record["unfinished"]])
+        texts += [f"{where}: without {name!r}: {why}" for name, why in record["missing"].items()]
+        texts += [
             f"{where}: {name!r} has NaN logits for {network['without_prediction']:,} of "
             f"{record['examples']:,} images: they count as wrong"
             for name, network in record["networks"].items()
             if network["without_prediction"]
         ]
-        said += _without_images(record)
-    return said
-
-
-def _without_images(record: Record) -> list[str]:
-    """A line that names the classes of which there is no image, if any."""
-    if record["multi_label"]:
-        return []
-    classes = next(iter(record["networks"].values()))["classes"]
-    names = [name for name, values in classes.items() if not values["support"]]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return names and [
-        f"{record['workdir']}: {records.evaluated_images(record)} has no image of {len(names)} of "
-        f"{len(classes)} classes: {', '.join(names[:_NAMED])}{more}"
-    ]
+        classes = next(iter(record["networks"].values())).get("classes", {})
+        names = [name for name, values in classes.items() if not values["support"]]
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            texts.append(
+                f"{where}: {records.evaluated_images(record)} has no image of {len(names)} of "
+                f"{len(classes)} classes: {', '.join(names[:_NAMED])}{more}"
+            )
+    return texts
 
 
 def tables(runs: Sequence[Record]) -> list[Table]:
     """Measures against the labels and the teacher, cost, and for one run those of each class."""
-    found = [_against_labels(runs, False), _against_labels(runs, True)]
-    found += [_against_teacher(runs), _cost(runs)]
+    every = [_against_labels(runs, False), _against_labels(runs, True)]
+    every += [_against_teacher(runs), _cost(runs)]
     if len(runs) == 1:
-        found.append(_attributes(runs[0]) if runs[0]["multi_label"] else _classes(runs[0]))
-    return [table for table in found if table.rows]
+        every.append(_by_class(runs[0]))
+    return [table for table in every if table.rows]
 
 
 def _measured(
@@ -185,45 +177,32 @@ _COST = {
 
 
 def _cost(runs: Sequence[Record]) -> Table:
-    costs = {row.label: row.measures["cost"] for row in records.headline(runs)}
+    rows, note = [], ""
+    for row in records.headline(runs):
+        cost = row.measures["cost"]
+        rows.append(([row.label], cost | {"megaflops": cost["flops"] and cost["flops"] / 1e6}))
+        if batch := cost["throughput_batch"]:
+            note = f"Latency at batch 1, images/s at batch {batch}, on one device"
+            note += f" ({runs[0]['device']})."
+    return _measured("Cost", ["network"], rows, _COST, note)
+
+
+def _by_class(record: Record) -> Table:
+    networks = {name: record["networks"][name][_kind(record)] for name in records.final(record)}
+    if record["multi_label"]:
+        title, key = "Accuracy on each attribute", "accuracy"
+        headings = ["attribute", "have it", "one answer"]
+        caption = "One answer: always the more frequent one."
+        shares = record["attribute_shares"].items()
+        cells = {name: [f"{p:.1%}", f"{max(p, 1 - p):.2%}"] for name, p in shares}
+    else:
+        title, key, headings = "F1 of each class", "f1", ["class", "images"]
+        caption = "Precision and recall are in evaluation-classes.csv."
+        first = next(iter(networks.values()))
+        shown = first if len(first) <= _CLASSES_SHOWN else {}
+        cells = {name: [f"{values['support']:,.0f}"] for name, values in shown.items()}
     rows = [
-        ([name], cost | {"megaflops": cost["flops"] and cost["flops"] / 1e6})
-        for name, cost in costs.items()
+        [name, *texts, *(_text(values[name][key]) for values in networks.values())]
+        for name, texts in cells.items()
     ]
-    batches = [cost["throughput_batch"] for cost in costs.values() if cost["throughput"]]
-    note = batches and (
-        f"Latency at batch 1, images/s at batch {batches[0]}, on one device ({runs[0]['device']})."
-    )
-    return _measured("Cost", ["network"], rows, _COST, note or "")
-
-
-def _attributes(record: Record) -> Table:
-    networks = {name: record["networks"][name]["attributes"] for name in records.final(record)}
-    rows = [
-        [
-            name,
-            f"{share:.1%}",
-            f"{max(share, 1 - share):.2%}",
-            *(f"{values[name]['accuracy']:.2%}" for values in networks.values()),
-        ]
-        for name, share in record["attribute_shares"].items()
-    ]
-    columns = ["attribute", "have it", "one answer", *networks]
-    caption = "One answer: always the more frequent one."
-    return Table("Accuracy on each attribute", columns, rows, caption)
-
-
-def _classes(record: Record) -> Table:
-    networks = {name: record["networks"][name]["classes"] for name in records.final(record)}
-    first = next(iter(networks.values()))
-    rows = [
-        [
-            name,
-            f"{first[name]['support']:,.0f}",
-            *(_text(values[name]["f1"]) for values in networks.values()),
-        ]
-        for name in record["class_names"]
-        if len(first) <= _CLASSES_SHOWN
-    ]
-    caption = "Precision and recall are in evaluation-classes.csv."
-    return Table("F1 of each class", ["class", "images", *networks], rows, caption)
+    return Table(title, [*headings, *networks], rows, caption)

@@ -5,8 +5,10 @@ far, where there is a validation split), `rest` (what else the training state ha
 (JSON). Networks lie apart so that evaluating them does not read the optimiser's state.
 """
 
+import contextlib
 import logging
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,10 +75,6 @@ class Checkpoints:
         """The JSON part of one checkpoint."""
         return self._read(step, "progress", ocp.args.JsonRestore())
 
-    def has_selected(self, step: int) -> bool:
-        """Whether a checkpoint holds networks that validation selected."""
-        return self._where(step, "selected").exists()
-
     def require_layout(self, step: int, layout: str) -> None:
         """Refuses a checkpoint whose state lay on the devices in another way than this run's."""
         saved = self.progress(step)["layout"]
@@ -105,29 +103,28 @@ class Checkpoints:
         )
         return self._read(step, name, ocp.args.StandardRestore(shapes))
 
-    def one_network(self, step: int, item: str, name: str, like: NetState) -> NetState:
-        """One network of a checkpoint's `item`, in the layout of `like`, whatever else is there.
+    def networks(self, step: int, item: str, like: dict[str, NetState]) -> dict[str, NetState]:
+        """The networks of `like` in a checkpoint's item, in its layout, whatever else is there.
 
-        `networks` that pmap trained have a device axis, of which the first copy is taken.
+        The item `networks` of pmap has a device axis, from which one copy is taken.
         """
         where = self._where(step, item)
         metadata = self._metadata(where)
-        if name not in metadata:
-            raise UserError(f"{where} has no network {name!r}; there are: {', '.join(metadata)}")
         sharding = jax.tree.leaves(like)[0].sharding
         everything = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), metadata
         )
-        try:
-            with ocp.StandardCheckpointer() as reader:
-                variables = reader.restore(where, everything)[name]
-        except Exception as error:  # Orbax raises many kinds; all mean that it cannot be read.
-            raise _unreadable(where, error) from error
-        state = NetState(variables["params"], variables["batch_stats"])
-        if item == "networks" and self.progress(step)["layout"] != "jit":
-            state = one_copy(state)
-        _require_shapes(f"{name!r} in {where}", state, like)
-        return state
+        with _reading(where), ocp.StandardCheckpointer() as reader:
+            saved = reader.restore(where, everything)
+        has_device_axis = item == "networks" and self.progress(step)["layout"] != "jit"
+        networks = {}
+        for name in like:
+            if name not in saved:
+                raise UserError(f"{where} has no network {name!r}; there are: {', '.join(saved)}")
+            state = NetState(saved[name]["params"], saved[name]["batch_stats"])
+            networks[name] = one_copy(state) if has_device_axis else state
+            _require_shapes(f"{name!r} in {where}", networks[name], like[name])
+        return networks
 
     def wait(self) -> None:
         """Waits until everything is on disk."""
@@ -145,27 +142,28 @@ class Checkpoints:
 
     def _metadata(self, where: Path) -> dict[str, Any]:
         """The names and shapes of an item."""
-        try:
+        with _reading(where):
             return dict(ocp.StandardCheckpointHandler().metadata(where).tree)
-        except Exception as error:
-            raise _unreadable(where, error) from error
 
     def _read(self, step: int, item: str, args: Any) -> Any:
-        try:
+        with _reading(self._where(step, item)):
             return self._manager.restore(step, args=ocp.args.Composite(**{item: args}))[item]
-        except Exception as error:
-            raise _unreadable(self._where(step, item), error) from error
 
 
 def _is_not_orbax(record: logging.LogRecord) -> bool:
     return "orbax" not in Path(record.pathname).parts
 
 
-def _unreadable(where: Path, error: Exception) -> UserError:
-    # Below, TensorStore and Orbax list what they tried.
-    text = str(error).partition("See full TensorStore details")[0].strip()
-    reason = textwrap.shorten(text.partition("\n")[0], 200, placeholder=" ...")
-    return UserError(f"cannot restore {where}, it is damaged: {reason}")
+@contextlib.contextmanager
+def _reading(where: Path) -> Iterator[None]:
+    """Turns errors into a UserError: Orbax raises many kinds, and all mean that it cannot read."""
+    try:
+        yield
+    except Exception as error:
+        # Below, TensorStore and Orbax list what they tried.
+        text = str(error).partition("See full TensorStore details")[0].strip()
+        reason = textwrap.shorten(text.partition("\n")[0], 200, placeholder=" ...")
+        raise UserError(f"cannot restore {where}, it is damaged: {reason}") from error
 
 
 def _named_shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:

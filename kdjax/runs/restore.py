@@ -5,7 +5,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,18 +20,8 @@ from kdjax.step.types import NetState, Network
 from kdjax.system import discover
 from kdjax.system.errors import UserError
 
-
-class Layout(Protocol):
-    """The part of `kdjax.training.layouts.Layout` that says how networks lie on the devices."""
-
-    @property
-    def description(self) -> str: ...
-    @property
-    def replicate(self) -> Callable[[Any], Any]: ...
-    @property
-    def spread(self) -> Callable[[Any], Any]: ...
-    @property
-    def collect(self) -> Callable[[dict[str, NetState]], dict[str, NetState]]: ...
+Replicate = Callable[[Any], Any]
+"""`kdjax.training.layouts.Layout.replicate`: puts arrays on every device."""
 
 
 class RestoredNetwork(NamedTuple):
@@ -50,16 +40,11 @@ class RestoredNetwork(NamedTuple):
 
 
 def run_networks(
-    directory: Path, plan: Plan, layout: Layout, *, at: int | None, stage: str | None
+    directory: Path, plan: Plan, replicate: Replicate, *, at: int | None, stage: str | None
 ) -> dict[str, RestoredNetwork]:
-    """Every network that a run's checkpoints hold.
+    """Every network that a run's checkpoints hold, of one stage or of all.
 
-    Args:
-        directory: the workdir.
-        plan: its config's.
-        layout: where the networks are put.
-        at: the step of a checkpoint; None for the networks that the run chose.
-        stage: None for all stages.
+    With `at` they are of the checkpoint of that step, else those that the run chose.
 
     Returns:
         For each name the network after the last stage that trained it, and after earlier stages
@@ -68,32 +53,31 @@ def run_networks(
     Raises:
         UserError: there is no such stage or checkpoint.
     """
-    stages = {one.name: one for one in plan.stages}
+    stages = {stage.name: stage for stage in plan.stages}
     if stage is not None and stage not in stages:
         raise discover.unknown("stage", stage, stages)
     after: dict[str, list[RestoredNetwork]] = {}
-    # One object for each name, so that one program runs the network after every stage.
-    networks: dict[str, Network] = {}
     for name in stages if stage is None else [stage]:
         try:
-            restored = _stage_networks(directory, stages[name], layout, at)
+            restored = _stage_networks(directory, stages[name], replicate, at)
         except UserError as error:
             raise UserError(f"{error}. Checkpoints: {_there(directory, stages)}") from error
-        for one in restored:
-            network = networks.setdefault(one.name, one.network)
-            after.setdefault(one.name, []).append(one._replace(network=network))
+        for network in restored:
+            after.setdefault(network.name, []).append(network)
     if not after:
         what = "no checkpoint" if at is None else f"no checkpoint of step {at}"
         raise UserError(f"{directory} has {what}; there are: {_there(directory, stages)}")
-    found: dict[str, RestoredNetwork] = {}
-    for name, (*earlier, last) in after.items():
-        found |= {f"{name} after {one.stage}": one for one in earlier}
-        found[name] = last
-    return found
+    by_name: dict[str, RestoredNetwork] = {}
+    for name, group in after.items():
+        # One object for each name, so that one program runs the network after every stage.
+        *earlier, last = (network._replace(network=group[0].network) for network in group)
+        by_name |= {f"{name} after {network.stage}": network for network in earlier}
+        by_name[name] = last
+    return by_name
 
 
 def _stage_networks(
-    directory: Path, stage: Stage, layout: Layout, at: int | None
+    directory: Path, stage: Stage, replicate: Replicate, at: int | None
 ) -> list[RestoredNetwork]:
     """A stage's networks; none where it has no such checkpoint."""
     with _checkpoints(directory, stage.name) as checkpoints:
@@ -101,20 +85,19 @@ def _stage_networks(
         if newest not in checkpoints.steps():
             return []
         initialise = jax.jit(functools.partial(initial_networks, stage.code))
-        fresh = layout.replicate(initialise(stage.hyper))
-        if at is None and stage.select == "best" and checkpoints.has_selected(newest):
-            records = checkpoints.progress(newest)["selected"]
-            states = checkpoints.item(newest, "selected", fresh)
-            chosen = {name: record["step"] for name, record in records.items()}
-        else:
-            checkpoints.require_layout(newest, layout.description)
-            states = checkpoints.item(newest, "networks", layout.spread(fresh))
-            states = layout.collect(states)
-            chosen = dict.fromkeys(states, newest)
-        networks = stage.code.networks
+        fresh = replicate(initialise(stage.hyper))
+        use_selected = at is None and stage.select == "best"
+        selected = checkpoints.progress(newest)["selected"] if use_selected else {}
+        item = "selected" if selected else "networks"
         return [
-            RestoredNetwork(name, stage.name, chosen[name], networks[name], states[name])
-            for name in states
+            RestoredNetwork(
+                name=name,
+                stage=stage.name,
+                step=selected[name]["step"] if selected else newest,
+                network=stage.code.networks[name],
+                state=replicate(state),
+            )
+            for name, state in checkpoints.networks(newest, item, fresh).items()
         ]
 
 
@@ -131,7 +114,7 @@ def _checkpoints(directory: Path, stage: str) -> contextlib.closing[Checkpoints]
     return contextlib.closing(Checkpoints(directory, stage, read_only=True))
 
 
-def other_runs_network(plan: Plan, layout: Layout, name: str) -> RestoredNetwork:
+def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredNetwork:
     """The network `name` of `plan.restored`, as its run chose it.
 
     Raises:
@@ -160,15 +143,14 @@ def other_runs_network(plan: Plan, layout: Layout, name: str) -> RestoredNetwork
             "split is another; give both runs the same data.seed"
         )
     record = result["networks"][wanted.source]
-    like = layout.replicate(
-        jax.jit(functools.partial(step.init_network, wanted.network))(np.uint32(0))
-    )
+    initialise = jax.jit(functools.partial(step.init_network, wanted.network))
+    like = {wanted.source: replicate(initialise(np.uint32(0)))}
     with _checkpoints(directory, record["stage"]) as checkpoints:
         at = checkpoints.latest()
         if at is None:
             raise UserError(f"{where}, whose checkpoint of stage {record['stage']!r} is gone")
         item = "selected" if record["selected_by"] == "validation" else "networks"
-        state = layout.replicate(checkpoints.one_network(at, item, wanted.source, like))
+        state = replicate(checkpoints.networks(at, item, like)[wanted.source])
     origin = {
         "workdir": wanted.workdir,
         "network": wanted.source,
@@ -181,7 +163,7 @@ def other_runs_network(plan: Plan, layout: Layout, name: str) -> RestoredNetwork
 
 def digest(state: NetState) -> str:
     """Depends on all of a network's variables."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for leaf in jax.tree.leaves(jax.device_get(state)):
-        found.update(np.ascontiguousarray(leaf).tobytes())
-    return found.hexdigest()
+        sha256.update(np.ascontiguousarray(leaf).tobytes())
+    return sha256.hexdigest()

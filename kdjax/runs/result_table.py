@@ -7,30 +7,21 @@ from kdjax.system.progress import table
 
 
 def show(result: dict[str, Any], directory: Path) -> None:
-    """Prints every network's figures, and where the rest is."""
-    networks = result["networks"]
-    baseline = networks.get("baseline")
+    """Prints every network's scores, and where the rest is."""
+    baseline = result["networks"].get("baseline")
     columns = ["network", "parameters", "step", "validation", "test", "last step"]
     if baseline:
         columns.append("gain")
     rows = []
-    for name, figures in networks.items():
-        row = [
-            name,
-            f"{figures['parameters']:,}",
-            f"{figures['step']:,}",
-            _percent(figures["validation"]),
-            _percent(figures["test"]),
-            _percent(figures["last"]["test"]),
-        ]
+    for name, scores in result["networks"].items():
+        row = [*_cells(name, scores), _percent(scores["last"]["test"])]
         if baseline:
-            gain = figures["test"]["accuracy"] - baseline["test"]["accuracy"]
+            gain = scores["test"]["accuracy"] - baseline["test"]["accuracy"]
             row.append("" if name == "baseline" else f"{100 * gain:+.2f}")
         rows.append(row)
     for name, origin in result["restored"].items():
-        tests = [_percent(origin[split]) for split in ("validation", "test")]
-        row = [f"{name} of {origin['workdir']}", f"{origin['parameters']:,}"]
-        rows.append([*row, f"{origin['step']:,}", *tests, *[""] * (len(columns) - 5)])
+        row = _cells(f"{name} of {origin['workdir']}", origin)
+        rows.append(row + [""] * (len(columns) - len(row)))
     seconds = sum(stage["seconds"] for stage in result["stages"].values())
     data = result["data"]
     examples = data["examples"]
@@ -41,6 +32,11 @@ def show(result: dict[str, Any], directory: Path) -> None:
         f"images; trained in {seconds:.0f} s. {directory}",
     ]
     table(f"{result['method']} on {data['name']}", columns, rows, "\n".join(caption))
+
+
+def _cells(name: str, scores: dict[str, Any]) -> list[str]:
+    counts = [f"{scores[key]:,}" for key in ("parameters", "step")]
+    return [name, *counts, _percent(scores["validation"]), _percent(scores["test"])]
 
 
 def _percent(score: dict[str, float] | None) -> str:

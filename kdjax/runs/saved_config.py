@@ -60,40 +60,26 @@ def compare(config: ConfigDict, saved: dict[str, Any]) -> tuple[list[str], dict[
         there.
     """
     here = plain(config)
-    if lines := _other_kind(saved, here) or _other_axes(saved, here):
-        return lines, {}
     there, now = flatten(saved), flatten(here)
+    # Next to these differences those of other keys say nothing more.
+    if lines := differences(there, now, _KINDS):
+        return lines, {}
+    if ("sweep" in saved) != ("sweep" in here):
+        return [f"it is {'a' if 'sweep' in saved else 'no'} sweep"], {}
+    if "sweep" in here and (lines := differences(_axes(saved), _axes(here))):
+        return [f"the sweep's axes differ: {'; '.join(lines)}"], {}
     causes = _causes(config, there)
     if all(_EPOCHS.fullmatch(key) and key in there and there[key] < now[key] for key in causes):
         epochs = {name: stage["epochs"] for name, stage in saved["stages"].items()}
         return [], {n: old for n, old in epochs.items() if old < now[f"stages.{n}.epochs"]}
     lines = differences(there, now, {*causes} - {_MEMBERS})
-    return lines or ["what the sweep's axes reach differs"], {}
+    return lines or ["the sweep's axes have another order, or reach other keys"], {}
 
 
-def _other_kind(saved: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """Differences next to which those of other keys say nothing more."""
-    lines = differences(flatten(saved), flatten(here), _KINDS)
-    if not lines and ("sweep" in saved) != ("sweep" in here):
-        lines = [f"it is {'a' if 'sweep' in saved else 'no'} sweep"]
-    return lines
-
-
-def _other_axes(saved: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """How the axes of two sweeps differ."""
-    if "sweep" not in here:
-        return []
-    there, now = _axes(saved["sweep"]["members"]), _axes(here["sweep"]["members"])
-    if there == now and [*there] != [*now]:
-        return [f"the sweep's axes are {', '.join(there)} there and {', '.join(now)} here"]
-    lines = differences(there, now)
-    return lines and [f"the sweep's axes differ: {'; '.join(lines)}"]
-
-
-def _axes(members: Sequence[Any]) -> dict[str, str]:
+def _axes(config: Mapping[str, Any]) -> dict[str, str]:
     """Every axis of a sweep with its values, as `{"alpha": "0.1,0.5"}`."""
     values: dict[str, dict[str, None]] = {}
-    for labels, _ in members:
+    for labels, _ in config["sweep"]["members"]:
         for label in labels:
             axis, _, value = label.partition("=")
             values.setdefault(axis, {})[value] = None
@@ -123,16 +109,12 @@ def _causes(config: ConfigDict, there: dict[str, Any]) -> list[str]:
             if there.get(key, ...) != now.get(key, ...) and key not in _WITHOUT_EFFECT
         ]
 
-    left = differing([])
-    if len(left) > _SOUGHT:
-        return left
-    causes: list[str] = []
-    for key in left:
-        if key in left:
-            causes.append(key)
-            left = differing(causes)
-    for key in tuple(causes):
-        others = [other for other in causes if other != key]
+    causes = differing([])
+    if len(causes) > _SOUGHT:
+        return causes
+    left = differing(causes)
+    for key in reversed(causes):
+        others = [cause for cause in causes if cause != key]
         if key not in left and differing(others) == left:
             causes = others
     return causes

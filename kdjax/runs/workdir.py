@@ -47,19 +47,11 @@ def write_config(config: ConfigDict, workdir: Path) -> None:
 
 
 def load_config(workdir: Path) -> ConfigDict:
-    """The config that a workdir belongs to.
-
-    Raises:
-        UserError: the folder is no workdir.
-    """
+    """The config that a workdir belongs to; a UserError where the folder is no workdir."""
     if not begun(workdir):
         raise UserError(f"{workdir} is not a workdir: it has no config.json")
-    return ConfigDict(_config(workdir), convert_dict=True)
-
-
-def _config(workdir: Path) -> dict[str, Any]:
-    path = workdir / "config.json"
-    return _read(path, data=dict, networks=dict, stages=dict, stage_order=list)
+    keys = {"data": dict, "networks": dict, "stages": dict, "stage_order": list}
+    return ConfigDict(_read(workdir / "config.json", **keys), convert_dict=True)
 
 
 def require_same(config: ConfigDict, workdir: Path) -> dict[str, int]:
@@ -73,15 +65,14 @@ def require_same(config: ConfigDict, workdir: Path) -> dict[str, int]:
     """
     if not begun(workdir):
         return {}
-    saved = _config(workdir)
-    lines, grown = saved_config.compare(config, saved)
+    lines, former_epochs = saved_config.compare(config, saved_config.plain(load_config(workdir)))
     if lines:
         more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
         raise UserError(
             f"workdir {workdir} belongs to another config: {'; '.join(lines[:_SHOWN])}{more}. "
             "Choose another --workdir, or none"
         )
-    return grown
+    return former_epochs
 
 
 def record_split(workdir: Path, data: DataSet) -> None:
@@ -93,11 +84,7 @@ def record_split(workdir: Path, data: DataSet) -> None:
 
 
 def check_split(workdir: Path, data: DataSet) -> None:
-    """Makes sure that the data is what the run was trained on.
-
-    Raises:
-        UserError: it has changed since.
-    """
+    """Raises a UserError where the data has changed since the run was trained on it."""
     path = workdir / "split.json"
     if path.exists() and _read(path) != _split(data):
         raise UserError(
@@ -112,11 +99,8 @@ def _split(data: DataSet) -> dict[str, Any]:
 
 
 def seen(workdir: Path, data: DataSet, by: Sequence[str]) -> dict[str, int]:
-    """How many of a data set's validation and test images the splits `by` of another run have.
-
-    Raises:
-        UserError: that run was trained on other images.
-    """
+    """How many of a data set's validation and test images the splits `by` of another run have; a
+    UserError where that run was trained on other images."""
     record = _read(workdir / "split.json", content=str, ids=dict)
     if record["content"] != data.content:
         raise UserError(f"{workdir} was trained on other images than {data.source} has now")
@@ -129,11 +113,8 @@ def seen(workdir: Path, data: DataSet, by: Sequence[str]) -> dict[str, int]:
 
 
 def record_restored(workdir: Path, origins: dict[str, Any]) -> None:
-    """Writes `restored.json`: the origins of networks of other runs.
-
-    Raises:
-        UserError: a network is no longer what the run began with.
-    """
+    """Writes `restored.json`: the origins of networks of other runs; a UserError where a network
+    is no longer what the run began with."""
     path = workdir / "restored.json"
     if not path.exists():
         if origins:

@@ -62,7 +62,7 @@ def run(
     _check(plan, is_new)
     result = earlier_result or _new_result(config, plan)
     layout = layouts.Layout(plan.parallel, streaming=plan.streaming, workers=plan.workers)
-    others = {n: restore.other_runs_network(plan, layout, n) for n in plan.restored}
+    others = {n: restore.other_runs_network(plan, layout.replicate, n) for n in plan.restored}
     result["restored"] = {name: other.origin for name, other in others.items()}
     workdir.open_for(config, directory)
     workdir.record_split(directory, plan.data)

@@ -200,7 +200,7 @@ def test_figures_on_another_set_are_those_of_a_split_with_the_same_images(two_ph
     )
     given["on"] = class_folders(tmp_path / "turned", turned, data.class_names)
     digests = [
-        {row: figures["digests"]["predictions"] for row, figures in record["networks"].items()}
+        {row: figures["digest"] for row, figures in record["networks"].items()}
         for record in (there, evaluated(two_phases[0], **given))
     ]
     assert digests[0].keys() == digests[1].keys()

@@ -68,16 +68,8 @@ def defined(value: float | np.floating[Any]) -> float | None:
 
 
 def against_labels(prediction: Prediction, label: np.ndarray, names: tuple[str, ...]) -> Values:
-    """Every measure of a network, n > 0.
-
-    Args:
-        prediction: the network's.
-        label: `[n]` class indices, or `[n, k]` in {0, 1}.
-        names: the k classes or attributes.
-
-    Returns:
-        The values of all files, and `classes` or `attributes`: those of each one, by its name.
-    """
+    """The values of all files for n > 0 images, and `classes` or `attributes`: the values of each
+    of the k classes or attributes, by its name."""
     if prediction.multi_label:
         label = (np.asarray(label) > 0.5).astype(np.int64)
     by_class = _values("measure_classes", prediction, label)
@@ -99,11 +91,8 @@ def against_teacher(
 ) -> Values:
     """Every measure of two networks on the same images.
 
-    Args:
-        student: its prediction.
-        teacher: its prediction.
-        features: `[m, c]` of the student and `[m, d]` of the teacher for the first m images; None
-            where a network lacks the layer, which leaves their measures None.
+    `features` are `[m, c]` of the student and `[m, d]` of the teacher for the first m images; None
+    where a network lacks the layer, which leaves their measures None.
     """
     functions = ("compare", "compare_features")
     modules = [module for module in _modules() if any(hasattr(module, f) for f in functions)]
@@ -120,11 +109,11 @@ def columns() -> dict[str, Column]:
 
 
 def _values(function: str, *arguments: Any) -> Values:
-    found: Values = {}
+    values: Values = {}
     for module in _modules():
         if hasattr(module, function):
-            found |= getattr(module, function)(*arguments)
-    return found
+            values |= getattr(module, function)(*arguments)
+    return values
 
 
 def _modules() -> list[Any]:

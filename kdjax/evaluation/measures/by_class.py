@@ -38,21 +38,13 @@ def measure(prediction: Prediction, label: np.ndarray) -> Values:
 
 def measure_classes(prediction: Prediction, label: np.ndarray) -> Values:
     """`precision`, `recall`, `f1` and `support`, the number of images of each class."""
-    predicted = _predicted(prediction)
-    if prediction.multi_label:
-        # One attribute after the other: scikit-learn takes a single column for two classes.
-        parts = [_scores(*pair, [1]) for pair in zip(label.T, predicted.T, strict=True)]
-        values = [np.concatenate(part) for part in zip(*parts, strict=True)]
-    else:
-        values = _scores(label, predicted, range(prediction.logits.shape[1]))
-    *shares, support = values
-    return dict(zip(COLUMNS, shares, strict=True)) | {"support": np.asarray(support, np.int64)}
-
-
-def _scores(label: np.ndarray, predicted: np.ndarray, labels: range | list[int]) -> list:
-    return metrics.precision_recall_fscore_support(
-        label, predicted, labels=labels, average=None, zero_division=0
+    count = prediction.logits.shape[1]
+    # scikit-learn takes a single attribute for two classes, of which 1 is that it is there.
+    labels = [1] if prediction.multi_label and count == 1 else range(count)
+    values = metrics.precision_recall_fscore_support(
+        label, _predicted(prediction), labels=labels, average=None, zero_division=0
     )
+    return dict(zip((*COLUMNS, "support"), values, strict=True))
 
 
 def _predicted(prediction: Prediction) -> np.ndarray:

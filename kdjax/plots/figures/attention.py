@@ -42,7 +42,7 @@ def of_run(run: Run) -> Iterator[Section]:
     from kdjax.evaluation import attention_maps  # With JAX.
 
     chosen = attention_maps.telling(run.examined, networks, run.images)
-    maps = attention_maps.make(run.examined, networks, run.layers, chosen)
+    images, maps = attention_maps.make(run.examined, networks, run.layers, chosen)
     label, names = run.examined.split.label[chosen], record["class_names"]
     logits = {row: np.asarray(run.examined.predictions[row].logits[chosen]) for row in networks}
     if record["multi_label"]:
@@ -55,7 +55,7 @@ def of_run(run: Run) -> Iterator[Section]:
         "Attention maps (the mean over channels of squared activations) over the same images; the "
         f"last ones are images on which networks disagree, where there are any.{run.about}"
     )
-    figure = draw(maps.images, maps.maps, answers, truth)
+    figure = draw(images, maps, answers, truth)
     yield Section("Where networks look", "attention", caption, figure)
 
 
