@@ -47,7 +47,7 @@ def main() -> None:
     output = Path(flags.FLAGS.output or directories[0] / "report")
     kept = predictions.read(dict.fromkeys([*directories, output]))
     examined = [run_evaluation.evaluate(directory, options, kept) for directory in directories]
-    records = [one.record for one in examined]
+    records = [evaluation.record for evaluation in examined]
     writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
     run_evaluation.write_predictions(output, examined)

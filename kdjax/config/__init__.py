@@ -1,1 +1,1 @@
-"""What a config means: what is built from it, and everything that is checked first."""
+"""From a config to a plan: networks, terms, data and schedules, all checked first."""

@@ -73,9 +73,9 @@ def hyper_parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _separate(entry: Mapping[str, Any], make: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments of a term's `make`, and the other values: its hyper-parameters."""
     arguments = inspect.signature(make).parameters
-    given = {key: value for key, value in values(entry).items() if key != "kind"}
-    wiring = {key: value for key, value in given.items() if key in arguments}
-    return wiring, {key: value for key, value in given.items() if key not in arguments}
+    rest = {key: value for key, value in values(entry).items() if key != "kind"}
+    wiring = {key: rest.pop(key) for key in list(rest) if key in arguments}
+    return wiring, rest
 
 
 def values(config: Mapping[str, Any] | ConfigDict) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def check(value: Any, names: Mapping[str, Any], key: str, allowed: Range) -> Non
 
 
 def names_of(config: ConfigDict, stage: ConfigDict) -> dict[str, Any]:
-    """What names stand for in the formulas of a stage: its own values, then the config's."""
+    """The values of the names in a stage's formulas: the stage's own, then the config's."""
 
     def values(tree: ConfigDict) -> dict[str, Any]:
         return {

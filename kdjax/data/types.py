@@ -8,7 +8,7 @@ from kdjax.data.store import Images
 
 
 class Request(NamedTuple):
-    """What a run needs from the source of a data set."""
+    """A request to the source of a data set."""
 
     data_dir: str
     """The folder of prepared data; empty for TFDS's own default."""

@@ -1,1 +1,1 @@
-"""What a run's networks can do: measures, cost, statistics, tables."""
+"""Evaluation of a run's networks: measures, cost, statistics, tables."""

@@ -1,4 +1,4 @@
-"""What a network costs: values, bytes, arithmetic, and time on this device."""
+"""The cost of a network: parameters, bytes, arithmetic, and time on this device."""
 
 import statistics
 import time

@@ -38,9 +38,9 @@ class Kept(NamedTuple):
     logits: dict[str, np.ndarray]
     """`[n, k]`, by a network's digest."""
     similarity: dict[tuple[str, str, str], measures.Values]
-    """By the digests of a network and of its teacher, and the layer."""
+    """Likeness to the teacher; keys are the digests of network and teacher, and the layer."""
     times: dict[tuple[str, str, int], dict[str, Any]]
-    """By a network's digest, the device and the batch size."""
+    """Latency and throughput; keys are the network's digest, the device and the batch size."""
 
 
 NOTHING = Kept({}, {}, {})
@@ -123,7 +123,7 @@ def _predict(networks: Networks, plan: Plan, split: Split, layer: str) -> dict[s
 
 
 def read(folders: Iterable[Path]) -> Kept:
-    """What evaluations wrote to these folders; prints which files cannot be read."""
+    """Reads the predictions that evaluations wrote to folders; prints damaged files."""
     kept = Kept({}, {}, {})
     for folder in folders:
         path = folder / FILE

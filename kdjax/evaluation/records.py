@@ -18,7 +18,7 @@ class Row(NamedTuple):
     final: bool
     """Whether the run ends with it; an earlier stage left the others."""
     measures: Mapping[str, Any]
-    """By key, with `teacher` and `cost`."""
+    """The network's measures by their keys, with `teacher` and `cost`."""
     record: Record
 
 

@@ -24,7 +24,7 @@ from kdjax.training.scores import Predictions
 
 
 class Options(NamedTuple):
-    """What to evaluate: the flags of `kdjax.evaluate`, which say what each means."""
+    """The choices of an evaluation: the flags of `kdjax.evaluate`, which explain each."""
 
     split: str = "test"
     step: int | None = None
@@ -45,10 +45,10 @@ class Evaluation(NamedTuple):
     """A run's record, and what it was computed from."""
 
     record: dict[str, Any]
-    """As `evaluation.json` holds it."""
+    """The record that `evaluation.json` holds."""
     plan: Plan
     networks: dict[str, RestoredNetwork]
-    """By name in the record, with the teacher."""
+    """The networks by their names in the record, with the teacher."""
     predictions: dict[str, Predictions]
     """Each network's, on the whole split in its order."""
     digests: dict[str, str]

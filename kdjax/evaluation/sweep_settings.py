@@ -16,7 +16,7 @@ from kdjax.runs import workdir, writers
 from kdjax.system import progress
 
 Setting = dict[str, Any]
-"""As `settings` returns them and `sweep.json` holds them."""
+"""A setting of a sweep with its accuracies, as `settings` returns it and `sweep.json` holds it."""
 
 
 def parse(member: str) -> tuple[str, dict[str, Any]]:

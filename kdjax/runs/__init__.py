@@ -1,1 +1,1 @@
-"""What a run has on disk: workdir, checkpoints (Orbax), the metrics log, results."""
+"""A run on disk: workdir, checkpoints (Orbax), the metrics log, results."""

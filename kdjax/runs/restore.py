@@ -34,7 +34,7 @@ class RestoredNetwork(NamedTuple):
     network: Network
     state: NetState
     origin: dict[str, Any] = {}
-    """Of a network of another run, as `restored.json` holds it: run, name, stage, step and scores
+    """For a network of another run, its entry in `restored.json`: run, name, stage, step and scores
     there, a digest of its variables, and the number of this run's validation images that it was
     trained on."""
 

@@ -18,7 +18,7 @@ from kdjax.step.types import PyTree
 from kdjax.system import discover
 
 _MASKS = ("mask", "weight_decay_mask")
-"""What optax's optimisers call the parameter that says which weights decay."""
+"""The names that optax has for the mask of weights that decay."""
 
 
 def _kernels(params: PyTree) -> PyTree:

@@ -39,7 +39,7 @@ class Session(NamedTuple):
     plan: Plan
     layout: Layout
     feeds: dict[str, Feed]
-    """By split."""
+    """The feeds by the names of their splits."""
     writer: Metrics
     should_stop: Callable[[int], bool]
     """Asked after every call of the training step, with the run's step."""
@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
     """The run's step at the end."""
     epochs: int
     seconds: float
-    """Of training and validation, with the first step's compilation, without saving."""
+    """The time of training and validation, with compilation, without saving."""
 
 
 def fit(

@@ -28,7 +28,7 @@ class Column(NamedTuple):
 
     title: str
     form: str = ".2%"
-    """As `format` takes it."""
+    """The format of a value in tables, as Python's `format` takes it."""
     note: str = ""
     """Stands below the tables that have the column."""
 

@@ -10,7 +10,7 @@ from kdjax.step.types import Array, Batch
 
 
 class Share(NamedTuple):
-    """What one example keeps of itself; the rest is its partner's."""
+    """The share that an example keeps of itself; the rest is its partner's."""
 
     pixels: Array
     """`[h, w]` float32 in [0, 1]."""
