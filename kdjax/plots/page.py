@@ -21,13 +21,6 @@ def write(
 ) -> tuple[Path, Path]:
     """Writes `index.html`, which needs no other file, and `report.md`, which shows the figures.
 
-    Args:
-        folder: of the report; figures lie below it.
-        records: of the runs.
-        tables: of their measures.
-        pictures: in order.
-        notes: lines that stand first.
-
     Returns:
         The paths of both.
     """
@@ -41,9 +34,14 @@ def write(
     )
     templates.filters["base64"] = lambda path: base64.b64encode(path.read_bytes()).decode()
     templates.filters["below"] = lambda path: path.relative_to(folder).as_posix()
+    abouts = [
+        f"{record['workdir']}: {record['method']} on {record['dataset']}, seed {record['seed']}; "
+        f"{record['examples']:,} images ({evaluated_images(record)}); on {record['device']}"
+        for record in records
+    ]
     content = {
         "title": "Report: " + ", ".join(Path(record["workdir"]).name for record in records),
-        "notes": [*map(_about, records), *notes],
+        "notes": [*abouts, *notes],
         "tables": tables,
         "pictures": pictures,
     }
@@ -52,10 +50,3 @@ def write(
         for path in (page, text):
             path.write_text(templates.get_template(path.name).render(content))
     return page, text
-
-
-def _about(record: Record) -> str:
-    return (
-        f"{record['workdir']}: {record['method']} on {record['dataset']}, seed {record['seed']}; "
-        f"{record['examples']:,} images ({evaluated_images(record)}); on {record['device']}"
-    )

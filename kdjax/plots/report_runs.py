@@ -32,26 +32,22 @@ def make(
         layers: whose attention is shown.
     """
     record = examined.record
-    swept = settings(directory)
-    member, about = choose_member(swept, networks)
+    # An unfinished run has no result.
+    result = workdir.load_result(directory) or {"networks": {}}
+    swept = any("@" in row for row in result["networks"])
+    settings = sweep_settings.settings(result) if swept else []
+    member, about = choose_member(settings, networks)
     return Run(
         directory=directory,
         examined=examined,
         record=record if networks else sweep_settings.by_setting(record),
-        settings=swept,
+        settings=settings,
         member=member,
         rows=[row for row in record["networks"] if networks or belongs(row, member)],
         about=about,
         images=images,
         layers=list(layers),
     )
-
-
-def settings(directory: Path) -> list[Setting]:
-    """The settings of a sweep, from its result; none of another run or of an unfinished one."""
-    result = workdir.load_result(directory) or {"networks": {}}
-    swept = any("@" in row for row in result["networks"])
-    return list(sweep_settings.settings(result)) if swept else []
 
 
 def choose_member(

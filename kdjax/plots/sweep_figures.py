@@ -21,7 +21,11 @@ def draw(settings: Sequence[Setting], directory: Path) -> None:
         return
     for network, own_settings in networks.items():
         split = sweep_settings.split_of(own_settings)
-        cells = sweep_settings.cells(own_settings)
+        cells = {
+            (setting["axes"]["alpha"], setting["axes"]["temperature"]): setting[split]
+            for setting in own_settings
+            if setting["axes"].keys() == {"alpha", "temperature"}
+        }
         with style.styled():
             drawn = {
                 f"accuracy-{network}": sweep_axes.draw(own_settings, settings, split=split),

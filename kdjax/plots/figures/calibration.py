@@ -41,16 +41,13 @@ def draw(networks: Mapping[str, Mapping[str, Any]]) -> Figure | None:
         return None
     columns = min(_COLUMNS, len(rows))
     lines = math.ceil(len(rows) / columns)
-    figure, axes = style.figure(0.9 + 2.05 * lines, lines, columns, sharex=True, sharey=True)
+    figure, axes = style.figure(0.9 + 2.05 * lines, lines, columns, sharey=True)
     for panel, (name, reliability) in zip(axes, rows.items(), strict=False):
         _draw_panel(panel, reliability)
         error = f"calibration error {100 * reliability['error']:.1f} %"
         panel.set_title(f"{labels.wrap(name, 125, style.SMALL)}\n{error}", fontsize=style.SMALL)
     for panel in axes[len(rows) :]:
         panel.remove()
-    # The lowest panel of every column has the numbers of the columns' shared axis.
-    for panel in axes[max(0, len(rows) - columns) : len(rows)]:
-        panel.tick_params(labelbottom=True)
     figure.supxlabel("Confidence, the probability of the prediction (%)", fontsize=style.TEXT)
     figure.supylabel("Accuracy; share of the images (%)", fontsize=style.TEXT)
     handles, names = axes[0].get_legend_handles_labels()
