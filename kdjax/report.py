@@ -45,21 +45,16 @@ def main() -> None:
     runtime.prepare()
     output = Path(flags.FLAGS.output or directories[0] / "report")
     kept = predictions.read(dict.fromkeys([*directories, output]))
-    examined = [run_evaluation.evaluate(directory, options, kept) for directory in directories]
-    records = [one.record for one in examined]
+    evaluations = [run_evaluation.evaluate(directory, options, kept) for directory in directories]
+    records = [evaluation.record for evaluation in evaluations]
     writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
-    run_evaluation.write_predictions(output, examined)
+    run_evaluation.write_predictions(output, evaluations)
     writers.write_csv(output / "evaluation-classes.csv", tables.class_lines(records))
+    attention = {"images": flags.FLAGS.images, "layers": flags.FLAGS.layers}
     runs = [
-        report_runs.make(
-            one,
-            directory,
-            networks=options.networks,
-            images=flags.FLAGS.images,
-            layers=flags.FLAGS.layers,
-        )
-        for one, directory in zip(examined, directories, strict=True)
+        report_runs.make(evaluation, directory, options.networks, **attention)
+        for evaluation, directory in zip(evaluations, directories, strict=True)
     ]
     pictures = sections.write(runs, output / "figures")
     shown = [run.record for run in runs]

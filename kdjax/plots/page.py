@@ -21,8 +21,7 @@ def write(
 ) -> tuple[Path, Path]:
     """Writes `index.html`, which needs no other file, and `report.md`, which shows the figures.
 
-    Returns:
-        The paths of both.
+    Notes stand first. Figures lie below the folder. Returns the paths of both files.
     """
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -39,12 +38,8 @@ def write(
         f"{record['examples']:,} images ({evaluated_images(record)}); on {record['device']}"
         for record in records
     ]
-    content = {
-        "title": "Report: " + ", ".join(Path(record["workdir"]).name for record in records),
-        "notes": [*abouts, *notes],
-        "tables": tables,
-        "pictures": pictures,
-    }
+    title = "Report: " + ", ".join(Path(record["workdir"]).name for record in records)
+    content = {"title": title, "notes": [*abouts, *notes], "tables": tables, "pictures": pictures}
     page, text = folder / "index.html", folder / "report.md"
     with writing(folder):
         for path in (page, text):

@@ -17,19 +17,13 @@ if TYPE_CHECKING:
 def make(
     examined: "Evaluation",
     directory: Path,
-    *,
     networks: Sequence[str] = (),
     images: int = 0,
     layers: Sequence[str] = (),
 ) -> Run:
-    """One run of a report.
+    """The run of a workdir, as `Run` describes it.
 
-    Args:
-        examined: the run's evaluation.
-        directory: its workdir.
-        networks: names given by the user: they are shown themselves, not their settings.
-        images: how many images have attention maps.
-        layers: whose attention is shown.
+    Networks that the user names are shown themselves, not their settings.
     """
     record = examined.record
     # An unfinished run has no result.
@@ -65,15 +59,13 @@ def choose_member(
             return values, f" Of {name.partition('@')[2]}."
     if not settings:
         return {}, ""
-    best = sweep_settings.best(list(settings))
+    best = sweep_settings.best(settings)
     if best is None:
         seed = min(seed for setting in settings for seed in setting["seeds"])
         return {"seed": seed}, f" Of seed {seed:g}."
     values = best["axes"] | {"seed": best["seeds"][0]}
-    words = ", ".join(
-        f"{axis} {sweep_settings.value_text(value)}" for axis, value in values.items()
-    )
-    return values, f" Of the setting that was best on validation: {words}."
+    words = [f"{axis} {sweep_settings.value_text(value)}" for axis, value in values.items()]
+    return values, f" Of the setting that was best on validation: {', '.join(words)}."
 
 
 def belongs(row: str, member: Mapping[str, float]) -> bool:

@@ -10,7 +10,7 @@ from kdjax.evaluation.sweep_settings import Setting
 def draw(settings: Sequence[Setting], directory: Path) -> None:
     """Draws the accuracy of each network over one or two axes, and the heat map of a grid over
     alpha and temperature; without matplotlib it prints what to install."""
-    networks = sweep_settings.by_network(list(settings))
+    networks = sweep_settings.by_network(settings)
     if not networks:
         return
     try:

@@ -12,8 +12,6 @@ from scipy import stats
 from kdjax.evaluation.records import Record, Row, accuracy_label
 from kdjax.plots.drawing import labels, style
 
-_GAP = 4.0
-"""Points between a bar and its value."""
 _THICKEST = 0.19
 """Inches, however far apart bars with long labels stand."""
 _TICK = 36.0
@@ -93,9 +91,8 @@ def _draw_bar(axes: Axes, bar: Bar, place: float, thickness: float) -> None:
     if bar.whisker:
         (line,) = axes.plot(bar.whisker, [place, place], "k|-", clip_on=False, zorder=1.5)
         line.set(linewidth=1.0, markersize=6)
-    gap = _GAP if thickness else _GAP + 3
-    end = max(bar.ends)
-    text = axes.annotate(bar.text, (end, place), (gap, 0), textcoords="offset points")
+    at = (4 if thickness else 7, 0)
+    text = axes.annotate(bar.text, (max(bar.ends), place), at, textcoords="offset points")
     text.set(verticalalignment="center", fontsize=style.SMALL)
 
 

@@ -54,12 +54,7 @@ class Panel(NamedTuple):
 
 
 def panels(rows: Rows) -> list[Panel]:
-    """The panels that have lines, from the top.
-
-    Args:
-        rows: of the log, which has the loss of each term before its weight, the accuracy of each
-            network, and the weights and temperatures that have a schedule.
-    """
+    """The panels that have lines, from the top."""
     training = log_lines.read(rows, "train/([^/]+)/accuracy", 100)
     validation = log_lines.read(rows, "val/([^/]+)/accuracy", 100)
     # Without validation, training takes its place.
@@ -168,10 +163,5 @@ def _without_outliers(panel: Panel, *, positive: bool = False) -> Panel:
     margin = 0.08 * np.ptp(ends) or 0.5
     low, high = ends[0] - margin, ends[1] + margin
     limits = (10**low, 10**high) if logarithmic else (low, high)
-    return Panel(
-        panel.label + (notes and f"\npoints outside: {notes}"),
-        panel.lines,
-        panel.least,
-        logarithmic,
-        limits if notes else None,
-    )
+    label = panel.label + (notes and f"\npoints outside: {notes}")
+    return panel._replace(label=label, logarithmic=logarithmic, limits=limits if notes else None)

@@ -47,10 +47,9 @@ def between_runs(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def draw(agreement: Mapping[str, Any]) -> Figure | None:
-    """Heat map of the share of equal predictions between networks, in percent.
+    """Heat map of the share of equal predictions between two networks or more, in percent.
 
-    Args:
-        agreement: `{"networks": [names], "matrix": [[shares]]}`, of two networks or more.
+    `agreement` is `{"networks": [names], "matrix": [[shares]]}`.
     """
     names = agreement["networks"]
     if len(names) < 2:

@@ -64,10 +64,6 @@ def draw(accuracies: Cells, *, split: str) -> Figure | None:
 
     Temperature ascends to the right and alpha upwards, both evenly spaced whatever their values; a
     pair that was not tried is hatched. Several seeds are averaged, and their number is stated.
-
-    Args:
-        accuracies: of each pair that was tried.
-        split: on which they were measured.
     """
     if not accuracies:
         return None

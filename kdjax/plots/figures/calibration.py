@@ -25,14 +25,11 @@ def of_run(run: Run) -> Iterator[Section]:
 
 
 def draw(networks: Mapping[str, Mapping[str, Any]]) -> Figure | None:
-    """Reliability diagrams, a small panel for each network of known reliability.
+    """Reliability diagrams, a small panel for each of a record's networks of known reliability.
 
     A panel shows accuracy against mean confidence over bins of equal width, the diagonal on which a
     calibrated network lies, the share of the images in each bin, and the expected calibration
     error.
-
-    Args:
-        networks: rows of a record.
     """
     rows = {
         name: network["reliability"] for name, network in networks.items() if network["reliability"]

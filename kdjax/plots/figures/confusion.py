@@ -33,10 +33,6 @@ def draw(record: Record, row: str) -> Figure:
 
     Up to 15 classes every cell has its count. Beyond, the title has the three largest confusions,
     and the shades are those of square roots, so that rare confusions show.
-
-    Args:
-        record: one run, not multi-label.
-        row: the network's, of the record's `networks`.
     """
     network = record["networks"][row]
     counts = np.asarray(network["confusion"], np.int64)

@@ -46,9 +46,7 @@ def by_setting(rows: Rows) -> tuple[dict[str, list[Line]], str]:
 def draw(lines: Mapping[str, Sequence[Line]], *, label: str) -> Figure | None:
     """Accuracy of every setting over the optimiser's steps: the mean of its seeds and their range.
 
-    Args:
-        lines: by setting, in percent, for each seed.
-        label: of the vertical axis.
+    `lines` has the accuracies in percent by setting, a line for each seed.
     """
     if not lines:
         return None
