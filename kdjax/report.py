@@ -35,8 +35,7 @@ def main() -> None:
     except ImportError:
         needed = "reports need matplotlib and Jinja2: pip install -r requirements/report.txt"
         raise UserError(needed) from None
-    from kdjax.evaluation import predictions, run_evaluation
-    from kdjax.evaluation import tables as evaluation_tables
+    from kdjax.evaluation import predictions, run_evaluation, tables
     from kdjax.plots import page, report_runs, sections
     from kdjax.plots.drawing import style
     from kdjax.runs import metrics_log, writers
@@ -46,34 +45,29 @@ def main() -> None:
     runtime.prepare()
     output = Path(flags.FLAGS.output or directories[0] / "report")
     kept = predictions.read(dict.fromkeys([*directories, output]))
-    examined = [run_evaluation.evaluate(directory, options, kept) for directory in directories]
-    records = [evaluation.record for evaluation in examined]
+    evaluations = [run_evaluation.evaluate(directory, options, kept) for directory in directories]
+    records = [evaluation.record for evaluation in evaluations]
     writers.make_folder(output)
     writers.write_json(output / "evaluation.json", {"runs": records})
-    run_evaluation.write_predictions(output, examined)
-    writers.write_csv(output / "evaluation-classes.csv", evaluation_tables.class_lines(records))
+    run_evaluation.write_predictions(output, evaluations)
+    writers.write_csv(output / "evaluation-classes.csv", tables.class_lines(records))
+    attention = {"images": flags.FLAGS.images, "layers": flags.FLAGS.layers}
     runs = [
-        report_runs.make(
-            one,
-            directory,
-            networks=options.networks,
-            images=flags.FLAGS.images,
-            layers=flags.FLAGS.layers,
-        )
-        for one, directory in zip(examined, directories, strict=True)
+        report_runs.make(evaluation, directory, options.networks, **attention)
+        for evaluation, directory in zip(evaluations, directories, strict=True)
     ]
     pictures = sections.write(runs, output / "figures")
     shown = [run.record for run in runs]
-    tables = [*report_runs.tables(runs), *evaluation_tables.tables(shown)]
     notes = [
-        *evaluation_tables.notes(records),
+        *tables.notes(records),
         *report_runs.notes(runs, options.networks),
         *metrics_log.cut_off(directories),
         *style.without_font(records),
     ]
+    shown_tables = [*report_runs.tables(runs), *tables.tables(shown)]
     for line in notes:
         print(line)
-    for path in page.write(output, shown, tables, pictures, notes):
+    for path in page.write(output, shown, shown_tables, pictures, notes):
         print(path)
 
 

@@ -21,15 +21,7 @@ def write(
 ) -> tuple[Path, Path]:
     """Writes `index.html`, which needs no other file, and `report.md`, which shows the figures.
 
-    Args:
-        folder: of the report; figures lie below it.
-        records: of the runs.
-        tables: of their measures.
-        pictures: in order.
-        notes: lines that stand first.
-
-    Returns:
-        The paths of both.
+    Notes stand first. Figures lie below the folder. Returns the paths of both files.
     """
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -41,21 +33,15 @@ def write(
     )
     templates.filters["base64"] = lambda path: base64.b64encode(path.read_bytes()).decode()
     templates.filters["below"] = lambda path: path.relative_to(folder).as_posix()
-    content = {
-        "title": "Report: " + ", ".join(Path(record["workdir"]).name for record in records),
-        "notes": [*map(_about, records), *notes],
-        "tables": tables,
-        "pictures": pictures,
-    }
+    abouts = [
+        f"{record['workdir']}: {record['method']} on {record['dataset']}, seed {record['seed']}; "
+        f"{record['examples']:,} images ({evaluated_images(record)}); on {record['device']}"
+        for record in records
+    ]
+    title = "Report: " + ", ".join(Path(record["workdir"]).name for record in records)
+    content = {"title": title, "notes": [*abouts, *notes], "tables": tables, "pictures": pictures}
     page, text = folder / "index.html", folder / "report.md"
     with writing(folder):
         for path in (page, text):
             path.write_text(templates.get_template(path.name).render(content))
     return page, text
-
-
-def _about(record: Record) -> str:
-    return (
-        f"{record['workdir']}: {record['method']} on {record['dataset']}, seed {record['seed']}; "
-        f"{record['examples']:,} images ({evaluated_images(record)}); on {record['device']}"
-    )

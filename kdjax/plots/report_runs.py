@@ -17,41 +17,31 @@ if TYPE_CHECKING:
 def make(
     examined: "Evaluation",
     directory: Path,
-    *,
     networks: Sequence[str] = (),
     images: int = 0,
     layers: Sequence[str] = (),
 ) -> Run:
-    """One run of a report.
+    """The run of a workdir, as `Run` describes it.
 
-    Args:
-        examined: the run's evaluation.
-        directory: its workdir.
-        networks: names given by the user: they are shown themselves, not their settings.
-        images: how many images have attention maps.
-        layers: whose attention is shown.
+    Networks that the user names are shown themselves, not their settings.
     """
     record = examined.record
-    swept = settings(directory)
-    member, about = choose_member(swept, networks)
+    # An unfinished run has no result.
+    result = workdir.load_result(directory) or {"networks": {}}
+    swept = any("@" in row for row in result["networks"])
+    settings = sweep_settings.settings(result) if swept else []
+    member, about = choose_member(settings, networks)
     return Run(
         directory=directory,
         examined=examined,
         record=record if networks else sweep_settings.by_setting(record),
-        settings=swept,
+        settings=settings,
         member=member,
         rows=[row for row in record["networks"] if networks or belongs(row, member)],
         about=about,
         images=images,
         layers=list(layers),
     )
-
-
-def settings(directory: Path) -> list[Setting]:
-    """The settings of a sweep, from its result; none of another run or of an unfinished one."""
-    result = workdir.load_result(directory) or {"networks": {}}
-    swept = any("@" in row for row in result["networks"])
-    return list(sweep_settings.settings(result)) if swept else []
 
 
 def choose_member(
@@ -69,15 +59,13 @@ def choose_member(
             return values, f" Of {name.partition('@')[2]}."
     if not settings:
         return {}, ""
-    best = sweep_settings.best(list(settings))
+    best = sweep_settings.best(settings)
     if best is None:
         seed = min(seed for setting in settings for seed in setting["seeds"])
         return {"seed": seed}, f" Of seed {seed:g}."
     values = best["axes"] | {"seed": best["seeds"][0]}
-    words = ", ".join(
-        f"{axis} {sweep_settings.value_text(value)}" for axis, value in values.items()
-    )
-    return values, f" Of the setting that was best on validation: {words}."
+    words = [f"{axis} {sweep_settings.value_text(value)}" for axis, value in values.items()]
+    return values, f" Of the setting that was best on validation: {', '.join(words)}."
 
 
 def belongs(row: str, member: Mapping[str, float]) -> bool:

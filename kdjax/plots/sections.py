@@ -28,18 +28,18 @@ def write(runs: Sequence[Run], folder: Path) -> list[Picture]:
         UserError: no network has a map of a layer, or nothing can be written to the folder.
     """
     files = figure_files()
-    groups = [_of_runs(file, runs) for file in files]
+    groups = [(_of_runs(file, runs), "", "") for file in files]
     for place, label in enumerate(records.run_labels([run.record for run in runs])):
         about = f": {label}" if len(runs) > 1 else ""
-        groups += [_of_run(file, runs[place], about, f"-{place}") for file in files]
+        groups += [(_of_run(file, runs[place]), about, f"-{place}") for file in files]
     pictures = []
     with Bar("drawing", len(groups)) as bar, style.styled():
-        for done, sections in enumerate(groups, start=1):
+        for done, (sections, about, number) in enumerate(groups, start=1):
             for heading, name, caption, figure in sections:
                 if figure is not None:
                     with writers.writing(folder):
-                        path = style.save(figure, folder, name)
-                    pictures.append(Picture(heading, caption, path))
+                        path = style.save(figure, folder, name + number)
+                    pictures.append(Picture(heading + about, caption, path))
             bar.to(done)
     return pictures
 
@@ -53,14 +53,12 @@ def _of_runs(file: ModuleType, runs: Sequence[Run]) -> Iterator[Section]:
         yield from file.of_runs(runs)
 
 
-def _of_run(file: ModuleType, run: Run, about: str, number: str) -> Iterator[Section]:
+def _of_run(file: ModuleType, run: Run) -> Iterator[Section]:
     """The figures of one run that a file draws, if any."""
     if hasattr(file, "draw_record"):
-        figure = file.draw_record(run.record)
-        yield Section(file.HEADING + about, _name(file) + number, file.CAPTION, figure)
+        yield Section(file.HEADING, _name(file), file.CAPTION, file.draw_record(run.record))
     elif hasattr(file, "of_run"):
-        for section in file.of_run(run):
-            yield section._replace(heading=section.heading + about, name=section.name + number)
+        yield from file.of_run(run)
 
 
 def _name(file: ModuleType) -> str:

@@ -10,7 +10,7 @@ from kdjax.evaluation.sweep_settings import Setting
 def draw(settings: Sequence[Setting], directory: Path) -> None:
     """Draws the accuracy of each network over one or two axes, and the heat map of a grid over
     alpha and temperature; without matplotlib it prints what to install."""
-    networks = sweep_settings.by_network(list(settings))
+    networks = sweep_settings.by_network(settings)
     if not networks:
         return
     try:
@@ -21,7 +21,11 @@ def draw(settings: Sequence[Setting], directory: Path) -> None:
         return
     for network, own_settings in networks.items():
         split = sweep_settings.split_of(own_settings)
-        cells = sweep_settings.cells(own_settings)
+        cells = {
+            (setting["axes"]["alpha"], setting["axes"]["temperature"]): setting[split]
+            for setting in own_settings
+            if setting["axes"].keys() == {"alpha", "temperature"}
+        }
         with style.styled():
             drawn = {
                 f"accuracy-{network}": sweep_axes.draw(own_settings, settings, split=split),

@@ -151,11 +151,11 @@ def test_a_grid_needs_runs_that_differ_in_alpha_and_temperature(examined, tmp_pa
         return report_runs.make(examined._replace(record=examined.record | values), directory)
 
     runs = [run(0.1, 1.0, 0.7), run(0.9, 1.0, 0.8)]
-    assert alpha_temperature.trials_of(runs) == {}
+    assert alpha_temperature.students(runs) == {}
     runs.append(run(0.9, 4.0, 0.9))
-    split, cells = alpha_temperature.trials_of(runs)["kd on digits"]
+    split, accuracies = alpha_temperature.students(runs)["kd on digits"]
     assert split == "validation"
-    assert cells[2] == pytest.approx({"alpha": 0.9, "temperature": 4.0, "accuracy": 0.9})
+    assert accuracies[0.9, 4.0] == pytest.approx([90.0])
     assert workdir.load_result(tmp_path / "nothing") is None
 
 

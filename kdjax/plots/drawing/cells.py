@@ -1,7 +1,7 @@
 """Grids of shaded cells, with a text in every cell where there is room for it."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,43 +17,27 @@ _DARK = 0.466
 both have a contrast ratio of 4.6 by WCAG 2.1."""
 
 
-def shade(
-    axes: Axes,
-    values: np.ndarray,
-    texts: Sequence[Sequence[str]] | None,
-    *,
-    norm: Normalize,
-    origin: Literal["upper", "lower"] = "upper",
-) -> AxesImage:
-    """Draws the cells.
+def shade(axes: Axes, values: np.ndarray, norm: Normalize, **imshow: Any) -> AxesImage:
+    """Shades cells by their values `[rows, columns]`, the first row on top; NaN is hatched.
 
-    Args:
-        axes: an empty panel.
-        values: `[rows, columns]`; a cell whose value is NaN is hatched.
-        texts: `[rows][columns]` texts of the cells, or None.
-        norm: of the shades.
-        origin: whether the first row is on top or at the bottom.
+    Further arguments are `Axes.imshow`'s.
     """
-    image = axes.imshow(
-        values, style.SEQUENTIAL, norm=norm, aspect="auto", interpolation="nearest", origin=origin
-    )
+    look = {"aspect": "auto", "interpolation": "nearest", **imshow}
+    image = axes.imshow(values, style.SEQUENTIAL, norm=norm, **look)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     if np.isnan(values).any():
         # NaN is transparent.
         axes.patch.set(hatch="///", edgecolor="0.5", linewidth=0)
-    if texts is not None:
-        write(axes, image, values, texts)
     return image
 
 
-def write(axes: Axes, image: AxesImage, values: np.ndarray, texts: Sequence[Sequence[str]]) -> None:
-    """Writes `[rows][columns]` texts into the cells that have a value."""
-    shades = np.asarray(image.norm(values))
-    for (row, column), value in np.ndenumerate(values):
-        if not np.isnan(value):
-            colour = contrast(float(shades[row, column]))
-            text = axes.text(column, row, texts[row][column], color=colour, ha="center")
+def write(axes: Axes, image: AxesImage, texts: Sequence[Sequence[str]]) -> None:
+    """Writes `[rows][columns]` texts into the cells of an image that have a value."""
+    shades = np.ma.filled(image.norm(np.ma.asarray(image.get_array())), np.nan)
+    for (row, column), shade in np.ndenumerate(shades):
+        if not np.isnan(shade):
+            text = axes.text(column, row, texts[row][column], color=contrast(shade), ha="center")
             text.set(verticalalignment="center", fontsize=style.SMALL)
 
 

@@ -15,10 +15,8 @@ Rows = Sequence[Mapping[str, Any]]
 def read(rows: Rows, pattern: str, scale: float = 1.0) -> dict[str, Line]:
     """The lines whose keys match a pattern, in the order in which they begin.
 
-    Args:
-        rows: of the log.
-        pattern: a regular expression for the whole key; its group names the line.
-        scale: multiplies every value.
+    The pattern is a regular expression for the whole key; its group names the line. Every value is
+    multiplied by `scale`.
     """
     points: dict[str, list[tuple[float, float]]] = {}
     stages: dict[str, str] = {}

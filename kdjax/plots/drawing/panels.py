@@ -54,50 +54,40 @@ class Panel(NamedTuple):
 
 
 def panels(rows: Rows) -> list[Panel]:
-    """The panels that have lines, from the top.
-
-    Args:
-        rows: of the log, which has the loss of each term before its weight, the accuracy of each
-            network, and the weights and temperatures that have a schedule.
-    """
-    terms = log_lines.read(rows, "train/(?!(?:loss|learning_rate)$)([^/]+)")
+    """The panels that have lines, from the top."""
     training = log_lines.read(rows, "train/([^/]+)/accuracy", 100)
     validation = log_lines.read(rows, "val/([^/]+)/accuracy", 100)
-    looks = _Looks(list(training | validation), list(terms))
+    # Without validation, training takes its place.
+    networks, terms = _draw_lines(
+        training | validation, log_lines.read(rows, "train/(?!(?:loss|learning_rate)$)([^/]+)")
+    )
     total = log_lines.read(rows, "train/(loss)").values()
-    losses = [
-        *(Drawn("weighted sum", line, "0.7", width=2.6) for line in total),
-        *(looks.term(name, line) for name, line in terms.items()),
-    ]
+    losses = [*(Drawn("weighted sum", line, "0.7", width=2.6) for line in total), *terms.values()]
     # A logarithm needs positive values; a minus cosine beside them gets a panel of its own.
     positive = [drawn for drawn in losses if np.nanmin(drawn.line[1]) > 0]
     others = [drawn for drawn in losses if np.nanmin(drawn.line[1]) <= 0]
-    if not _without_outliers(Panel("", positive), positive=True).logarithmic:
-        positive, others = losses, []
     thin = [
-        looks.accuracy(name, line)._replace(name="", marker="", width=0.7)
+        networks[name]._replace(name="", line=line, marker="", width=0.7)
         for name, line in training.items()
         if name in validation
     ]
-    # Without validation, training takes its place.
-    thick = [looks.accuracy(name, line) for name, line in (training | validation).items()]
     # A single point, of a run that validates at its end, shows no course.
     validation_losses = [
-        looks.accuracy(name, line)._replace(name="")
+        networks[name]._replace(name="", line=line)
         for name, line in log_lines.read(rows, "val/([^/]+)/loss").items()
         if len(line[0]) > 1
     ]
     single = any(len(single_points(drawn.line[1])) for drawn in thin)
     about = "\nopen, thin: training" if single else "\nthin: training" if thin else ""
-    rates = log_lines.read(rows, "train/(learning_rate)").values()
     schedules = {
-        kind: looks.schedules(log_lines.read(rows, f"train/([^/]+)/{kind}"))
+        kind: _schedules(log_lines.read(rows, f"train/([^/]+)/{kind}"), terms)
         for kind in ("weight", "temperature")
     }
+    rates = log_lines.read(rows, "train/(learning_rate)").values()
     every = [
         _without_outliers(Panel("Loss (terms unweighted)", positive, 1.8), positive=True),
         Panel("Loss, other terms", others),
-        _without_outliers(Panel(f"Accuracy (%){about}", thin + thick, 1.7)),
+        _without_outliers(Panel(f"Accuracy (%){about}", [*thin, *networks.values()], 1.7)),
         _without_outliers(Panel("Validation loss (nats)", validation_losses, 1.4), positive=True),
         *(Panel(f"{kind.title()}{_MEANS}", drawn) for kind, drawn in schedules.items()),
         Panel(f"Learning rate{_MEANS}", [Drawn("", line) for line in rates]),
@@ -111,39 +101,39 @@ def single_points(values: np.ndarray) -> np.ndarray:
     return np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
 
 
-class _Looks:
-    """A network has one colour and one marker in all panels, a kind of term has one dash."""
+def _draw_lines(
+    accuracies: Mapping[str, Line], losses: Mapping[str, Line]
+) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
+    """The lines of networks and of terms, by name: a network has one colour and one marker in all
+    panels, a kind of term has one dash, and a term of no network is black."""
+    names = [*accuracies, *losses]
+    short = dict(zip(names, labels.shorten_all(names, _LONGEST), strict=True))
+    looks = {name: style.look(place) for place, name in enumerate(accuracies)}
+    networks = {
+        name: Drawn(short[name], accuracies[name], look.colour, "-", look.marker, 1.4)
+        for name, look in looks.items()
+    }
+    terms = {}
+    kinds: dict[str, int] = {}
+    for name, line in losses.items():
+        kind, network = log_lines.split_term(name, looks)
+        dashes = style.look(kinds.setdefault(kind, len(kinds)))
+        look = looks[network] if network else dashes._replace(colour="black")
+        terms[name] = Drawn(short[name], line, look.colour, dashes.line, look.marker)
+    return networks, terms
 
-    def __init__(self, networks: list[str], terms: list[str]):
-        names = [*networks, *terms]
-        self._short = dict(zip(names, labels.shorten_all(names, _LONGEST), strict=True))
-        self._networks = {name: style.look(place) for place, name in enumerate(networks)}
-        kinds = dict.fromkeys(log_lines.split_term(term, networks)[0] for term in terms)
-        self._kinds = {kind: style.look(place) for place, kind in enumerate(kinds)}
 
-    def accuracy(self, name: str, line: Line) -> Drawn:
-        look = self._networks[name]
-        return Drawn(self._short[name], line, look.colour, "-", look.marker, 1.4)
-
-    def term(self, name: str, line: Line, *, others: int = 0) -> Drawn:
-        """A term of no network is black; `others` is the number of terms that share its line."""
-        kind, network = log_lines.split_term(name, self._networks)
-        dashes = self._kinds[kind]
-        look = self._networks[network] if network else dashes._replace(colour="black")
-        label = self._short[name] + (f" and {others} more" if others else "")
-        return Drawn(label, line, look.colour, dashes.line, look.marker)
-
-    def schedules(self, lines: Mapping[str, Line]) -> list[Drawn]:
-        """Terms that have the same schedule are one line."""
-        same: dict[tuple[bytes, ...], list[str]] = {}
-        for name, line in lines.items():
-            same.setdefault(tuple(part.tobytes() for part in line), []).append(name)
-        every = [
-            self.term(first, lines[first], others=len(others)) for first, *others in same.values()
-        ]
-        if len(every) > _MOST_SCHEDULES:
-            return [drawn._replace(name="") for drawn in every]
-        return every
+def _schedules(lines: Mapping[str, Line], terms: Mapping[str, Drawn]) -> list[Drawn]:
+    """Terms that have the same schedule are one line."""
+    same: dict[tuple[bytes, ...], list[str]] = {}
+    for name, line in lines.items():
+        same.setdefault(tuple(part.tobytes() for part in line), []).append(name)
+    every = []
+    for first, *others in same.values():
+        name = terms[first].name + (f" and {len(others)} more" if others else "")
+        named = name if len(same) <= _MOST_SCHEDULES else ""
+        every.append(terms[first]._replace(name=named, line=lines[first]))
+    return every
 
 
 def _without_outliers(panel: Panel, *, positive: bool = False) -> Panel:
@@ -167,20 +157,11 @@ def _without_outliers(panel: Panel, *, positive: bool = False) -> Panel:
     shown = np.concatenate([shown, *(line[-1:] for line in lines)])
     bounds = np.asarray([shown.min(), shown.max()])
     outside = {"above": (values > bounds[1]).sum(), "below": (values < bounds[0]).sum()}
-    notes = [
-        f"\n{count} {'point lies' if count == 1 else 'points lie'} {where}"
-        for where, count in outside.items()
-        if count
-    ]
+    notes = ", ".join(f"{count} {where}" for where, count in outside.items() if count)
     logarithmic = in_decades and bool(np.log10(bounds[1] / bounds[0]) > _DECADES)
     ends = np.log10(bounds) if logarithmic else bounds
     margin = 0.08 * np.ptp(ends) or 0.5
     low, high = ends[0] - margin, ends[1] + margin
     limits = (10**low, 10**high) if logarithmic else (low, high)
-    return Panel(
-        panel.label + "".join(notes),
-        panel.lines,
-        panel.least,
-        logarithmic,
-        limits if notes else None,
-    )
+    label = panel.label + (notes and f"\npoints outside: {notes}")
+    return panel._replace(label=label, logarithmic=logarithmic, limits=limits if notes else None)

@@ -30,8 +30,6 @@ TEXT: float = _SETTINGS["font.size"]
 """Points: titles and axis labels."""
 SMALL: float = _SETTINGS["legend.fontsize"]
 """Points: ticks, legends and values; nothing is smaller."""
-DOTS = 200
-"""Per inch, in a PNG."""
 SEQUENTIAL = "cividis"
 """The map of magnitudes: its lightness rises evenly, so that grey shows the same order."""
 
@@ -105,13 +103,9 @@ def without_font(records: Sequence[Mapping[str, Any]]) -> list[str]:
 def figure(
     height: float, rows: int = 1, columns: int = 1, **subplots: Any
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure and its axes, row by row.
+    """An empty figure, `height` inches high, and its axes, row by row.
 
-    Args:
-        height: inches.
-        rows: of panels.
-        columns: of panels.
-        subplots: other arguments of `Figure.subplots`.
+    Further arguments are those of `Figure.subplots`.
     """
     empty = Figure(figsize=(WIDTH, height), layout="constrained")
     return empty, list(np.ravel(empty.subplots(rows, columns, squeeze=False, **subplots)))
@@ -121,7 +115,7 @@ def save(drawn: Figure, folder: Path, name: str) -> Path:
     """Writes `<name>.png` and `<name>.svg`, makes their folder, and returns the PNG's path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
-    drawn.savefig(path, dpi=DOTS)
+    drawn.savefig(path, dpi=200)
     # A date would make every file differ from the last.
     drawn.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     return path

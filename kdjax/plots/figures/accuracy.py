@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from kdjax.evaluation.records import Record, headline
-from kdjax.plots.drawing import accuracies
+from kdjax.plots.drawing import bars
 
 ORDER = 10
 HEADING = "Accuracy"
@@ -13,9 +13,9 @@ CAPTION = "Every network as its run left it; of a sweep every setting."
 
 
 def draw_records(records: Sequence[Record]) -> Figure | None:
-    """A bar for the accuracy of every network as its run left it, in the records' order.
+    """A point for the accuracy of every network as its run left it, in the records' order.
 
-    Runs differ in colour and hatch.
+    Runs differ in colour and marker.
     """
-    bars = [accuracies.bar(row, group=row.run, look=row.run) for row in headline(records)]
-    return accuracies.draw(bars, records)
+    drawn = [bars.accuracy_bar(row, group=row.run, look=row.run) for row in headline(records)]
+    return bars.draw_accuracies(drawn, records)

@@ -47,10 +47,9 @@ def between_runs(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def draw(agreement: Mapping[str, Any]) -> Figure | None:
-    """Heat map of the share of equal predictions between networks, in percent.
+    """Heat map of the share of equal predictions between two networks or more, in percent.
 
-    Args:
-        agreement: `{"networks": [names], "matrix": [[shares]]}`, of two networks or more.
+    `agreement` is `{"networks": [names], "matrix": [[shares]]}`.
     """
     names = agreement["networks"]
     if len(names) < 2:
@@ -62,7 +61,7 @@ def draw(agreement: Mapping[str, Any]) -> Figure | None:
     rows = [labels.wrap(row, bars.LABEL) for row in (rows if numbered else names)]
     figure, (axes,) = style.figure(2.2 + labels.pitch(rows) * len(names))
     # All shades up to 100 %, which the diagonal has.
-    image = cells.shade(axes, shares, None, norm=Normalize(min(shares.min(), 99.5), 100))
+    image = cells.shade(axes, shares, Normalize(min(shares.min(), 99.5), 100))
     axes.set_yticks(range(len(names)), rows)
     style.bar_below(figure, image, "Equal predictions (% of the images)")
     labels.name_columns(axes, numbers if numbered else names)
@@ -70,7 +69,7 @@ def draw(agreement: Mapping[str, Any]) -> Figure | None:
     for decimals in (1, 0):
         texts = _texts(shares, decimals)
         if max(labels.width(text) for row in texts for text in row) + 2 <= room:
-            cells.write(axes, image, shares, texts)
+            cells.write(axes, image, texts)
             break
     return figure
 

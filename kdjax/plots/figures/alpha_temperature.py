@@ -1,6 +1,6 @@
 """The accuracy of students over alpha and temperature."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.colors import Normalize
@@ -17,78 +17,73 @@ from kdjax.runs import workdir
 ORDER = 50
 _AXES = ("alpha", "temperature")
 
+Cells = dict[tuple[float, float], list[float]]
+"""Accuracies in percent, one for each seed, by alpha and temperature."""
+
 
 def of_runs(runs: Sequence[Run]) -> Iterator[Section]:
-    for place, (name, (split, trials)) in enumerate(trials_of(runs).items()):
-        heading = f"Alpha and temperature: {name}"
-        caption = "Each cell is a run, or the mean of several seeds."
-        yield Section(heading, f"grid-{place}", caption, draw(trials, split=split))
+    caption = "Each cell is a run, or the mean of several seeds."
+    for place, (name, (split, accuracies)) in enumerate(students(runs).items()):
+        figure = draw(accuracies, split=split)
+        yield Section(f"Alpha and temperature: {name}", f"grid-{place}", caption, figure)
 
 
-def trials_of(runs: Sequence[Run]) -> dict[str, tuple[str, list[dict[str, float]]]]:
+def students(runs: Sequence[Run]) -> dict[str, tuple[str, Cells]]:
     """The students that differ in both alpha and temperature, as runs or as members of a sweep.
 
     Returns:
-        By method, data set and other axes, the split and its trials as `draw` takes them. The
-        split is validation where every student has it.
+        By method, data set and other axes, the split and the students' cells. The split is
+        validation where every student has it.
     """
-    groups: dict[str, list[tuple[dict[str, float], Setting]]] = {}
+    groups: dict[str, list[tuple[tuple[float, float], Setting]]] = {}
     for run in runs:
         result = workdir.load_result(run.directory)
         for setting in sweep_settings.settings(result) if result else ():
-            if setting["network"] == "student":
-                cell = {axis: setting["axes"].get(axis, run.record[axis]) for axis in _AXES}
-                others = sorted(setting["axes"].keys() - cell.keys())
-                # A formula has no place on an axis.
-                if any(isinstance(value, str) for value in cell.values()):
-                    continue
-                text = sweep_settings.value_text
-                words = "".join(f", {axis} {text(setting['axes'][axis])}" for axis in others)
-                name = f"{run.record['method']} on {run.record['dataset']}{words}"
-                groups.setdefault(name, []).append((cell, setting))
-    trials = {}
-    for name, students in groups.items():
-        if all(len({cell[axis] for cell, _ in students}) > 1 for axis in _AXES):
-            split = sweep_settings.split_of([setting for _, setting in students])
-            accuracies = [(cell, value) for cell, one in students for value in one[split]]
-            trials[name] = split, [cell | {"accuracy": value / 100} for cell, value in accuracies]
-    return trials
+            axes = setting["axes"]
+            alpha, temperature = (axes.get(axis, run.record[axis]) for axis in _AXES)
+            # A formula has no place on an axis.
+            formula = isinstance(alpha, str) or isinstance(temperature, str)
+            if setting["network"] == "student" and not formula:
+                others = sorted(axes.keys() - _AXES)
+                words = [f", {axis} {sweep_settings.value_text(axes[axis])}" for axis in others]
+                name = f"{run.record['method']} on {run.record['dataset']}{''.join(words)}"
+                groups.setdefault(name, []).append(((alpha, temperature), setting))
+    found = {}
+    for name, group in groups.items():
+        split = sweep_settings.split_of([setting for _, setting in group])
+        accuracies: Cells = {}
+        for cell, setting in group:
+            accuracies.setdefault(cell, []).extend(setting[split])
+        if all(len(set(values)) > 1 for values in zip(*accuracies, strict=True)):
+            found[name] = split, accuracies
+    return found
 
 
-def draw(trials: Sequence[Mapping[str, float]], *, split: str) -> Figure | None:
+def draw(accuracies: Cells, *, split: str) -> Figure | None:
     """Heat map of accuracy over alpha and temperature; the best cell on validation is framed.
 
     Temperature ascends to the right and alpha upwards, both evenly spaced whatever their values; a
-    pair that was not tried is hatched.
-
-    Args:
-        trials: each with `alpha`, `temperature` and `accuracy` in [0, 1]. Trials of the same alpha
-            and temperature, of several seeds, are averaged, and their number is stated.
-        split: on which the accuracies were measured.
+    pair that was not tried is hatched. Several seeds are averaged, and their number is stated.
     """
-    if not trials:
+    if not accuracies:
         return None
-    by_cell: dict[tuple[float, float], list[float]] = {}
-    for trial in trials:
-        values = by_cell.setdefault((trial["alpha"], trial["temperature"]), [])
-        values.append(100 * trial["accuracy"])
-    alphas, temperatures = (sorted(set(values)) for values in zip(*by_cell, strict=True))
-    accuracies = [[by_cell.get((a, t), []) for t in temperatures] for a in alphas]
-    counts = np.asarray([[len(values) for values in row] for row in accuracies])
-    means = np.asarray([[np.mean(values or np.nan) for values in row] for row in accuracies])
+    alphas, temperatures = (sorted(set(values)) for values in zip(*accuracies, strict=True))
+    grid = [[accuracies.get((a, t), []) for t in temperatures] for a in alphas]
+    counts = np.asarray([[len(values) for values in row] for row in grid])
+    means = np.asarray([[np.mean(values or np.nan) for values in row] for row in grid])
     tried = counts[counts > 0]
     uneven = tried.min() < tried.max()
 
     figure, (axes,) = style.figure(max(1.3 + 0.36 * len(alphas), 2.0))
-    texts = None
+    low, high = np.nanmin(means), np.nanmax(means)
+    norm = Normalize(low, high) if high > low else Normalize(low - 0.5, low + 0.5)
+    image = cells.shade(axes, means, norm, origin="lower")
     if max(counts.shape) <= cells.MOST_WITH_TEXTS:
         texts = [
             [f"{mean:.2f}" + (f" ({count:.0f})" if uneven else "") for mean, count in row]
             for row in np.stack([means, counts], axis=-1)
         ]
-    low, high = np.nanmin(means), np.nanmax(means)
-    norm = Normalize(low, high) if high > low else Normalize(low - 0.5, low + 0.5)
-    image = cells.shade(axes, means, texts, norm=norm, origin="lower")
+        cells.write(axes, image, texts)
     notes = ["one seed" if tried.max() == 1 else f"mean of {tried.max():.0f} seeds"]
     if uneven:
         notes = ["mean over the seeds, their number in brackets"]

@@ -20,8 +20,6 @@ _LARGEST = 1.3
 """Inches, the width of an image."""
 _MOST = 6
 """Maps beside an image; more maps are shared out over several blocks, beside the same images."""
-_LUMA = np.asarray([0.299, 0.587, 0.114])
-"""Shares of red, green and blue in grey, by ITU-R BT.601."""
 
 
 class Answer(NamedTuple):
@@ -116,7 +114,7 @@ def draw(
     # Images keep their shape; this layout closes the gaps that they leave.
     figure.set_layout_engine("compressed")
     room = 72 * wide - 4
-    greys = images[..., 0] if images.shape[-1] == 1 else images @ _LUMA
+    greys = images.mean(axis=-1)
     grid = np.asarray(axes, object).reshape(len(blocks), len(images), across)
     for lines, block in zip(grid, blocks, strict=True):
         for place, (first, *panels) in enumerate(lines):

@@ -25,14 +25,11 @@ def of_run(run: Run) -> Iterator[Section]:
 
 
 def draw(networks: Mapping[str, Mapping[str, Any]]) -> Figure | None:
-    """Reliability diagrams, a small panel for each network of known reliability.
+    """Reliability diagrams, a small panel for each of a record's networks of known reliability.
 
     A panel shows accuracy against mean confidence over bins of equal width, the diagonal on which a
     calibrated network lies, the share of the images in each bin, and the expected calibration
     error.
-
-    Args:
-        networks: rows of a record.
     """
     rows = {
         name: network["reliability"] for name, network in networks.items() if network["reliability"]
@@ -41,16 +38,13 @@ def draw(networks: Mapping[str, Mapping[str, Any]]) -> Figure | None:
         return None
     columns = min(_COLUMNS, len(rows))
     lines = math.ceil(len(rows) / columns)
-    figure, axes = style.figure(0.9 + 2.05 * lines, lines, columns, sharex=True, sharey=True)
+    figure, axes = style.figure(0.9 + 2.05 * lines, lines, columns, sharey=True)
     for panel, (name, reliability) in zip(axes, rows.items(), strict=False):
         _draw_panel(panel, reliability)
         error = f"calibration error {100 * reliability['error']:.1f} %"
         panel.set_title(f"{labels.wrap(name, 125, style.SMALL)}\n{error}", fontsize=style.SMALL)
     for panel in axes[len(rows) :]:
         panel.remove()
-    # The lowest panel of every column has the numbers of the columns' shared axis.
-    for panel in axes[max(0, len(rows) - columns) : len(rows)]:
-        panel.tick_params(labelbottom=True)
     figure.supxlabel("Confidence, the probability of the prediction (%)", fontsize=style.TEXT)
     figure.supylabel("Accuracy; share of the images (%)", fontsize=style.TEXT)
     handles, names = axes[0].get_legend_handles_labels()

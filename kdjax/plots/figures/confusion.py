@@ -33,10 +33,6 @@ def draw(record: Record, row: str) -> Figure:
 
     Up to 15 classes every cell has its count. Beyond, the title has the three largest confusions,
     and the shades are those of square roots, so that rare confusions show.
-
-    Args:
-        record: one run, not multi-label.
-        row: the network's, of the record's `networks`.
     """
     network = record["networks"][row]
     counts = np.asarray(network["confusion"], np.int64)
@@ -47,13 +43,15 @@ def draw(record: Record, row: str) -> Figure:
     height = 1.3 + max(map(labels.width, names)) / 72 + 0.3 * len(names)
     figure, (axes,) = style.figure(min(max(height, 2.7), 8.2))
     norm = Normalize(0, 100) if few else PowerNorm(0.5, 0, 100)
-    image = cells.shade(axes, shares, _texts(counts) if few else None, norm=norm)
+    image = cells.shade(axes, shares, norm)
     lost = network.get("without_prediction", 0)
     title = f"{row}: {counts.trace():,} of {counts.sum() + lost:,} images right"
     if lost:
         title += f"; {lost:,} have no prediction (NaN logits)"
     label, ticks = "Share of the true class (%)", [0, 25, 50, 75, 100]
-    if not few:
+    if few:
+        cells.write(axes, image, _texts(counts))
+    else:
         label, ticks = f"{label}, square-root scale", [0, 1, 5, 10, 25, 50, 75, 100]
         title = "\n".join([title, *_largest(counts, record["class_names"])])
     style.bar_below(figure, image, label, ticks=ticks).minorticks_off()

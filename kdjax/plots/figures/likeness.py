@@ -35,7 +35,7 @@ def draw_record(record: Record) -> Figure | None:
             for key, panel in panels.items():
                 text = f"{measures[key]:.4f}" if key == cosine else digits(measures[key])
                 panel.append(Bar(row.label, measures[key], text, group, len(rows) - 1 - place))
-    return bars.draw({labels[key]: panel for key, panel in panels.items()}, cut=labels[cosine])
+    return bars.draw({labels[key]: panel for key, panel in panels.items()}, points=labels[cosine])
 
 
 def _is_compared(row: Row) -> bool:

@@ -61,10 +61,8 @@ def draw(settings: Sequence[Setting], others: Sequence[Setting], *, split: str) 
             linewidth=1.2,
             **look.marked_line(),
         )
-        for value, accuracies in line:
-            if len(accuracies) > 1:
-                dots = [value] * len(accuracies), accuracies
-                axes.plot(*dots, ".", markersize=3, color=look.colour, alpha=0.6)
+        dots = [(value, accuracy) for value, accuracies in line for accuracy in accuracies]
+        axes.plot(*zip(*dots, strict=True), ".", markersize=3, color=look.colour, alpha=0.6)
     for baseline in others:
         if baseline["network"] == "baseline" and not baseline["axes"] and baseline[split]:
             mean = float(np.mean(baseline[split]))

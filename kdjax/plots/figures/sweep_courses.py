@@ -32,23 +32,21 @@ def by_setting(rows: Rows) -> tuple[dict[str, list[Line]], str]:
     Returns:
         The lines and a label: validation accuracies, or without them training accuracies.
     """
-    label = "Accuracy on the validation split (%)"
-    lines = log_lines.read(rows, "val/([^/]*@[^/]*)/accuracy", 100)
-    if not lines:
-        label = "Training accuracy (%)\n(means between points)"
-        lines = log_lines.read(rows, "train/([^/]*@[^/]*)/accuracy", 100)
+    validation, training = (
+        log_lines.read(rows, f"{split}/([^/]*@[^/]*)/accuracy", 100) for split in ("val", "train")
+    )
     settings: dict[str, list[Line]] = {}
-    for name, line in lines.items():
+    for name, line in (validation or training).items():
         settings.setdefault(sweep_settings.label(name), []).append(line)
-    return settings, label
+    if validation:
+        return settings, "Accuracy on the validation split (%)"
+    return settings, "Training accuracy (%)\n(means between points)"
 
 
 def draw(lines: Mapping[str, Sequence[Line]], *, label: str) -> Figure | None:
     """Accuracy of every setting over the optimiser's steps: the mean of its seeds and their range.
 
-    Args:
-        lines: by setting, in percent, for each seed.
-        label: of the vertical axis.
+    `lines` has the accuracies in percent by setting, a line for each seed.
     """
     if not lines:
         return None

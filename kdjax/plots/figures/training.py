@@ -50,9 +50,6 @@ def draw(rows: Rows) -> Figure | None:
     values beside which all others would look flat are outside the panel, and its label counts them.
     Losses that span 1.5 decades have a logarithmic axis. Values of training steps are means over
     the steps since the point before.
-
-    Args:
-        rows: of `metrics.jsonl`, in its order.
     """
     if not rows:
         return None
@@ -107,14 +104,10 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def _flag_stages(axes: Sequence[Axes], stages: Mapping[str, float]) -> float:
-    """Draws a line through all panels where a stage begins, with its name above the first panel.
+    """Draws a line through all panels at the step where a stage begins, with its name on top.
 
-    Args:
-        axes: panels one below the other; their horizontal limits must be final.
-        stages: the step at which each begins, in ascending order.
-
-    Returns:
-        The points that the names need above the first panel.
+    Limits of the horizontal axes must be final. Returns the points that the names need above the
+    first panel.
     """
     look: dict[str, Any] = {"color": "0.35", "linewidth": 0.7}
     top = axes[0]

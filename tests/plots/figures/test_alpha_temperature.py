@@ -50,7 +50,7 @@ def test_seeds_are_averaged_and_counted():
 
 def test_missing_cells_are_hatched_and_uneven_counts_are_in_brackets():
     missing = [(0.9, 1.0), (0.1, 20.0)]
-    trials = data.trials(missing=missing) + data.trials((100,), missing=[*missing, (0.5, 4.0)])
+    trials = data.trials((0, 100), missing) | {(0.5, 4.0): [98.0]}
     figure = alpha_temperature.draw(trials, split="validation")
     axes = figure.axes[0]
     assert np.isnan(shades(axes)).sum() == 2
@@ -65,9 +65,7 @@ def test_missing_cells_are_hatched_and_uneven_counts_are_in_brackets():
 
 
 def test_a_search_of_one_cell_and_of_none():
-    figure = alpha_temperature.draw(
-        [{"alpha": 0.5, "temperature": 4, "accuracy": 0.98}], split="validation"
-    )
+    figure = alpha_temperature.draw({(0.5, 4.0): [98.0]}, split="validation")
     assert shades(figure.axes[0]).tolist() == [[98.0]]
     assert_readable(figure)
-    assert alpha_temperature.draw([], split="test") is None
+    assert alpha_temperature.draw({}, split="test") is None

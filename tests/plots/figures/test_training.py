@@ -133,7 +133,7 @@ def test_no_accuracy_leaves_the_panel_unless_all_others_would_look_flat():
     rows = accuracies(np.linspace(0.5, 0.99, 40), [(20, 0.4), (40, 0.41)])
     axes = of_kind(training.draw(rows), "Accuracy")
     assert axes.get_ylim()[0] < 40
-    assert "lie" not in axes.get_ylabel()
+    assert "outside" not in axes.get_ylabel()
 
 
 def test_what_lies_outside_is_counted():
@@ -143,7 +143,7 @@ def test_what_lies_outside_is_counted():
     low, high = axes.get_ylim()
     assert 20 < low < 97
     assert high > 99
-    assert axes.get_ylabel().replace("\n", " ").endswith("2 points lie below")
+    assert axes.get_ylabel().replace("\n", " ").endswith("points outside: 2 below")
     assert_readable(figure)
 
 
@@ -154,7 +154,7 @@ def test_one_validation_loss_does_not_flatten_the_others():
         for step, loss in enumerate(losses, start=1)
     ]
     axes = of_kind(training.draw(rows), "Validation loss")
-    assert axes.get_ylabel().replace("\n", " ").endswith("1 point lies above")
+    assert axes.get_ylabel().replace("\n", " ").endswith("points outside: 1 above")
     low, high = axes.get_ylim()
     assert low < 0.31
     assert 0.9 < high < 3
