@@ -227,16 +227,6 @@ def by_network(every: Sequence[Setting]) -> dict[str, list[Setting]]:
     return networks
 
 
-def cells(every: Sequence[Setting]) -> list[dict[str, float]]:
-    """The heat map's cells of one network's settings; none where other axes are swept."""
-    if any(setting["axes"].keys() != {"alpha", "temperature"} for setting in every):
-        return []
-    split = split_of(every)
-    return [
-        setting["axes"] | {"accuracy": value / 100} for setting in every for value in setting[split]
-    ]
-
-
 def by_setting(record: Record) -> Record:
     """A sweep's record with a row for each setting in place of its members; any other as it is.
 
