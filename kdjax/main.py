@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from kdjax.system import cli, config_file
+from kdjax.system import cli
 
 
 def define() -> None:
@@ -43,9 +43,7 @@ def run(config: ConfigDict) -> tuple[dict[str, Any], Path]:
     from kdjax.training import train
 
     runtime.prepare()
-    flag = flags.FLAGS["config"]
-    as_written = config_file.load(config_flags.get_config_filename(flag))
-    unread = effects.unread(as_written, config_flags.get_override_values(flag))
+    unread = effects.unread(*cli.config_overrides())
     directory = Path(flags.FLAGS.workdir) if flags.FLAGS.workdir else workdir.default(config)
     try:
         with runtime.catch_interrupts() as interrupt:

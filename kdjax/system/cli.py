@@ -1,5 +1,6 @@
 """Flags and errors of all commands: an error that the user can mend is one line and exit code 2."""
 
+import copy
 import functools
 import operator
 import os
@@ -66,13 +67,20 @@ def config_value() -> ConfigDict:
     return value
 
 
+def config_overrides() -> tuple[ConfigDict, list[str]]:
+    """The config as its file makes it, and the dotted keys that the command line overrides."""
+    flag = flags.FLAGS["config"]
+    return flag.parser.as_written, list(config_flags.get_override_values(flag))
+
+
 class _ConfigParser(flags.ArgumentParser):
-    """Loads config files as `config_file` does; ml_collections then sets what is overridden."""
+    """Loads config files as `config_file` does; ml_collections then sets the overridden keys."""
 
     def parse(self, argument: str) -> ConfigDict:
         config = config_file.load(argument)
         arguments = flags.FLAGS.read_flags_from_files(sys.argv, force_gnu=False)
         config_file.check_overrides(config, arguments)
+        self.as_written = copy.deepcopy(config)
         return config
 
 
