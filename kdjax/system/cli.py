@@ -70,6 +70,7 @@ def config_value() -> ConfigDict:
 def config_overrides() -> tuple[ConfigDict, list[str]]:
     """The config as its file makes it, and the dotted keys that the command line overrides."""
     flag = flags.FLAGS["config"]
+    assert isinstance(flag.parser, _ConfigParser)
     return flag.parser.as_written, list(config_flags.get_override_values(flag))
 
 
