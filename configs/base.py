@@ -38,7 +38,7 @@ def start(method: str, argument: str, **defaults: bool | int) -> tuple[ConfigDic
             raise UserError(f"option {name} is given twice: {argument}")
         named.add(name)
         if name == "recipe":
-            recipe = value
+            recipe = value or "none"
             continue
         if not value.isdecimal():
             raise UserError(f"option {name} is {value!r}; it takes a whole number")

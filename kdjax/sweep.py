@@ -64,7 +64,7 @@ def parse_axis(text: str) -> tuple[str, list[float | str]]:
     values = [_number(part) for part in parts]
     finite = all(isinstance(value, str) or math.isfinite(value) for value in values)
     if not key or not all(parts) or not finite or len(set(values)) < len(values):
-        raise UserError(f"--axis={text}: it takes KEY=VALUE,VALUE,... of different numbers")
+        raise UserError(f"--axis={text}: it takes KEY=VALUE,VALUE,... of different values")
     if key == "seed":
         raise UserError("--axis=seed=...: seeds are what --seeds is for")
     return key, values

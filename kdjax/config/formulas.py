@@ -166,19 +166,24 @@ class _Reader:
             case ast.Call(ast.Name(name)) if name in _SCHEDULES:
                 return self._schedule(name, node)
             case ast.Call(ast.Name(name)):
-                raise unknown(f"function in config.{self._key}", name, [*_SCHEDULES, *_CHOICES])
+                raise self._error(str(unknown("function", name, [*_SCHEDULES, *_CHOICES])))
         raise self._error(f"{ast.unparse(node)!r} is no part of a formula")
 
     def _named(self, name: str) -> float | schedules.Schedule:
         if name not in self._names:
             numbers = [k for k, v in self._names.items() if isinstance(v, int | float)]
-            raise unknown(f"name in config.{self._key}", name, numbers)
+            if name in _SCHEDULES:
+                needed = ", ".join(_SCHEDULES[name][0])
+                raise self._error(f"{name} is a schedule and needs arguments: {name}({needed})")
+            raise self._error(str(unknown("name", name, numbers)))
         if name in self._open:
             raise self._error(f"{name} depends on itself")
         self._open.append(name)
+        key, self._key = self._key, name
         try:
             return self.read(self._names[name])
         finally:
+            self._key = key
             self._open.pop()
 
     def _combine(
@@ -200,7 +205,8 @@ class _Reader:
     def _constant(self, node: ast.expr, where: str) -> float:
         value = self._evaluate(node)
         if not isinstance(value, float):
-            raise self._error(f"{ast.unparse(node)} {where} changes over the stage; it must not")
+            text = ast.unparse(node)
+            raise self._error(f"{text} {where} is a schedule itself; it must be a number there")
         return value
 
     def _number(self, value: float) -> float:
@@ -229,9 +235,8 @@ class _Reader:
         if kind == "steps":
             at, rate = given["at"], given["rate"]
             rising = all(a < b for a, b in itertools.pairwise((warm_up, *at, epochs)))
-            self._require(
-                rising and at, "at", at, f"rising epochs between {warm_up:g} and {epochs:g}"
-            )
+            what = f"rising epochs between {warm_up:g} and the stage's {epochs:g}"
+            self._require(rising and at, "at", at, what)
             self._require(rate > 0 and rate != 1, "rate", rate, "greater than 0, and not 1")
             return schedules.Steps(_float32(start), _float32(rate), self._steps(at))
         end = given["end"]
@@ -261,10 +266,10 @@ class _Reader:
                 raise self._error(f"{keyword.arg} of {kind} comes twice")
             nodes[keyword.arg] = keyword.value
         missing = [name for name in needed if name not in nodes]
-        if missing or len(call.args) > len(known):
-            raise self._error(
-                f"{kind} needs {', '.join(needed)}; {ast.unparse(call)} has not these"
-            )
+        if missing:
+            raise self._error(f"{ast.unparse(call)} lacks {', '.join(missing)}")
+        if len(call.args) > len(known):
+            raise self._error(f"{kind} takes {', '.join(known)}, and no more")
         given: dict[str, Any] = {}
         for name, node in nodes.items():
             if name == "at":

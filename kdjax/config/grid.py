@@ -199,7 +199,8 @@ def expand(
             if name in labels_of:
                 raise UserError(
                     f"stage {stage.name!r} reads {name!r}, which the sweep's members differ in: "
-                    f"sweep the stage that trains {name!r} on its own, and take the network with "
+                    f"choose an axis of that stage alone, as stages.{stage.name}.learning_rate, or "
+                    f"sweep the stage that trains {name!r} on its own and take the network with "
                     f"networks.{name}.workdir"
                 )
         variants = of_members[stage.name]

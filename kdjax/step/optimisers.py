@@ -62,13 +62,18 @@ def make(
     try:
         # A rate of 1 gives minus the direction.
         core = known[name](1.0, **settings)
-        optimiser = optax.chain(*clip, *coupled, core, optax.scale(-1.0))
-        params = {"kernel": jnp.zeros((2, 2))}
+    except TypeError as error:
+        raise ValueError(f"{name} of optax does not fit: {error}") from error
+    optimiser = optax.chain(*clip, *coupled, core, optax.scale(-1.0))
+    params = {"kernel": jnp.zeros((2, 2))}
+    try:
         # Optax's bias correction raises a float to an integer power.
         with jax.numpy_dtype_promotion("standard"):
             jax.eval_shape(lambda p: optimiser.update(p, optimiser.init(p), p), params)
     except TypeError as error:
-        raise ValueError(f"{name} of optax does not fit: {error}") from error
+        raise ValueError(
+            f"{name} of optax needs more than gradients (a line search, for one); choose another"
+        ) from error
     return optimiser
 
 
@@ -88,7 +93,9 @@ def _parse(text: str) -> tuple[str, dict[str, Any]]:
     try:
         call = ast.parse(text if "(" in text else f"{text}()", mode="eval").body
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args:
-            return call.func.id, {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+            settings = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+            if all(isinstance(value, int | float) for value in settings.values()):
+                return call.func.id, settings
     except (SyntaxError, ValueError):
         pass
     raise ValueError(

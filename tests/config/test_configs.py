@@ -206,7 +206,7 @@ def test_order_of_peers_in_the_config_changes_nothing():
         ({"alpha": "cosin(1, 0)"}, "Did you mean 'cosine'?"),
         (
             {"stages.student.learning_rate": "rate"},
-            "unknown name in config.stages.student",
+            "config.learning_rate: unknown name 'rate'",
         ),
         (
             {"stages.student.terms.ce.network": "teacher"},

@@ -65,19 +65,23 @@ def test_only_values_that_change_are_schedules():
     ("text", "message"),
     [
         ("alhpa", "Did you mean 'alpha'?"),
-        ("cosin(1, 0)", "unknown function in config.weight 'cosin'. Did you mean 'cosine'?"),
+        ("cosin(1, 0)", "unknown function 'cosin'. Did you mean 'cosine'?"),
         ("linear(1, 0, finnish=3)", "Did you mean 'finish'?"),
         ("linear(1, 0, start=3)", "start of linear comes twice"),
-        ("linear(1)", "linear needs start, end; linear(1) has not these"),
+        ("linear(1)", "linear(1) lacks end"),
         ("1 +", "'1 +' is no number and no formula"),
         ("(1, 2)", "'(1, 2)' is no part of a formula"),
         ("__import__('os')", "unknown function"),
         ("alpha ** 2", "'alpha ** 2' is no part of a formula"),
         (True, "True is no number"),
-        ("a", "a depends on itself"),
+        ("a", "config.b: a depends on itself"),
+        ("linear", "linear is a schedule and needs arguments: linear(start, end)"),
         ("1 / 0", "divides by 0"),
         ("1 / falling", "divides by a schedule"),
-        ("linear(falling, 1)", "falling as start of linear changes over the stage; it must not"),
+        (
+            "linear(falling, 1)",
+            "falling as start of linear is a schedule itself; it must be a number",
+        ),
         ("1e30 * 1e30", "e+60; it must be finite, and at most 3.4e+38"),
         ("linear(1, 0, begin=30)", "begin is 30.0; it must be less than the stage's 30 epochs"),
         ("linear(1, 0, begin=9, finish=3)", "finish is 3.0; it must be 9 or later"),
@@ -86,12 +90,12 @@ def test_only_values_that_change_are_schedules():
         ("exponential(4, 4, rate=0.9)", "end is 4.0; it must be where the schedule is to stop"),
         ("exponential(4, 1, rate=0.9, every=0)", "every is 0.0"),
         ("steps(1, 1, at=(10, 20))", "rate is 1.0; it must be greater than 0, and not 1"),
-        ("steps(1, 0.1, at=())", "at is (); it must be rising epochs between 0 and 30"),
+        ("steps(1, 0.1, at=())", "at is (); it must be rising epochs between 0 and the stage's 30"),
         ("steps(1, 0.1, at=(20, 10))", "at is (20.0, 10.0)"),
         ("steps(1, 0.1, at=(10, 10))", "rising epochs"),
         ("steps(1, 0.1, at=(10, 30))", "rising epochs"),
         ("steps(1, 0.1, at=(0, 10))", "rising epochs"),
-        ("steps(1, 0.1, at=(10, 20), warm_up=10)", "rising epochs between 10 and 30"),
+        ("steps(1, 0.1, at=(10, 20), warm_up=10)", "epochs between 10 and the stage's 30"),
     ],
     ids=str,
 )
@@ -99,7 +103,7 @@ def test_a_wrong_formula_is_refused_in_one_line(text, message):
     with pytest.raises(UserError) as error:
         read(text)
     assert message in str(error.value)
-    assert "config.weight" in str(error.value)
+    assert "config." in str(error.value)
     assert "\n" not in str(error.value)
 
 

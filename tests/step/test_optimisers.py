@@ -95,7 +95,8 @@ def test_other_optimisers_of_optax_lower_a_loss(text):
         ("sgd(momentm=0.9)", "unexpected keyword argument 'momentm'"),
         ("sgd(0.9)", "the form is sgd\\(momentum=0.9\\)"),
         ("sgd(", "is no optimiser"),
-        ("lbfgs", "lbfgs of optax does not fit"),
+        ("lbfgs", "lbfgs of optax needs more than gradients"),
+        ("lion(b1='x')", "with numbers or True or False"),
         ("adamw(weight_decay=0.1)", "weight_decay has a key of its own"),
     ],
 )

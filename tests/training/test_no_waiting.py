@@ -60,7 +60,7 @@ def test_devices_are_read_only_where_a_line_is_written(tmp_path, monkeypatch):
         return value.fget(array)
 
     monkeypatch.setattr(kind, "_value", property(read))
-    at = {}
+    at: dict[int, int] = {}
 
     def watch(step):
         # At an epoch's end it is asked again, after validation, which reads its scores.
