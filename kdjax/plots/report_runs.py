@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def make(
-    examined: "Evaluation",
+    evaluation: "Evaluation",
     directory: Path,
     networks: Sequence[str] = (),
     images: int = 0,
@@ -25,7 +25,7 @@ def make(
 
     Networks that the user names are shown themselves, not their settings.
     """
-    record = examined.record
+    record = evaluation.record
     # An unfinished run has no result.
     result = workdir.load_result(directory) or {"networks": {}}
     swept = any("@" in row for row in result["networks"])
@@ -33,7 +33,7 @@ def make(
     member, about = choose_member(settings, networks)
     return Run(
         directory=directory,
-        examined=examined,
+        evaluation=evaluation,
         record=record if networks else sweep_settings.by_setting(record),
         settings=settings,
         member=member,

@@ -19,7 +19,7 @@ class Run(NamedTuple):
 
     directory: Path
     """The workdir."""
-    examined: "Evaluation"
+    evaluation: "Evaluation"
     record: Record
     """The evaluation's record; of a sweep with a row for each setting."""
     settings: list[Setting]
@@ -27,7 +27,7 @@ class Run(NamedTuple):
     member: Mapping[str, float]
     """The axes' values of the member of a sweep whose own figures are shown."""
     rows: list[str]
-    """The rows of `examined.record` whose own figures are shown, of earlier stages too."""
+    """The rows of `evaluation.record` whose own figures are shown, of earlier stages too."""
     about: str
     """What a caption says of the member."""
     images: int

@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.usefixtures("one_device"), pytest.mark.usefixtures("st
 
 
 @pytest.fixture(scope="module")
-def examined(two_phases):
+def evaluation(two_phases):
     with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
         first = jax.local_devices()[:1]
         patch.setattr(jax, "local_devices", lambda: first)
@@ -51,8 +51,8 @@ class Sources(html.parser.HTMLParser):
         self.found += [value for name, value in attrs if name in ("src", "href")]
 
 
-def test_a_report_of_two_phases_has_every_figure(two_phases, examined, tmp_path):
-    run = report_runs.make(examined, two_phases[0], images=3)
+def test_a_report_of_two_phases_has_every_figure(two_phases, evaluation, tmp_path):
+    run = report_runs.make(evaluation, two_phases[0], images=3)
     pictures = sections.write([run], tmp_path / "figures")
     assert [picture.path.stem for picture in pictures] == [
         *("accuracy", "size", "compression", "before-and-after-0", "likeness-0", "agreement-0"),
@@ -63,8 +63,8 @@ def test_a_report_of_two_phases_has_every_figure(two_phases, examined, tmp_path)
         assert picture.path.with_suffix(".svg").stat().st_size > 1000
         with Image.open(picture.path) as image:
             assert image.width >= 1200
-    tables = evaluation_tables.tables([examined.record])
-    index, text = page.write(tmp_path, [examined.record], tables, pictures, ["A <note>"])
+    tables = evaluation_tables.tables([evaluation.record])
+    index, text = page.write(tmp_path, [evaluation.record], tables, pictures, ["A <note>"])
     sources = Sources()
     sources.feed(index.read_text())
     assert len(sources.found) == len(pictures)
@@ -73,18 +73,18 @@ def test_a_report_of_two_phases_has_every_figure(two_phases, examined, tmp_path)
     assert "A <note>" in text.read_text()
     for picture in pictures:
         assert f"](figures/{picture.path.name})" in text.read_text()
-    accuracy = examined.record["networks"]["peer_1"]["accuracy"]
+    accuracy = evaluation.record["networks"]["peer_1"]["accuracy"]
     assert f"| {accuracy:.2%} |" in text.read_text()
     assert f"<td>{accuracy:.2%}</td>" in index.read_text()
 
 
-def test_markdown_is_a_table_with_a_rule_and_escaped_bars(examined, tmp_path):
+def test_markdown_is_a_table_with_a_rule_and_escaped_bars(evaluation, tmp_path):
     table = evaluation_tables.Table("Title", ["a|b", "c"], [["1", "2"], ["3", "4"]], "Caption.")
     picture = Picture("Heading", "Below.", tmp_path / "figures" / "a b.png")
     picture.path.parent.mkdir()
     picture.path.write_bytes(b"")
     bare = table._replace(caption="")
-    _, text = page.write(tmp_path, [examined.record], [table, bare], [picture], ["Note."])
+    _, text = page.write(tmp_path, [evaluation.record], [table, bare], [picture], ["Note."])
     lines = "| a\\|b | c |\n| --- | ---: |\n| 1 | 2 |\n| 3 | 4 |\n"
     _, rest = text.read_text().split("\n\nNote.\n")
     assert rest == (
@@ -101,13 +101,13 @@ def test_every_figure_has_a_place_of_its_own():
 
 
 def test_a_report_has_the_files_that_it_names_and_says_what_it_leaves_out(
-    examined, tmp_path, monkeypatch, capsys
+    evaluation, tmp_path, monkeypatch, capsys
 ):
     (tmp_path / "metrics.jsonl").write_text('{"step')
     monkeypatch.setattr(evaluate, "workdirs", lambda: [tmp_path])
     monkeypatch.setattr(evaluate, "options", run_evaluation.Options)
     monkeypatch.setattr(flags, "FLAGS", types.SimpleNamespace(output=None, images=0, layers=[]))
-    monkeypatch.setattr(run_evaluation, "evaluate", lambda *_: examined)
+    monkeypatch.setattr(run_evaluation, "evaluate", lambda *_: evaluation)
     monkeypatch.setattr(runtime, "prepare", lambda: None)
     monkeypatch.setattr(sections, "write", lambda *_: [])
     report.main()
@@ -120,16 +120,16 @@ def test_a_report_has_the_files_that_it_names_and_says_what_it_leaves_out(
     assert said in capsys.readouterr().out
 
 
-def test_two_runs_are_compared_on_the_same_images(examined, tmp_path):
-    other = examined._replace(record=examined.record | {"workdir": "elsewhere/two"})
+def test_two_runs_are_compared_on_the_same_images(evaluation, tmp_path):
+    other = evaluation._replace(record=evaluation.record | {"workdir": "elsewhere/two"})
 
     def between(*every):
         return agreement.between_runs([report_runs.make(one, tmp_path) for one in every])
 
-    found = between(examined, other)
+    found = between(evaluation, other)
     names = [
         f"{label}: {row}"
-        for label in records.run_labels([examined.record, other.record])
+        for label in records.run_labels([evaluation.record, other.record])
         for row in ("teacher", "peer_0", "peer_1")
     ]
     assert found["networks"] == names
@@ -137,10 +137,10 @@ def test_two_runs_are_compared_on_the_same_images(examined, tmp_path):
     np.testing.assert_array_equal(matrix[:3, 3:], matrix[:3, :3])
     # Other images are left out.
     moved = other._replace(split=other.split._replace(id=other.split.id + 1))
-    assert between(examined, moved)["networks"] == names[:3]
+    assert between(evaluation, moved)["networks"] == names[:3]
 
 
-def test_a_grid_needs_runs_that_differ_in_alpha_and_temperature(examined, tmp_path):
+def test_a_grid_needs_runs_that_differ_in_alpha_and_temperature(evaluation, tmp_path):
     def run(alpha, temperature, accuracy):
         directory = tmp_path / f"{alpha}-{temperature}"
         directory.mkdir()
@@ -148,7 +148,7 @@ def test_a_grid_needs_runs_that_differ_in_alpha_and_temperature(examined, tmp_pa
         result = {"finished": True, "networks": {"student": student}, "stages": {}, "seed": 0}
         writers.write_json(directory / "result.json", result)
         values = {"method": "kd", "dataset": "digits", "alpha": alpha, "temperature": temperature}
-        return report_runs.make(examined._replace(record=examined.record | values), directory)
+        return report_runs.make(evaluation._replace(record=evaluation.record | values), directory)
 
     runs = [run(0.1, 1.0, 0.7), run(0.9, 1.0, 0.8)]
     assert alpha_temperature.students(runs) == {}
@@ -183,8 +183,8 @@ def sweep(tmp_path, *, validation=True, axes=True):
     return tmp_path
 
 
-def test_a_sweeps_report_is_of_the_setting_that_validation_chose(examined, tmp_path):
-    run = report_runs.make(examined, sweep(tmp_path))
+def test_a_sweeps_report_is_of_the_setting_that_validation_chose(evaluation, tmp_path):
+    run = report_runs.make(evaluation, sweep(tmp_path))
     assert run.member == {"alpha": 0.9, "seed": 0}
     assert run.about == " Of the setting that was best on validation: alpha 0.9, seed 0."
     assert report_runs.notes([run], ()) == []
@@ -205,8 +205,8 @@ def test_a_sweeps_report_is_of_the_setting_that_validation_chose(examined, tmp_p
     ]
 
 
-def test_without_validation_no_setting_is_the_best(examined, tmp_path):
-    run = report_runs.make(examined, sweep(tmp_path, validation=False))
+def test_without_validation_no_setting_is_the_best(evaluation, tmp_path):
+    run = report_runs.make(evaluation, sweep(tmp_path, validation=False))
     assert (run.member, run.about) == ({"seed": 0}, " Of seed 0.")
     (table,) = report_runs.tables([run])
     assert not any("*" in cell for row in table.rows for cell in row)
@@ -214,16 +214,16 @@ def test_without_validation_no_setting_is_the_best(examined, tmp_path):
     (note,) = report_runs.notes([run], ())
     assert "--networks=teacher,student@..." in note
     # A member that the user names is shown.
-    named = report_runs.make(examined, tmp_path, networks=("teacher", "student@alpha=0.1@seed=1"))
+    named = report_runs.make(evaluation, tmp_path, networks=("teacher", "student@alpha=0.1@seed=1"))
     assert named.member == {"alpha": 0.1, "seed": 1}
     assert report_runs.notes([named], ("teacher",)) == []
 
 
-def test_seeds_alone_are_no_settings_to_choose_from(examined, tmp_path):
-    run = report_runs.make(examined, sweep(tmp_path, axes=False))
+def test_seeds_alone_are_no_settings_to_choose_from(evaluation, tmp_path):
+    run = report_runs.make(evaluation, sweep(tmp_path, axes=False))
     assert (run.member, run.about) == ({"seed": 0}, " Of seed 0.")
     assert report_runs.notes([run], ()) == []
-    other = report_runs.make(examined, tmp_path / "none")
+    other = report_runs.make(evaluation, tmp_path / "none")
     assert (other.member, other.about, other.settings) == ({}, "", [])
 
 
@@ -256,19 +256,19 @@ def test_courses_are_by_setting_and_without_validation_those_of_training():
     assert label.startswith("Training accuracy")
 
 
-def test_a_record_of_a_sweep_has_a_row_for_each_setting(examined):
+def test_a_record_of_a_sweep_has_a_row_for_each_setting(evaluation):
     names = [f"student@alpha={a}@seed={s}" for a in (0.1, 0.9) for s in (0, 1)]
-    figures = examined.record["networks"]["peer_0"]
+    figures = evaluation.record["networks"]["peer_0"]
     rows = {
         name: figures | {"network": name, "accuracy": 0.5 + place / 10, "step": place}
         for place, name in enumerate(names)
     }
     left = "student@alpha=0.1@seed=0 after first"
-    rows = {"teacher": examined.record["networks"]["teacher"], **rows}
+    rows = {"teacher": evaluation.record["networks"]["teacher"], **rows}
     rows[left] = rows[names[0]]
     matrix = np.arange(36.0).reshape(6, 6)
     agreement = {"networks": list(rows), "matrix": matrix.tolist()}
-    record = examined.record | {"networks": rows, "agreement": agreement}
+    record = evaluation.record | {"networks": rows, "agreement": agreement}
     found = sweep_settings.by_setting(record)
     settings = [
         "teacher",
@@ -291,11 +291,11 @@ def test_a_record_of_a_sweep_has_a_row_for_each_setting(examined):
     assert shares[1, 2] == np.mean([matrix[1, 3], matrix[2, 4]])
     tables = evaluation_tables.tables([found])
     assert any("0 to 1" in row for table in tables for row in table.rows)
-    assert sweep_settings.by_setting(examined.record) is examined.record
+    assert sweep_settings.by_setting(evaluation.record) is evaluation.record
 
 
 def test_a_report_computes_nothing_that_an_evaluation_left(
-    two_phases, examined, tmp_path, monkeypatch
+    two_phases, evaluation, tmp_path, monkeypatch
 ):
     """The same figures, also those of time, without a prediction."""
     choice = run_evaluation.Options(timing=True, throughput_batch=8)
@@ -330,12 +330,12 @@ def times(networks, *_, **__):
     }
 
 
-def test_predictions_of_other_variables_or_another_program_are_not_taken(examined):
-    plan, split = examined.plan, examined.split
-    known = predictions.digests(examined.networks, plan, split)
-    assert known == examined.digests
+def test_predictions_of_other_variables_or_another_program_are_not_taken(evaluation):
+    plan, split = evaluation.plan, evaluation.split
+    known = predictions.digests(evaluation.networks, plan, split)
+    assert known == evaluation.digests
     assert len(set(known.values())) == len(known)
-    peer = examined.networks["peer_0"]
+    peer = evaluation.networks["peer_0"]
     moved = peer._replace(state=jax.tree.map(lambda x: x + 1e-3, peer.state))
 
     def doubled(state, image, **keys):
@@ -383,19 +383,19 @@ def test_an_answer_to_an_image_is_right_or_wrong():
     ]
 
 
-def test_maps_are_of_the_images_that_are_shown(examined):
+def test_maps_are_of_the_images_that_are_shown(evaluation):
     rows = np.array([5, 0, 7])
-    images, maps = attention_maps.make(examined, ["teacher", "peer_0"], ["stage2_last"], rows)
-    np.testing.assert_array_equal(images, examined.split.image.read(rows) / np.float32(255))
+    images, maps = attention_maps.make(evaluation, ["teacher", "peer_0"], ["stage2_last"], rows)
+    np.testing.assert_array_equal(images, evaluation.split.image.read(rows) / np.float32(255))
     assert set(maps) == {("teacher", "stage2_last"), ("peer_0", "stage2_last")}
-    _, alone = attention_maps.make(examined, ["peer_0"], ["stage2_last"], rows[1:2])
+    _, alone = attention_maps.make(evaluation, ["peer_0"], ["stage2_last"], rows[1:2])
     np.testing.assert_allclose(
         alone["peer_0", "stage2_last"][0], maps["peer_0", "stage2_last"][1], rtol=1e-5
     )
     norms = np.linalg.norm(maps["teacher", "stage2_last"].reshape(3, -1), axis=1)
     np.testing.assert_allclose(norms, 1.0, rtol=1e-5)
     with pytest.raises(UserError, match="unknown layer with a map 'pooled'"):
-        attention_maps.make(examined, ["teacher"], ["pooled"], rows)
+        attention_maps.make(evaluation, ["teacher"], ["pooled"], rows)
 
 
 def test_layers_that_all_networks_have():
@@ -406,21 +406,21 @@ def test_layers_that_all_networks_have():
     assert attention_maps.common([["own"], deep]) == []
 
 
-def test_half_of_the_images_are_disputed(examined):
-    rows = attention_maps.telling(examined, ["teacher", "peer_0"], 6)
+def test_half_of_the_images_are_disputed(evaluation):
+    rows = attention_maps.telling(evaluation, ["teacher", "peer_0"], 6)
     assert len(set(rows.tolist())) == len(rows) == 6
-    predicted = [examined.predictions[row].logits.argmax(-1) for row in ("teacher", "peer_0")]
+    predicted = [evaluation.predictions[row].logits.argmax(-1) for row in ("teacher", "peer_0")]
     assert (predicted[0] != predicted[1])[rows[3:]].all()
-    assert len(set(examined.split.label[rows[:3]].tolist())) == 3
+    assert len(set(evaluation.split.label[rows[:3]].tolist())) == 3
 
 
-def test_confusion_of_a_report_is_that_of_its_predictions(examined):
-    predicted, label = examined.predictions["peer_0"].logits.argmax(-1), examined.split.label
+def test_confusion_of_a_report_is_that_of_its_predictions(evaluation):
+    predicted, label = evaluation.predictions["peer_0"].logits.argmax(-1), evaluation.split.label
     expected = [
         [np.sum((label == true) & (predicted == other)) for other in range(10)]
         for true in range(10)
     ]
-    assert examined.record["networks"]["peer_0"]["confusion"] == expected
+    assert evaluation.record["networks"]["peer_0"]["confusion"] == expected
 
 
 @pytest.mark.parametrize("library", ["matplotlib", "jinja2"])

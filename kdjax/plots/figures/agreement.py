@@ -30,16 +30,16 @@ def of_run(run: Run) -> Iterator[Section]:
 
 def between_runs(runs: Sequence[Run]) -> dict[str, Any]:
     """The agreement of all networks of the runs that were evaluated on the first run's images."""
-    first = runs[0].examined
+    first = runs[0].evaluation
     multi_label = first.record["multi_label"]
     predictions = {}
-    names = records.run_labels([run.examined.record for run in runs])
+    names = records.run_labels([run.evaluation.record for run in runs])
     for name, run in zip(names, runs, strict=True):
-        data, split = run.examined.plan.data, run.examined.split
+        data, split = run.evaluation.plan.data, run.evaluation.split
         same = (data.content, data.source) == (first.plan.data.content, first.plan.data.source)
         if same and np.array_equal(split.id, first.split.id):
-            for row in records.final(run.examined.record):
-                logits = run.examined.predictions[row].logits
+            for row in records.final(run.evaluation.record):
+                logits = run.evaluation.predictions[row].logits
                 prediction = measures.prediction(logits, multi_label=multi_label)
                 predictions[f"{name}: {row}"] = prediction
     matrix = agreement_measure.matrix(list(predictions.values()))

@@ -32,17 +32,17 @@ class Answer(NamedTuple):
 
 
 def of_run(run: Run) -> Iterator[Section]:
-    record = run.examined.record
+    record = run.evaluation.record
     # Ensembles have no activations of their own.
     networks = [row for row in records.final(record) if row in run.rows and "+" not in row]
     if not run.images or not networks:
         return
     from kdjax.evaluation import attention_maps  # With JAX.
 
-    chosen = attention_maps.telling(run.examined, networks, run.images)
-    images, maps = attention_maps.make(run.examined, networks, run.layers, chosen)
-    label, names = run.examined.split.label[chosen], record["class_names"]
-    logits = {row: np.asarray(run.examined.predictions[row].logits[chosen]) for row in networks}
+    chosen = attention_maps.telling(run.evaluation, networks, run.images)
+    images, maps = attention_maps.make(run.evaluation, networks, run.layers, chosen)
+    label, names = run.evaluation.split.label[chosen], record["class_names"]
+    logits = {row: np.asarray(run.evaluation.predictions[row].logits[chosen]) for row in networks}
     if record["multi_label"]:
         truth = [f"has {count:.0f} of {len(names)}" for count in label.sum(axis=1)]
         answers = {row: attribute_answers(logits[row], label) for row in networks}

@@ -16,7 +16,7 @@ _COLUMNS = 3
 
 
 def of_run(run: Run) -> Iterator[Section]:
-    networks = run.examined.record["networks"]
+    networks = run.evaluation.record["networks"]
     caption = (
         "Accuracy against confidence; on the diagonal a network is as often right as it says."
         + run.about

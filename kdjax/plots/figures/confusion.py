@@ -20,7 +20,7 @@ _LONGEST_NAME = 18
 
 
 def of_run(run: Run) -> Iterator[Section]:
-    record = run.examined.record
+    record = run.evaluation.record
     rows = [row for row in records.final(record) if row in run.rows]
     for row in rows[:_MOST_NETWORKS] if not record["multi_label"] else ():
         caption = f"Counts of images; shade is the share of the true class.{run.about}"
