@@ -29,7 +29,8 @@ def start(method: str, argument: str, **defaults: bool | int) -> tuple[ConfigDic
         UserError: an unknown option, one that comes twice, or a value that is no whole number.
     """
     dataset, *items = (argument or "digits").split(",")
-    options, named, recipe = dict(defaults), set[str](), ""
+    options, named = dict(defaults), set[str]()
+    recipe: str | None = None
     for item in items:
         name, _, value = item.partition("=")
         if name not in (*defaults, "recipe"):
@@ -38,7 +39,7 @@ def start(method: str, argument: str, **defaults: bool | int) -> tuple[ConfigDic
             raise UserError(f"option {name} is given twice: {argument}")
         named.add(name)
         if name == "recipe":
-            recipe = value or "none"
+            recipe = value
             continue
         if not value.isdecimal():
             raise UserError(f"option {name} is {value!r}; it takes a whole number")
@@ -48,7 +49,7 @@ def start(method: str, argument: str, **defaults: bool | int) -> tuple[ConfigDic
     return get_config(method=method, dataset=dataset, recipe=recipe), options
 
 
-def get_config(*, method: str, dataset: str, recipe: str = "") -> ConfigDict:
+def get_config(*, method: str, dataset: str, recipe: str | None = None) -> ConfigDict:
     """The keys that every config has. Networks, terms and stages are the method's to add."""
     data = datasets.settings(dataset)
     config = ConfigDict(

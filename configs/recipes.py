@@ -45,12 +45,14 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-def settings(name: str) -> dict[str, Any]:
-    """The top-level keys that a recipe sets; an empty name sets none.
+def settings(name: str | None) -> dict[str, Any]:
+    """The top-level keys that a recipe sets; None sets none.
 
     Raises:
         UserError: there is no recipe of that name.
     """
-    if name and name not in RECIPES:
+    if name is None:
+        return {}
+    if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
-    return RECIPES[name] if name else {}
+    return RECIPES[name]

@@ -19,7 +19,7 @@ def term(entry: Mapping[str, Any], task: Task, key: str) -> tuple[Term, dict[str
     Args:
         entry: the term's part of the config: `kind`, `weight`, the arguments of the term's `make`,
             and the hyper-parameters that the term names in `Term.hyper`.
-        task: of the data set.
+        task: the data set's.
         key: the config key of the entry, as `stages.student.terms.soft`.
 
     Raises:
@@ -33,27 +33,27 @@ def term(entry: Mapping[str, Any], task: Task, key: str) -> tuple[Term, dict[str
     make = discover.module("kdjax.terms", kind, f"kind of term in {where}", function="make").make
     wiring, values = _separate(entry, make)
     try:
-        made = make(task=task, **wiring)
+        result = make(task=task, **wiring)
     except TypeError as error:
         own = "." in kind and not errors.own_frames(error)
         place = f"{errors.place(make)}: " if own else ""
         raise UserError(
             f"{place}{where}, a {kind}, does not fit: {' '.join(str(error).split())}"
         ) from error
-    if not isinstance(made, Term):
+    if not isinstance(result, Term):
         raise UserError(f"{errors.place(make)}: make returns no Term for {where}, a {kind}")
     for name in values:
-        if name not in ("weight", *made.hyper):
+        if name not in ("weight", *result.hyper):
             arguments = {*inspect.signature(make).parameters} - {"task"}
-            known = [*arguments, "weight", *made.hyper]
+            known = [*arguments, "weight", *result.hyper]
             raise discover.unknown(f"key in {where}, a {kind},", name, known)
-    for name in made.hyper:
+    for name in result.hyper:
         if name not in values:
             raise UserError(f"{where} has no {name}, which a {kind} needs")
-    repeated = sorted({name for name in made.reads if made.reads.count(name) > 1})
+    repeated = sorted({name for name in result.reads if result.reads.count(name) > 1})
     if repeated:
         raise UserError(f"{where} names {repeated[0]!r} twice")
-    return made, values
+    return result, values
 
 
 def allowed(term: Term, name: str) -> Range:

@@ -60,8 +60,8 @@ def schedule(
 
     Args:
         value: the number or the formula's text.
-        names: what names stand for: numbers, or other formulas; `epochs` is the stage's.
-        steps_per_epoch: of the stage.
+        names: the values of names: numbers, or other formulas; `epochs` is the stage's.
+        steps_per_epoch: the stage's.
         key: the config key, for messages.
 
     Raises:
@@ -114,7 +114,7 @@ def names_of(config: ConfigDict, stage: ConfigDict) -> dict[str, Any]:
 
 def names_in(value: Any, names: Mapping[str, Any]) -> set[str]:
     """The names that a formula depends on, also through other formulas."""
-    found: set[str] = set()
+    dependencies: set[str] = set()
     waiting = [value]
     while waiting:
         text = waiting.pop()
@@ -124,10 +124,10 @@ def names_in(value: Any, names: Mapping[str, Any]) -> set[str]:
             tree = ast.parse(text, mode="eval")
         except (SyntaxError, ValueError):
             continue
-        new = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - found
-        found |= new & names.keys()
+        new = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - dependencies
+        dependencies |= new & names.keys()
         waiting += [names[name] for name in new if name in names]
-    return found
+    return dependencies
 
 
 class _Reader:
@@ -217,39 +217,39 @@ class _Reader:
         return value
 
     def _schedule(self, kind: str, call: ast.Call) -> schedules.Schedule:
-        given, epochs = self._arguments(kind, call), float(self._names["epochs"])
-        warm_up = given.get("warm_up", 0.0)
+        arguments, epochs = self._arguments(kind, call), float(self._names["epochs"])
+        warm_up = arguments.get("warm_up", 0.0)
         self._require(0 <= warm_up < epochs, "warm_up", warm_up, f"in [0, {epochs:g})")
         # A warm-up comes first: nothing else changes before it ends.
-        begin = max(given.get("begin", 0.0), warm_up)
-        made = self._after_warm_up(kind, given, begin, warm_up, epochs)
-        return schedules.WarmUp(self._steps(warm_up), made) if warm_up else made
+        begin = max(arguments.get("begin", 0.0), warm_up)
+        after = self._after_warm_up(kind, arguments, begin, warm_up, epochs)
+        return schedules.WarmUp(self._steps(warm_up), after) if warm_up else after
 
     def _after_warm_up(
-        self, kind: str, given: dict[str, Any], begin: float, warm_up: float, epochs: float
+        self, kind: str, arguments: dict[str, Any], begin: float, warm_up: float, epochs: float
     ) -> schedules.Schedule:
         less = f"less than the stage's {epochs:g} epochs"
         if kind == "constant":
-            return schedules.Constant(_float32(given["value"]))
-        start = given["start"]
+            return schedules.Constant(_float32(arguments["value"]))
+        start = arguments["start"]
         if kind == "steps":
-            at, rate = given["at"], given["rate"]
+            at, rate = arguments["at"], arguments["rate"]
             rising = all(a < b for a, b in itertools.pairwise((warm_up, *at, epochs)))
             what = f"rising epochs between {warm_up:g} and the stage's {epochs:g}"
             self._require(rising and at, "at", at, what)
             self._require(rate > 0 and rate != 1, "rate", rate, "greater than 0, and not 1")
             return schedules.Steps(_float32(start), _float32(rate), self._steps(at))
-        end = given["end"]
+        end = arguments["end"]
         self._require(begin >= 0 and (begin < epochs or start == end), "begin", begin, less)
         if kind == "exponential":
-            rate, every = given["rate"], given.get("every", 1.0)
+            rate, every = arguments["rate"], arguments.get("every", 1.0)
             self._require(rate > 0, "rate", rate, "greater than 0")
             self._require(every > 0, "every", every, "greater than 0")
             idle = start == end and rate != 1
             self._require(not idle, "end", end, "where the schedule is to stop, not its start")
-            arguments = (_float32(start), _float32(end), _float32(rate))
-            return schedules.Exponential(*arguments, self._steps(every), self._steps(begin))
-        finish = given.get("finish", epochs)
+            values = (_float32(start), _float32(end), _float32(rate))
+            return schedules.Exponential(*values, self._steps(every), self._steps(begin))
+        finish = arguments.get("finish", epochs)
         self._require(finish >= begin, "finish", finish, f"{begin:g} or later, where it begins")
         line = schedules.Linear if kind == "linear" else schedules.Cosine
         return line(_float32(start), _float32(end), self._steps(begin), self._steps(finish))
@@ -270,14 +270,14 @@ class _Reader:
             raise self._error(f"{ast.unparse(call)} lacks {', '.join(missing)}")
         if len(call.args) > len(known):
             raise self._error(f"{kind} takes {', '.join(known)}, and no more")
-        given: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         for name, node in nodes.items():
             if name == "at":
                 parts = node.elts if isinstance(node, ast.Tuple | ast.List) else [node]
-                given[name] = tuple(self._constant(part, f"as {name}") for part in parts)
+                arguments[name] = tuple(self._constant(part, f"as {name}") for part in parts)
             else:
-                given[name] = self._constant(node, f"as {name} of {kind}")
-        return given
+                arguments[name] = self._constant(node, f"as {name} of {kind}")
+        return arguments
 
     def _steps(self, epochs: Any) -> Any:
         return _float32(np.asarray(epochs, np.float64) * self._steps_per_epoch)

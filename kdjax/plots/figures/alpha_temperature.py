@@ -48,15 +48,15 @@ def students(runs: Sequence[Run]) -> dict[str, tuple[str, Cells]]:
                 words = [f", {axis} {sweep_settings.value_text(axes[axis])}" for axis in others]
                 name = f"{run.record['method']} on {run.record['dataset']}{''.join(words)}"
                 groups.setdefault(name, []).append(((alpha, temperature), setting))
-    found = {}
+    accuracies_of = {}
     for name, group in groups.items():
         split = sweep_settings.split_of([setting for _, setting in group])
         accuracies: Cells = {}
         for cell, setting in group:
             accuracies.setdefault(cell, []).extend(setting[split])
         if all(len(set(values)) > 1 for values in zip(*accuracies, strict=True)):
-            found[name] = split, accuracies
-    return found
+            accuracies_of[name] = split, accuracies
+    return accuracies_of
 
 
 def draw(accuracies: Cells, *, split: str) -> Figure | None:
