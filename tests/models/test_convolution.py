@@ -1,5 +1,7 @@
 """Every way of computing a convolution gives what `lax` gives, and so do its gradients."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -97,13 +99,13 @@ def test_kernels_of_several_members_at_once():
 def test_what_is_not_plain_is_left_to_lax():
     x, kernel = arrays(3, (4, 4), 6)
     for rest in ({"rhs_dilation": (2, 2)}, {"lhs_dilation": (2, 2)}):
-        options = rest | {"dimension_numbers": DIMENSIONS}
+        options: dict[str, Any] = rest | {"dimension_numbers": DIMENSIONS}
         pads = ((2, 1), (1, 2))
         result = convolution.convolution(x, kernel, (1, 1), pads, **options)
         expected = lax.conv_general_dilated(x, kernel, (1, 1), pads, **options)
         np.testing.assert_array_equal(result, expected)
     grouped = kernel[:, :, :2]
-    options = {"feature_group_count": 2, "dimension_numbers": DIMENSIONS}
+    options = dict(feature_group_count=2, dimension_numbers=DIMENSIONS)
     result = convolution.convolution(x, grouped, (1, 1), "SAME", **options)
     expected = lax.conv_general_dilated(x, grouped, (1, 1), "SAME", **options)
     np.testing.assert_array_equal(result, expected)
