@@ -26,8 +26,6 @@ SUFFIXES = {
 """The library that writes files with a suffix."""
 _NESTED = ("state_dict", "model", "model_state_dict", "state_dict_ema")
 """Entries under which checkpoints of training keep a network's tensors."""
-_WRAPPERS = ("module.", "_orig_mod.")
-"""What `torch.nn.DataParallel` and `torch.compile` put ahead of every name."""
 _SAFETENSORS: dict[str, Any] = {
     "F64": np.float64,
     "F32": np.float32,
@@ -54,8 +52,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """The tensors of a weight file by their names there, in the file's own types.
 
     A checkpoint of training that keeps them under `state_dict`, `model`, `model_state_dict` or
-    `state_dict_ema` is read if it has one of these. A prefix that a wrapper of PyTorch has put
-    ahead of every name is taken off.
+    `state_dict_ema` is read if it has one of these.
 
     Raises:
         UserError: there is no such file, it is none of these, it is damaged, or it holds other
@@ -77,9 +74,6 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} does not fit into this machine's memory") from error
     if not tensors:
         raise UserError(f"{path} has no tensors")
-    for prefix in _WRAPPERS:
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
     return tensors
 
 

@@ -139,15 +139,6 @@ def test_several_networks_in_one_checkpoint_are_refused(tmp_path):
     assert "under state_dict and state_dict_ema: save one of them alone" in message(path)
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
-def test_prefixes_of_wrappers_are_taken_off(tmp_path, prefix):
-    names = {f"{prefix}{name}": tensor for name, tensor in tensors().items()}
-    torch.save(names, tmp_path / "weights.pth")
-    require_equal(files.read(tmp_path / "weights.pth"), tensors())
-    torch.save({**names, "other": torch.ones(1)}, tmp_path / "weights.pth")
-    assert f"{prefix}half" in files.read(tmp_path / "weights.pth")
-
-
 def test_safetensors(tmp_path):
     from safetensors.torch import save_file
 
