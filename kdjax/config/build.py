@@ -27,12 +27,13 @@ from kdjax.system.errors import UserError
 _LEARNING_RATE, _ALPHA = Range(), Range(0.0, 1.0)
 
 
-def plan(config: ConfigDict, devices: int) -> Plan:
+def plan(config: ConfigDict, devices: int, data: DataSet | None = None) -> Plan:
     """Everything that a run needs, checked before anything is trained.
 
     Args:
         config: as `configs/base.py` lays it out.
         devices: the number of devices that share each training batch.
+        data: the data set in place of the config's own.
 
     Raises:
         UserError: a value out of its range, or a name that is not there.
@@ -40,7 +41,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     members = grid.read(config)
     for checked in (config, *(member.config for member in members)):
         check(checked)
-    data = build_data.load_data(config)
+    data = data or build_data.load_data(config)
     stages = tuple(_stage(config, name, data, devices) for name in config.stage_order)
     classes, shape = len(data.class_names), data.image_shape
     restored = {
