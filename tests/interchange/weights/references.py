@@ -1,5 +1,6 @@
 """Networks of PyTorch's libraries with random weights and statistics, as references."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -135,7 +136,7 @@ def _of_transformers_resnet(network):
 def _of_torchvision_mobilenet(network):
     starts = [1, 2, 4, 7, 11, 14, 17, 18]
     stages = [
-        network.features[start:end] for start, end in zip(starts[:-1], starts[1:], strict=True)
+        network.features[start:end] for start, end in itertools.pairwise(starts)
     ]
     return {
         "stem_pre": network.features[0][1],
