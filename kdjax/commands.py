@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "evaluate the networks of runs"),
     "report": ("report", "write a report of runs, with tables and figures"),
     "app": ("serve_app", "look at runs in a browser"),
+    "import": ("import_weights", "import a pretrained network from a weight file"),
     "prepare": ("prepare", "prepare a data set, or look at one"),
 }
 """Each command's module and what it does."""

@@ -1,5 +1,7 @@
 """From a config to a plan: networks, terms, optimisers and data, all checked first."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from ml_collections import ConfigDict
@@ -9,19 +11,29 @@ from kdjax.config.plan import Plan, Restored, Stage
 from kdjax.data.types import DataSet
 from kdjax.models.networks import linen
 from kdjax.step import augment, optimisers, tasks
-from kdjax.step.types import TERMS, Hyper, Network, Range, StageCode, Term, TrainingSet
+from kdjax.step.types import (
+    TERMS,
+    Hyper,
+    Network,
+    Preprocessing,
+    Range,
+    StageCode,
+    Term,
+    TrainingSet,
+)
 from kdjax.system import discover, errors
 from kdjax.system.errors import UserError
 
 _LEARNING_RATE, _ALPHA = Range(), Range(0.0, 1.0)
 
 
-def plan(config: ConfigDict, devices: int) -> Plan:
+def plan(config: ConfigDict, devices: int, data: DataSet | None = None) -> Plan:
     """Everything that a run needs, checked before anything is trained.
 
     Args:
         config: as `configs/base.py` lays it out.
         devices: the number of devices that share each training batch.
+        data: the data set in place of the config's own.
 
     Raises:
         UserError: a value out of its range, or a name that is not there.
@@ -29,15 +41,26 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     members = grid.read(config)
     for checked in (config, *(member.config for member in members)):
         check(checked)
-    data = build_data.load_data(config)
+    data = data or build_data.load_data(config)
     stages = tuple(_stage(config, name, data, devices) for name in config.stage_order)
+    classes, shape = len(data.class_names), data.image_shape
     restored = {
-        name: Restored(network(config, name, data), entry.workdir, entry.source or name)
+        name: Restored(
+            network=network(config, name, classes, shape),
+            workdir=entry.workdir,
+            source=entry.source or name,
+            head=entry.head,
+            other_data=entry.other_data,
+            saved=network(config, name, entry.classes if entry.classes >= 0 else classes, shape),
+            head_layers=head_layers(config, name, shape) if entry.head == "new" else (),
+            seed=config.seed,
+        )
         for name, entry in config.networks.items()
         if entry.workdir
     }
     models = {name: entry.model for name, entry in config.networks.items()}
-    wiring.check(stages, tuple(restored), models, data)
+    counts = {name: classes_of(entry, classes) for name, entry in config.networks.items()}
+    wiring.check(stages, restored, models, counts, data)
     if members:
         of_members = {
             name: [_stage(member.config, name, data, devices) for member in members]
@@ -49,6 +72,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         stages=stages,
         restored=restored,
         appearance=build_data.appearance(config.data),
+        preprocessing=run_preprocessing(config.data),
         data_seed=config.data.seed,
         streaming=build_data.streaming(config, data),
         workers=config.data.workers,
@@ -82,6 +106,7 @@ def check(config: ConfigDict) -> None:
                 formulas.check(value, names, f"{where}.{hyper}", build_terms.allowed(term, hyper))
         rate = f"{key}.learning_rate_schedule"
         formulas.check(stage.learning_rate_schedule, names, rate, _LEARNING_RATE)
+        formulas.check(stage.trunk_rate, names, f"{key}.trunk_rate", _LEARNING_RATE)
         _optimiser(stage, key)
         build_data.require_room(config.data, stage.batch_size)
     for entry in config.networks.values():
@@ -89,8 +114,16 @@ def check(config: ConfigDict) -> None:
     build_data.views(config)
 
 
-def network(config: ConfigDict, name: str, data: DataSet) -> Network:
+def network(
+    config: ConfigDict, name: str, classes: int, image_shape: tuple[int, int, int]
+) -> Network:
     """The network of one name.
+
+    Args:
+        config: of the run.
+        name: a key of `config.networks`.
+        classes: the data set's number of classes or attributes.
+        image_shape: `(h, w, c)` of the run's images.
 
     Raises:
         UserError: the config has none of that name, or its model is unknown.
@@ -103,8 +136,12 @@ def network(config: ConfigDict, name: str, data: DataSet) -> Network:
             f"network in config.networks.{name}.pair", entry.pair, config.networks
         )
     make = discover.model(entry.model)
+    preprocessing = own_preprocessing(config, name)
+    if preprocessing is not None:
+        size, channels = preprocessing.size, len(preprocessing.mean)
+        image_shape = size, size, channels
     try:
-        module = make(classes=len(data.class_names), dropout=entry.dropout)
+        module = make(classes=classes_of(entry, classes), dropout=entry.dropout)
     except TypeError as error:
         raise UserError(f"{errors.place(make)}: {errors.describe(error)}") from error
     if not hasattr(module, "init"):
@@ -112,11 +149,61 @@ def network(config: ConfigDict, name: str, data: DataSet) -> Network:
         raise UserError(f"{errors.place(make)}: {entry.model} returns {kind}, no Flax module")
     return linen.network(
         module,
-        image_shape=data.image_shape,
+        image_shape=image_shape,
         key_name=entry.pair or name,
         precision=config.precision,
         remat=entry.remat,
+        preprocessing=preprocessing,
     )
+
+
+def classes_of(entry: ConfigDict, classes: int) -> int:
+    """The number of classes of a network, by its part of the config and the data set's number."""
+    if entry.head == "none":
+        return 0
+    return entry.classes if entry.head == "own" and entry.classes >= 0 else classes
+
+
+def head_layers(
+    config: ConfigDict, name: str, image_shape: tuple[int, int, int]
+) -> tuple[str, ...]:
+    """The names of a network's layers whose parameters depend on the number of classes."""
+    params = [
+        jax.eval_shape(network(config, name, classes, image_shape).init, jax.random.key(0)).params
+        for classes in (2, 3)
+    ]
+    shapes = [jax.tree.map(jnp.shape, tree) for tree in params]
+    return tuple(layer for layer in shapes[0] if shapes[0][layer] != shapes[1][layer])
+
+
+def run_preprocessing(data: ConfigDict) -> Preprocessing:
+    """The preprocessing of networks that have none of their own."""
+    mean, std = build_data.normalisation(data)
+    return Preprocessing(data.size, mean, std, "bilinear")
+
+
+def own_preprocessing(config: ConfigDict, name: str) -> Preprocessing | None:
+    """A network's own preprocessing; None where it reads the run's images as they are.
+
+    Raises:
+        UserError: it does not fit the run's images.
+    """
+    entry = config.networks[name].preprocessing
+    mean, std = build_data.normalisation(config.data)
+    if not (entry.size or entry.mean):
+        return None
+    own = Preprocessing(
+        size=entry.size or config.data.size,
+        mean=tuple(entry.mean) or mean,
+        std=tuple(entry.std) or std,
+        interpolation=entry.interpolation,
+    )
+    if len(own.mean) < len(mean):
+        raise UserError(
+            f"network {name!r} reads grey images, and this run's have {len(mean)} channels: set "
+            "config.data.mean and std to one number each"
+        )
+    return own
 
 
 def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
@@ -136,7 +223,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
             hyper: formulas.schedule(value, names, steps_per_epoch, f"{where}.{hyper}")
             for hyper, value in values.items()
         }
-    for reserved in {"loss", "learning_rate"} & terms.keys():
+    for reserved in {"loss", "learning_rate", "trunk_rate"} & terms.keys():
         raise UserError(f"config.{key}.terms: no term can have the name {reserved!r}")
     trained = tuple(sorted(stage.train))
     read = {network_name for term in terms.values() for network_name in term.reads}
@@ -148,10 +235,25 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     mean, std = build_data.normalisation(config.data)
     fill = tuple(config.data.mean) if config.data.normalisation == "unit" else mean
     rate = f"{key}.learning_rate_schedule"
+
+    def head(network_name: str) -> tuple[str, ...]:
+        return head_layers(config, network_name, data.image_shape)
+
+    only = {
+        n: head(n) if layers == ("head",) else layers
+        for n, layers in build_terms.values(stage.only).items()
+    }
+    is_slower = stage.trunk_rate != 1.0
+    for name_running in stage.running_statistics:
+        if name_running not in trained:
+            where = f"trained network in config.{key}.running_statistics"
+            raise discover.unknown(where, name_running, trained)
     return Stage(
         name=name,
         code=StageCode(
-            networks={n: network(config, n, data) for n in sorted({*trained, *read})},
+            networks={
+                n: network(config, n, classes, data.image_shape) for n in sorted({*trained, *read})
+            },
             trained=trained,
             terms=terms,
             task=task,
@@ -162,7 +264,9 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
             ),
             mean=mean,
             std=std,
-            only=build_terms.values(stage.only),
+            only=only,
+            heads={n: head(n) for n in trained} if is_slower else {},
+            running_statistics=tuple(stage.running_statistics),
             views=build_data.views(config),
         ),
         hyper=Hyper(
@@ -172,6 +276,11 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
                 stage.learning_rate_schedule, names, steps_per_epoch, rate
             ),
             terms=hypers,
+            trunk_rate=formulas.schedule(
+                stage.trunk_rate, names, steps_per_epoch, f"{key}.trunk_rate"
+            )
+            if is_slower
+            else None,
         ),
         epochs=stage.epochs,
         batch_size=stage.batch_size,

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kdjax.step import compiled, step, tasks
+from kdjax.step import compiled, preprocess, step, tasks
 from kdjax.step.types import Array, Batch, Fetch, Hyper, NetState, Outputs, StageCode
 
 
@@ -27,12 +27,19 @@ def make_cache_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, Ou
 
 
 def make_eval_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, tasks.Sums]]:
-    """`step(networks, source, epoch, position)` returns each network's metric sums on one batch."""
+    """`step(networks, source, epoch, position)` returns each network's metric sums on one batch.
+
+    A network without a last layer has none.
+    """
 
     def eval_step(networks: dict[str, NetState], *at: Any) -> dict[str, tasks.Sums]:
         batch = fetch(*at)
         outputs = _outputs(code, networks, batch)
-        return {name: tasks.sums(code.task, output, batch) for name, output in outputs.items()}
+        return {
+            name: tasks.sums(code.task, output, batch)
+            for name, output in outputs.items()
+            if output.logits.shape[-1]
+        }
 
     return eval_step
 
@@ -60,9 +67,12 @@ def make_predict_step(
 
 def _outputs(code: StageCode, networks: dict[str, NetState], batch: Batch) -> dict[str, Outputs]:
     """Each network's outputs on a batch of uint8 images that is not augmented."""
-    image = step.normalise(code, batch.image.astype(jnp.float32) / 255.0)
+    scaled = batch._replace(image=batch.image.astype(jnp.float32) / 255.0)
+    batch = step.normalised(code, scaled)
     return {
-        name: code.networks[name].apply(state, image, train=False)[0]
+        name: code.networks[name].apply(
+            state, preprocess.network_input(code.networks[name], batch), train=False
+        )[0]
         for name, state in networks.items()
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kdjax.step import schedules, tasks
+from kdjax.step import preprocess, schedules, tasks
 from kdjax.step.types import (
     TERMS,
     Array,
@@ -72,23 +72,34 @@ def learn(
     grads, (stats, memory, logged) = differentiate(code, trainable, state, observed, now, key, axis)
     grads, logged = over_devices((grads, logged), axis)
 
-    def update(grads: PyTree, opt: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
+    def update(
+        grads: PyTree, opt: PyTree, params: PyTree, head: tuple[str, ...] = ()
+    ) -> tuple[PyTree, PyTree]:
         """New parameters and new optimiser state."""
         direction, opt = code.optimiser.update(grads, opt, params)
         rate = now.learning_rate
+        if head:
+            in_trunk = [layer for layer in direction if layer not in head]
+            trunk = {layer: direction[layer] for layer in in_trunk}
+            trunk = jax.tree.map(lambda d: (now.trunk_rate * d).astype(d.dtype), trunk)
+            direction = {**direction, **trunk}
         return jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), params, direction), opt
 
     networks, opt = {}, {}
     for name in code.trained:
         before = state.networks[name]
         learning = functools.partial(_learning, code.only.get(name))
-        params, opt[name] = update(learning(grads[0][name]), state.opt[name], before.params)
+        params, opt[name] = update(
+            learning(grads[0][name]), state.opt[name], before.params, code.heads.get(name, ())
+        )
         networks[name] = NetState(
             learning(params, before.params), learning(stats[name], before.batch_stats)
         )
     term_params, opt[TERMS] = update(grads[1], state.opt[TERMS], trainable[1])
     terms = {name: TermState(term_params[name], memory[name]) for name in code.terms}
     logged["learning_rate"] = now.learning_rate
+    if hyper.trunk_rate is not None and schedules.moves(hyper.trunk_rate):
+        logged["trunk_rate"] = now.trunk_rate
     for name, parts in hyper.terms.items():
         moving = [part for part, value in parts.items() if schedules.moves(value)]
         logged |= {f"{name}/{part}": now.terms[name][part] for part in moving}
@@ -98,22 +109,21 @@ def learn(
 def augmented(code: StageCode, batch: Batch, epoch: Array, data_seed: Array) -> Batch:
     """The batch as networks see it, from uint8 images `[b, h, w, c]`: augmented and normalised."""
     batch = batch._replace(image=batch.image.astype(jnp.float32) / 255.0)
-    batch = code.augment(batch, _view(code, epoch), data_seed)
-    return batch._replace(image=normalise(code, batch.image))
+    return normalised(code, code.augment(batch, _view(code, epoch), data_seed))
+
+
+def normalised(code: StageCode, batch: Batch) -> Batch:
+    """A batch of images in [0, 1] as the code's networks read it."""
+    own = any(network.preprocessing is not None for network in code.networks.values())
+    return batch._replace(
+        image=preprocess.normalise(batch.image, code.mean, code.std),
+        view=batch.image if own else None,
+    )
 
 
 def _view(code: StageCode, epoch: Array) -> Array:
     """The number of the epoch's view."""
     return epoch % code.views if code.views else epoch
-
-
-def normalise(code: StageCode, image: Array) -> Array:
-    """Images `[..., c]` in [0, 1], minus each channel's mean, divided by its deviation."""
-    mean, std = (
-        jnp.expand_dims(jnp.float32(value), range(image.ndim - 1))
-        for value in (code.mean, code.std)
-    )
-    return (image - mean) / std
 
 
 def frozen_outputs(
@@ -128,7 +138,8 @@ def frozen_outputs(
 def _outputs(code: StageCode, name: str, network: Frozen, batch: Batch, view: Array) -> Outputs:
     """A network's outputs in evaluation mode, or its cached outputs on this batch and view."""
     if not isinstance(network, CachedOutputs):
-        return code.networks[name].apply(network, batch.image, train=False)[0]
+        image = preprocess.network_input(code.networks[name], batch)
+        return code.networks[name].apply(network, image, train=False)[0]
     row = jnp.asarray(network.row)[batch.id]
     return jax.tree.map(lambda cached: cached[view, row].astype(jnp.float32), network.outputs)
 
@@ -155,8 +166,8 @@ def objective(
         network = code.networks[name]
         outputs[name], stats[name] = network.apply(
             NetState(params[name], state.networks[name].batch_stats),
-            batch.image,
-            train=True,
+            preprocess.network_input(network, batch),
+            train=name not in code.running_statistics,
             key=named_key(device_key, network.key_name),
         )
     count = over_devices(jnp.sum(batch.mask), axis)
@@ -187,6 +198,8 @@ def objective(
         logged |= summands
     logged["loss"] = total
     for name in code.trained:
+        if not outputs[name].logits.shape[-1]:
+            continue
         correct = tasks.sums(code.task, outputs[name], batch)["correct"]
         logged[f"{name}/accuracy"] = jnp.mean(jax.lax.stop_gradient(correct)) / count
     return total, (stats, memory, logged)
@@ -297,7 +310,8 @@ def init_state(
 ) -> TrainState:
     """The state before the first update of a stage of one member, from its trained networks."""
     image = jnp.zeros((2, *image_shape), jnp.float32)
-    batch = Batch(image, *(jnp.zeros(2, kind) for kind in (jnp.int32, jnp.int32, jnp.float32)))
+    rest = (jnp.zeros(2, kind) for kind in (jnp.int32, jnp.int32, jnp.float32))
+    batch = normalised(code, Batch(image, *rest))
     outputs = {
         name: jax.eval_shape(functools.partial(_outputs, code, name), state, batch, jnp.int32(0))
         for name, state in {**networks, **frozen}.items()

@@ -40,6 +40,9 @@ class Batch(NamedTuple):
     """`[b]` index of each example in the whole data set, before any split or fraction is taken."""
     mask: Array
     """`[b]` float32, 1 for an example and 0 for padding."""
+    view: Array | None = None
+    """`[b, h, w, c]` float32 in [0, 1]: the images before they are normalised. None where no
+    network has a preprocessing of its own."""
 
 
 class Epoch(NamedTuple):
@@ -131,6 +134,21 @@ class Hyper(NamedTuple):
     learning_rate: PyTree
     terms: dict[str, dict[str, PyTree]]
     """For each term its `weight`, and its `temperature` where it has one."""
+    trunk_rate: PyTree = None
+    """The factor of the learning rate of layers that are not the head; None where it is 1."""
+
+
+class Preprocessing(NamedTuple):
+    """The preparation of images in [0, 1] for a network: resized, then normalised."""
+
+    size: int
+    """The height and width that the network reads."""
+    mean: tuple[float, ...]
+    """Each channel's mean in images in [0, 1]."""
+    std: tuple[float, ...]
+    """Each channel's standard deviation."""
+    interpolation: str
+    """How images are resized: "bilinear" or "bicubic"."""
 
 
 class Network(NamedTuple):
@@ -142,6 +160,10 @@ class Network(NamedTuple):
     """`apply(state, image, train=, key=)` returns `Outputs` and new batch statistics."""
     key_name: str
     """The name that keys initialisation and dropout; paired networks share it."""
+    image_shape: tuple[int, int, int]
+    """`(h, w, c)` of the images that `apply` reads."""
+    preprocessing: Preprocessing | None = None
+    """The network's own preprocessing; None where it reads the run's images, `Batch.image`."""
 
 
 class Task(NamedTuple):
@@ -281,6 +303,10 @@ class StageCode(NamedTuple):
     std: tuple[float, ...]
     only: Mapping[str, tuple[str, ...]] = {}
     """For each network that learns in part, the names of the layers that learn."""
+    heads: Mapping[str, tuple[str, ...]] = {}
+    """For each trained network whose trunk has a learning rate of its own, its head's layers."""
+    running_statistics: tuple[str, ...] = ()
+    """The trained networks that learn in evaluation mode."""
     views: int = 0
     """The number of augmented views per image, used in rotation, one per epoch. 0 draws a new view
     in every epoch."""

@@ -1,0 +1,1 @@
+"""Networks from other frameworks come in, and networks go out to them."""
