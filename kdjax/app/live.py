@@ -126,8 +126,9 @@ def stage_progress(
 def panels(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Panels of curves over the run's steps: accuracies, losses, terms, and other values.
 
-    A panel has `title`, `percent`, `curves` and `hidden`, the number of curves beyond `_CURVES`. A
-    curve has `name`, and `lines`: points `[step, value]` for each stage.
+    A panel has `title`, `percent`, `networks` (whether curves are networks), `curves` and `hidden`,
+    the number of curves beyond `_CURVES`. A curve has `name`, and `lines`: points `[step, value]`
+    for each stage.
     """
     grouped: dict[str, dict[str, dict[str, list[list[float]]]]] = {}
     for row in rows:
@@ -142,6 +143,7 @@ def panels(rows: Sequence[Row]) -> list[dict[str, Any]]:
         {
             "title": title,
             "percent": title.endswith("accuracy"),
+            "networks": title in _TITLES[:3],
             "hidden": max(0, len(curves) - _CURVES),
             "curves": [
                 {"name": name, "lines": [_thinned(line) for line in lines.values()]}

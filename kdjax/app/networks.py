@@ -48,7 +48,7 @@ def map_layers(evaluation: Evaluation, row: str) -> list[str]:
     Those before an activation function are left out.
     """
     restored = evaluation.networks[row]
-    image = jax.ShapeDtypeStruct((1, *evaluation.plan.data.image_shape), np.float32)
+    image = jax.ShapeDtypeStruct((1, *restored.network.image_shape), np.float32)
     apply = functools.partial(restored.network.apply, train=False)
     features = jax.eval_shape(apply, restored.state, image)[0].features
     shapes = {name: value.shape for name, value in features.items()}
@@ -72,40 +72,35 @@ def _export(evaluation: Evaluation, row: str, path: Path, layers: Sequence[str])
     import jax.numpy as jnp
     import jax2onnx
     import onnx
+    import importlib
+    from flax import linen as nn
 
-    from kdjax.models.layers import pooling
-    from kdjax.step import step
+    from kdjax.step import preprocess
 
     restored = evaluation.networks[row]
-    code = evaluation.plan.stages[0].code
+    own = restored.network.preprocessing or evaluation.plan.preprocessing
 
     def pool(x):
-        from flax import linen as nn
-
         return nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
 
     def f(image):
-        x = step.normalise(code, image.astype(jnp.float32) / 255.0)
+        x = preprocess.preprocess(image.astype(jnp.float32) / 255.0, own)
         out = restored.network.apply(restored.state, x, train=False)[0]
-        p = (
-            jax.nn.sigmoid(out.logits)
-            if evaluation.plan.data.attributes
-            else jax.nn.softmax(out.logits)
-        )
+        p = jax.nn.sigmoid(out.logits) if evaluation.plan.data.attributes else jax.nn.softmax(out.logits)
         return (out.logits, p, *(out.features[name] for name in layers))
-
-    import importlib
 
     for m in ("plain", "mnist", "six_conv"):
         mod = importlib.import_module(f"kdjax.models.{m}")
         if hasattr(mod, "max_pool"):
             mod.max_pool = pool
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        model = jax2onnx.to_onnx(
-            f,
-            [jax.ShapeDtypeStruct(("B", *evaluation.plan.data.image_shape), np.uint8)],
-            input_names=["image"],
-            output_names=["logits", "probabilities", *layers],
-        )
+        model = jax2onnx.to_onnx(f, [jax.ShapeDtypeStruct(("B", *evaluation.plan.data.image_shape), np.uint8)],
+            input_names=["image"], output_names=["logits", "probabilities", *[f"{n}_nchw" for n in layers]], outputs_as_nchw=list(range(2, 2 + len(layers))))
     del model.graph.value_info[:]
+    outs = list(model.graph.output)[2:]
+    del model.graph.output[2:]
+    for o, n in zip(outs, layers):
+        model.graph.node.append(onnx.helper.make_node("Transpose", [o.name], [n], perm=[0, 2, 3, 1]))
+        dims = [d.dim_value for d in o.type.tensor_type.shape.dim]
+        model.graph.output.append(onnx.helper.make_tensor_value_info(n, 1, ["B", dims[2], dims[3], dims[1]]))
     onnx.save(model, str(path))

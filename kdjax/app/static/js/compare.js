@@ -103,7 +103,7 @@ class Compare {
           { class: "answers", "aria-label": "Networks" },
           (this.verdict = h("p", { class: "verdict" }, "…")),
           this.buildControls(),
-          (this.cards = h("div", { class: "cards" })),
+          (this.cards = h("div", { class: data.class_names.every((name) => name.length < 7) ? "cards short" : "cards" })),
         ),
       ),
     );
@@ -521,7 +521,7 @@ class Compare {
             {},
             view.check,
             view.speed,
-            h("p", {}, `${count(network.parameters)} parameters, file ${bytes(network.bytes)}, test accuracy ${percent(network.accuracy)}`.replace("test accuracy", this.data.split === "test split" ? "test accuracy" : "accuracy")),
+            h("p", {}, `${percent(network.accuracy)} on the ${this.data.split}`), h("p", {}, `${count(network.parameters)} parameters, ${bytes(network.bytes)}`),
           ),
         );
         return [network, view];
@@ -625,7 +625,7 @@ class Compare {
     const difference = recorded ? Math.max(...recorded.map((p, k) => Math.abs(p - probabilities[k]))) : Infinity;
     const equal = difference <= TOLERANCE && this.decide(recorded) === this.decide(probabilities);
     const text = recorded
-      ? `${equal ? "as evaluated" : "not as evaluated"}: largest difference of a probability ${difference.toExponential(0)}`
+      ? `${equal ? "as evaluated" : "not as evaluated"} (probabilities to ${difference.toExponential(0)})`
       : "the evaluation has no prediction of this image";
     view.check.className = `check ${equal ? "right" : "wrong"}`;
     view.check.replaceChildren(h("span", { "aria-hidden": "true" }, equal ? "✓ " : "✗ "), text);

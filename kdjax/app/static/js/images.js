@@ -181,7 +181,7 @@ export function showMap(canvas, pixels, shape, map) {
   map.values.forEach((value, i) => image.data.set([...shade(range > 0 ? (value - low) / range : 0), 255], 4 * i));
   small.getContext("2d").putImageData(image, 0, 0);
   context.imageSmoothingEnabled = true;
-  context.globalAlpha = 0.65;
+  context.globalAlpha = 0.6;
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
   context.globalAlpha = 1;
 }

@@ -4,6 +4,7 @@ import { announce, count, duration, h, json, percent } from "./dom.js";
 import { curves, figure, legend } from "./charts.js";
 
 const EVERY = 2000; // Milliseconds between two looks at the state.
+const OTHERS = 3; // The place of the first colour that few networks have.
 const QUIET = 120; // Seconds without a new line after which the page says so.
 
 export async function showLive(page, entry, app) {
@@ -80,7 +81,9 @@ function stage({ name, epochs, steps, done, state }) {
 
 function drawPanel(panel) {
   const show = (value) => (panel.percent ? percent(value) : `${Number(value.toPrecision(4))}`);
-  const drawn = panel.curves.map((curve, place) => ({ ...curve, place }));
+  // Terms and schedules are no networks, and have other colours.
+  const first = panel.networks ? 0 : OTHERS;
+  const drawn = panel.curves.map((curve, place) => ({ ...curve, place: first + place }));
   const last = drawn.map((curve) => ({ name: curve.name, place: curve.place, value: show(curve.lines.at(-1).at(-1)[1]) }));
   const words = `${panel.title}. Last values: ${last.map((item) => `${item.name} ${item.value}`).join(", ")}`;
   return h(

@@ -2,6 +2,7 @@
 
 import { announce, h, json } from "./dom.js";
 import { showCompare } from "./compare.js";
+import { prepare } from "./inference.js";
 import { showLive } from "./live.js";
 import { showResults } from "./results.js";
 
@@ -92,6 +93,8 @@ element("skip").onclick = (event) => {
 };
 
 try {
+  // What takes longest until the first prediction begins first.
+  if (!location.hash || location.hash.startsWith("#compare")) prepare();
   app = await json("app.json");
   element("run").append(...app.runs.map((entry, place) => h("option", { value: place }, entry.label)));
   element("run").onchange = () => {
