@@ -13,6 +13,9 @@ _PLAIN = 0.6
 _CONTRAST = 32
 """Grey levels from the paper that are ink."""
 
+_THICKEST = 0.15
+"""Share of the box's longer side: thicker lines close the loops of a drawing."""
+
 
 def describe(images: np.ndarray) -> dict[str, Any] | None:
     """Measures of ink on paper; None where images `[n, h, w, c]` uint8 are no drawings.
@@ -22,7 +25,8 @@ def describe(images: np.ndarray) -> dict[str, Any] | None:
     Returns:
         `paper` and `ink`: grey levels. `extent`: the longer side of the box around the ink, as a
         share of the image's height. `centre`: of the ink's mass, row and column, as shares.
-        `stroke`: the width of a line, as a share of the box's longer side. All are medians.
+        `stroke`: the width of a line, as a share of the box's longer side, at most `_THICKEST`.
+        All are medians.
     """
     n, h, w, c = images.shape
     if c != 1 or max(h, w) > _LARGEST:
@@ -45,7 +49,7 @@ def describe(images: np.ndarray) -> dict[str, Any] | None:
         "ink": ink,
         "extent": extent,
         "centre": [row, column],
-        "stroke": stroke,
+        "stroke": min(stroke, _THICKEST),
     }
 
 
