@@ -20,6 +20,8 @@ def network(
     pair: str = "",
     workdir: str = "",
     source: str = "",
+    head: str = "",
+    other_data: bool = False,
     remat: bool = False,
 ) -> ConfigDict:
     """A network.
@@ -31,10 +33,29 @@ def network(
         workdir: the workdir of a finished run, from which the network is restored; stages then read
             it, or train it on from there.
         source: the network's name in that run, if it is another.
+        head: for a network from another run with other classes. "new" gives it a fresh last layer
+            for this run's classes; with "own" it keeps its classes, so that terms can read its
+            features alone.
+        other_data: whether a network from another run may have been trained on other images than
+            this run's data set. Then nothing says whether it has seen this run's test images.
         remat: compute activations again for the gradient: less memory, more time.
     """
     return ConfigDict(
-        dict(model=model, dropout=dropout, pair=pair, workdir=workdir, source=source, remat=remat)
+        dict(
+            model=model,
+            dropout=dropout,
+            pair=pair,
+            workdir=workdir,
+            source=source,
+            head=head,
+            other_data=other_data,
+            # The number of classes in the network's own run; -1 is this run's.
+            classes=-1,
+            # The network's own preparation of images. A network from another run brings it along. A
+            # size of 0 is `data.size`, and an empty mean and deviation are those of `data`.
+            preprocessing=dict(size=0, mean=(), std=(), interpolation="bilinear"),
+            remat=remat,
+        )
     )
 
 

@@ -143,7 +143,7 @@ def predicting(model: str) -> Work:
     module = discover.model(model)(classes=10, dropout=0.0)
     network = linen.network(module, image_shape=shape, key_name="network", precision=precision())
     state = jax.jit(network.init)(jax.random.key(0))
-    call = cost.prediction(network, state, shape, BATCH)
+    call = cost.prediction(network, state, BATCH)
 
     def steps(count: int) -> float:
         for _ in range(count):
@@ -151,4 +151,4 @@ def predicting(model: str) -> Work:
         jax.block_until_ready(outputs)
         return count
 
-    return Work(steps, 0, BATCH * (cost.flops(network, state, shape) or 0.0))
+    return Work(steps, 0, BATCH * (cost.flops(network, state) or 0.0))

@@ -1,5 +1,7 @@
 """From a config to a plan: networks, terms, optimisers and data, all checked first."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from ml_collections import ConfigDict
@@ -9,7 +11,16 @@ from kdjax.config.plan import Plan, Restored, Stage
 from kdjax.data.types import DataSet
 from kdjax.models.networks import linen
 from kdjax.step import augment, optimisers, tasks
-from kdjax.step.types import TERMS, Hyper, Network, Range, StageCode, Term, TrainingSet
+from kdjax.step.types import (
+    TERMS,
+    Hyper,
+    Network,
+    Preprocessing,
+    Range,
+    StageCode,
+    Term,
+    TrainingSet,
+)
 from kdjax.system import discover, errors
 from kdjax.system.errors import UserError
 
@@ -31,13 +42,22 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         check(checked)
     data = build_data.load_data(config)
     stages = tuple(_stage(config, name, data, devices) for name in config.stage_order)
+    classes, shape = len(data.class_names), data.image_shape
     restored = {
-        name: Restored(network(config, name, data), entry.workdir, entry.source or name)
+        name: Restored(
+            network=network(config, name, classes, shape),
+            workdir=entry.workdir,
+            source=entry.source or name,
+            head=entry.head,
+            other_data=entry.other_data,
+            saved=network(config, name, entry.classes if entry.head else classes, shape),
+            head_layers=head_layers(config, name, shape) if entry.head == "new" else (),
+            seed=config.seed,
+        )
         for name, entry in config.networks.items()
         if entry.workdir
     }
-    models = {name: entry.model for name, entry in config.networks.items()}
-    wiring.check(stages, tuple(restored), models, data)
+    wiring.check(stages, restored, config.networks, data)
     if members:
         of_members = {
             name: [_stage(member.config, name, data, devices) for member in members]
@@ -49,6 +69,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
         stages=stages,
         restored=restored,
         appearance=build_data.appearance(config.data),
+        preprocessing=run_preprocessing(config.data),
         data_seed=config.data.seed,
         streaming=build_data.streaming(config, data),
         workers=config.data.workers,
@@ -89,8 +110,16 @@ def check(config: ConfigDict) -> None:
     build_data.views(config)
 
 
-def network(config: ConfigDict, name: str, data: DataSet) -> Network:
+def network(
+    config: ConfigDict, name: str, classes: int, image_shape: tuple[int, int, int]
+) -> Network:
     """The network of one name.
+
+    Args:
+        config: of the run.
+        name: a key of `config.networks`.
+        classes: the data set's number of classes or attributes.
+        image_shape: `(h, w, c)` of the run's images.
 
     Raises:
         UserError: the config has none of that name, or its model is unknown.
@@ -103,8 +132,14 @@ def network(config: ConfigDict, name: str, data: DataSet) -> Network:
             f"network in config.networks.{name}.pair", entry.pair, config.networks
         )
     make = discover.model(entry.model)
+    preprocessing = own_preprocessing(config, name)
+    if preprocessing is not None:
+        size, channels = preprocessing.size, len(preprocessing.mean)
+        image_shape = size, size, channels
     try:
-        module = make(classes=len(data.class_names), dropout=entry.dropout)
+        module = make(
+            classes=entry.classes if entry.head == "own" else classes, dropout=entry.dropout
+        )
     except TypeError as error:
         raise UserError(f"{errors.place(make)}: {errors.describe(error)}") from error
     if not hasattr(module, "init"):
@@ -112,11 +147,54 @@ def network(config: ConfigDict, name: str, data: DataSet) -> Network:
         raise UserError(f"{errors.place(make)}: {entry.model} returns {kind}, no Flax module")
     return linen.network(
         module,
-        image_shape=data.image_shape,
+        image_shape=image_shape,
         key_name=entry.pair or name,
         precision=config.precision,
         remat=entry.remat,
+        preprocessing=preprocessing,
     )
+
+
+def head_layers(
+    config: ConfigDict, name: str, image_shape: tuple[int, int, int]
+) -> tuple[str, ...]:
+    """The names of a network's layers whose parameters depend on the number of classes."""
+    params = [
+        jax.eval_shape(network(config, name, classes, image_shape).init, jax.random.key(0)).params
+        for classes in (2, 3)
+    ]
+    shapes = [jax.tree.map(jnp.shape, tree) for tree in params]
+    return tuple(layer for layer in shapes[0] if shapes[0][layer] != shapes[1][layer])
+
+
+def run_preprocessing(data: ConfigDict) -> Preprocessing:
+    """The preprocessing of networks that have none of their own."""
+    mean, std = build_data.normalisation(data)
+    return Preprocessing(data.size, mean, std, "bilinear")
+
+
+def own_preprocessing(config: ConfigDict, name: str) -> Preprocessing | None:
+    """A network's own preprocessing; None where it reads the run's images as they are.
+
+    Raises:
+        UserError: it does not fit the run's images.
+    """
+    entry = config.networks[name].preprocessing
+    mean, std = build_data.normalisation(config.data)
+    if not (entry.size or entry.mean):
+        return None
+    own = Preprocessing(
+        size=entry.size or config.data.size,
+        mean=tuple(entry.mean) or mean,
+        std=tuple(entry.std) or std,
+        interpolation=entry.interpolation,
+    )
+    if len(own.mean) < len(mean):
+        raise UserError(
+            f"network {name!r} reads grey images, and this run's have {len(mean)} channels: set "
+            "config.data.mean and std to one number each"
+        )
+    return own
 
 
 def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
@@ -151,7 +229,9 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     return Stage(
         name=name,
         code=StageCode(
-            networks={n: network(config, n, data) for n in sorted({*trained, *read})},
+            networks={
+                n: network(config, n, classes, data.image_shape) for n in sorted({*trained, *read})
+            },
             trained=trained,
             terms=terms,
             task=task,

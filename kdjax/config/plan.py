@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kdjax.data.types import DataSet
-from kdjax.step.types import Network, StageCode
+from kdjax.step.types import Network, Preprocessing, StageCode
 
 
 class Stage(NamedTuple):
@@ -39,6 +39,16 @@ class Restored(NamedTuple):
     workdir: str
     source: str
     """The network's name in that run."""
+    head: str
+    """"new" for a fresh last layer, "own" for classes of its own, else empty."""
+    other_data: bool
+    """Whether it may have been trained on other images than this run's data set."""
+    saved: Network
+    """The network as that run has it, with that run's number of classes."""
+    head_layers: tuple[str, ...]
+    """The layers that depend on the number of classes."""
+    seed: int
+    """Keys a fresh last layer."""
 
 
 class Plan(NamedTuple):
@@ -49,6 +59,8 @@ class Plan(NamedTuple):
     restored: Mapping[str, Restored]
     appearance: Mapping[str, Any]
     """The config's values that decide what images look like to a network, by their keys."""
+    preprocessing: Preprocessing
+    """The run's own, for networks that have none."""
     data_seed: int
     streaming: bool
     """Whether batches are read from disk as they are needed; else all images are on the devices."""

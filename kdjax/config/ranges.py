@@ -37,6 +37,7 @@ _RANGES = {
     "data.augment.mixup": _NOT_NEGATIVE,
     "data.augment.cutmix": _NOT_NEGATIVE,
     "networks.*.dropout": Range(0, 1, open_high=True),
+    "networks.*.preprocessing.size": _NOT_NEGATIVE,
     "stages.*.epochs": _POSITIVE,
     "stages.*.batch_size": _POSITIVE,
     "stages.*.patience": _NOT_NEGATIVE,
@@ -48,6 +49,8 @@ _CHOICES = {
     "parallel": ("jit", "pmap"),
     "precision": ("float32", "bfloat16"),
     "data.normalisation": ("dataset", "imagenet", "unit"),
+    "networks.*.head": ("", "new", "own"),
+    "networks.*.preprocessing.interpolation": ("bilinear", "bicubic"),
     "data.input": ("auto", "resident", "streaming"),
     "data.augment.pad_mode": ("zeros", "reflect"),
 }
@@ -62,6 +65,8 @@ def check(config: ConfigDict) -> None:
     values = {key: x for key, x in leaves(config) if not key.startswith("sweep.")}
     _check_leaves(values)
     check_data(config.data)
+    for name, entry in config.networks.items():
+        _check_preprocessing(f"networks.{name}", entry)
     order = config.stage_order
     _require(bool(order), "stage_order", order, "one stage or more")
     _require(len(set(order)) == len(order), "stage_order", order, "of different stages")
@@ -97,6 +102,17 @@ def check_data(data: ConfigDict) -> None:
     colour = len(data.mean) == 3 or data.normalisation == "imagenet"
     for key in ("saturation", "hue"):
         _require(colour or not augment[key], f"{where}.{key}", augment[key], "0 for grey images")
+
+
+def _check_preprocessing(key: str, entry: ConfigDict) -> None:
+    own, where = entry.preprocessing, f"{key}.preprocessing"
+    right = len(own.mean) == len(own.std) and len(own.mean) in (0, 1, 3) and _numbers(own.mean)
+    what = "empty, one number for grey images, or three for colour, as many as std has"
+    _require(right, f"{where}.mean", own.mean, what)
+    right = _numbers(own.std) and min(own.std, default=1) > 0
+    _require(right, f"{where}.std", own.std, "numbers greater than 0")
+    what = "empty where the network has no workdir, from which it comes"
+    _require(bool(entry.workdir) or not entry.head, f"{key}.head", repr(entry.head), what)
 
 
 def words(allowed: Range) -> str:
@@ -141,7 +157,8 @@ def _check_leaves(values: dict[str, Any]) -> None:
                 _check_range(key, value, allowed)
         for pattern, choices in _CHOICES.items():
             if fnmatch.fnmatchcase(key, pattern):
-                _require(value in choices, key, repr(value), " or ".join(choices))
+                what = " or ".join(choice or "empty" for choice in choices)
+                _require(value in choices, key, repr(value), what)
 
 
 def _check_range(key: str, value: float, allowed: Range) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
-from kdjax.config.plan import Stage
+from kdjax.config.plan import Restored, Stage
 from kdjax.data.types import DataSet
 from kdjax.step.step import check_loss
 from kdjax.step.types import (
@@ -28,14 +29,17 @@ from kdjax.system.errors import UserError
 
 
 def check(
-    stages: Sequence[Stage], restored: Sequence[str], models: Mapping[str, str], data: DataSet
+    stages: Sequence[Stage],
+    restored: Mapping[str, Restored],
+    networks: Mapping[str, ConfigDict],
+    data: DataSet,
 ) -> None:
     """Makes sure that stages, networks and terms fit together; in the order of the stages.
 
     Args:
         stages: the run's stages, for one member.
-        restored: names of networks that come from other runs.
-        models: the model's name of every network, for messages.
+        restored: the networks that come from other runs.
+        networks: each network's part of the config.
         data: the run's data set.
 
     Raises:
@@ -43,10 +47,16 @@ def check(
     """
     label = data.splits["train"].label
     two_labels = jax.ShapeDtypeStruct((2, *label.shape[1:]), label.dtype)
-    _check_order(stages, restored)
+    models = {name: entry.model for name, entry in networks.items()}
+    _check_order(stages, tuple(restored))
     for stage in stages:
         shapes = {
-            name: _trace(name, network, models[name], data.image_shape, len(data.class_names))
+            name: _trace(
+                name,
+                network,
+                models[name],
+                networks[name].classes if networks[name].head == "own" else len(data.class_names),
+            )
             for name, network in stage.code.networks.items()
         }
         _check_starts(stage, models)
@@ -88,11 +98,9 @@ def _check_order(stages: Sequence[Stage], restored: Sequence[str]) -> None:
             trained_by[name] = stage.name
 
 
-def _trace(
-    name: str, network: Network, model: str, image_shape: tuple[int, int, int], classes: int
-) -> tuple[NetState, Outputs]:
-    image = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
-    h, w, c = image_shape
+def _trace(name: str, network: Network, model: str, classes: int) -> tuple[NetState, Outputs]:
+    image = jax.ShapeDtypeStruct((2, *network.image_shape), jnp.float32)
+    h, w, c = network.image_shape
     misfit = f"network {name!r} ({model}) does not fit images of {h} x {w} x {c}"
     try:
         state = jax.eval_shape(lambda: network.init(jax.random.key(0)))

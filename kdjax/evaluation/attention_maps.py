@@ -10,7 +10,7 @@ import numpy as np
 from kdjax.evaluation import measures
 from kdjax.evaluation.run_evaluation import Evaluation
 from kdjax.losses import at
-from kdjax.step import step
+from kdjax.step import preprocess
 from kdjax.system import discover
 
 
@@ -29,10 +29,12 @@ def make(
         UserError: no network has a map of that name.
     """
     pixels = evaluation.split.image.read(rows).astype(np.float32) / 255.0
-    image = step.normalise(evaluation.plan.stages[0].code, jnp.asarray(pixels))
+    default = evaluation.plan.preprocessing
     activations = {}
     for name in networks:
         restored = evaluation.networks[name]
+        own = restored.network.preprocessing or default
+        image = preprocess.preprocess(jnp.asarray(pixels), own)
         apply = jax.jit(functools.partial(restored.network.apply, train=False))
         activations[name] = {
             layer: value

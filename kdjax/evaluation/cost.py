@@ -20,8 +20,6 @@ UNTIMED = dict.fromkeys(("latency_median", "latency_p90", "throughput", "through
 """The values of `timing` where times are not measured."""
 
 Networks = Mapping[str, tuple[Network, NetState]]
-ImageShape = tuple[int, int, int]
-"""`(h, w, c)`"""
 
 
 def size(state: NetState) -> dict[str, Any]:
@@ -34,23 +32,22 @@ def size(state: NetState) -> dict[str, Any]:
     }
 
 
-def flops(network: Network, state: NetState, image_shape: ImageShape) -> float | None:
+def flops(network: Network, state: NetState) -> float | None:
     """Floating-point operations of one image's prediction, as XLA counts them in the program.
 
     A multiplication and an addition are two. None where this backend does not say.
     """
-    analysis = _lower(network, state, image_shape, 1)[0].cost_analysis()
+    analysis = _lower(network, state, 1)[0].cost_analysis()
     return float(analysis["flops"]) if analysis and "flops" in analysis else None
 
 
-def program_text(network: Network, state: NetState, image_shape: ImageShape) -> str:
+def program_text(network: Network, state: NetState) -> str:
     """The program of one image's prediction, before it is compiled: all that a network computes."""
-    return str(_lower(network, state, image_shape, 1)[0].as_text())
+    return str(_lower(network, state, 1)[0].as_text())
 
 
 def costs(
     networks: Networks,
-    image_shape: ImageShape,
     *,
     teacher: NetState | None,
     batch_size: int,
@@ -60,7 +57,6 @@ def costs(
 
     Args:
         networks: by name.
-        image_shape: without the batch.
         teacher: `of_teacher` is the share of its size.
         batch_size: images in a batch for throughput; 0 measures no times.
         known: times of an earlier evaluation by name; they count where they are there for all,
@@ -73,18 +69,18 @@ def costs(
     times: Mapping[str, Any] = dict.fromkeys(distinct, UNTIMED)
     if batch_size:
         are_known = all(known.get(name) for name in distinct)
-        times = known if are_known else timing(distinct, image_shape, batch_size)
+        times = known if are_known else timing(distinct, batch_size)
     cost_of = {}
     for name, (network, state) in distinct.items():
         own = size(state)
         own["of_teacher"] = own["megabytes"] / size(teacher)["megabytes"] if teacher else None
-        own["flops"] = flops(network, state, image_shape)
+        own["flops"] = flops(network, state)
         cost_of[network] = own | times[name]
     return {name: cost_of[network] for name, (network, _) in networks.items()}
 
 
 def timing(
-    networks: Networks, image_shape: ImageShape, batch_size: int, *, seconds: float = 0.3
+    networks: Networks, batch_size: int, *, seconds: float = 0.3
 ) -> dict[str, dict[str, Any]]:
     """Time of compiled predictions of images that are on one device, each waited for.
 
@@ -94,7 +90,7 @@ def timing(
     """
     single, batch = (
         in_turns(
-            {name: prediction(*pair, image_shape, images) for name, pair in networks.items()},
+            {name: prediction(*pair, images) for name, pair in networks.items()},
             seconds=seconds,
         )
         for images in (1, batch_size)
@@ -130,24 +126,22 @@ def in_turns(calls: Mapping[str, Callable[[], Any]], *, seconds: float) -> dict[
     return times
 
 
-def prediction(
-    network: Network, state: NetState, image_shape: ImageShape, images: int
-) -> Callable[[], Array]:
+def prediction(network: Network, state: NetState, images: int) -> Callable[[], Array]:
     """A compiled prediction of so many images of noise, which are on one device already."""
-    lowered, arguments = _lower(network, state, image_shape, images)
+    lowered, arguments = _lower(network, state, images)
     compiled = lowered.compile()
     return lambda: compiled(*arguments)
 
 
 def _lower(
-    network: Network, state: NetState, image_shape: ImageShape, images: int
+    network: Network, state: NetState, images: int
 ) -> tuple[jax.stages.Lowered, tuple[NetState, Array]]:
     """The program of a prediction, and arguments for it."""
 
     def predict(state: NetState, image: Array) -> Array:
         return network.apply(state, image, train=False)[0].logits
 
-    noise = np.random.default_rng(0).normal(size=(images, *image_shape))
+    noise = np.random.default_rng(0).normal(size=(images, *network.image_shape))
     arguments = jax.device_put((state, jnp.asarray(noise, jnp.float32)), jax.local_devices()[0])
     options = runtime.compiler_options()
     return jax.jit(predict, compiler_options=options).lower(*arguments), arguments

@@ -58,7 +58,8 @@ def digests(networks: Networks, plan: Plan, split: Split) -> dict[str, str]:
     for name, restored in networks.items():
         network, state = restored.network, restored.state
         if network not in programs:
-            programs[network] = cost.program_text(network, state, plan.data.image_shape)
+            program = cost.program_text(network, state)
+            programs[network] = f"{program}{network.preprocessing or ''}"
         parts = programs[network], restore.digest(state), images.hexdigest()
         digest_of[name] = hashlib.sha256(" ".join(parts).encode()).hexdigest()
     return digest_of

@@ -98,7 +98,7 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
     networks, shown, teacher, missing = _choose(directory, plan, options, replicate, own, gone)
     layer = options.layer or "pooled"
     if options.layer:
-        _check_layer(networks, plan, layer)
+        _check_layer(networks, layer)
     digests = predictions.digests(networks, there, split)
     outputs, similarity = predictions.predict(
         networks,
@@ -113,7 +113,6 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
     times_at = runtime.devices(), options.throughput_batch
     costs = cost.costs(
         {row: (networks[row].network, networks[row].state) for row in shown},
-        plan.data.image_shape,
         teacher=networks[teacher].state if teacher else None,
         batch_size=options.throughput_batch if options.timing else 0,
         known={row: kept.times.get((digests[row], *times_at)) for row in shown},
@@ -225,19 +224,23 @@ def _choose(
 
 def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwork:
     networks = {name: member.network for name, member in members.items()}
+    try:
+        network = ensembles.network(networks, plan.stages[0].code.task)
+    except ValueError as error:
+        raise UserError(f"--ensemble={','.join(members)}: {error}") from error
     return RestoredNetwork(
         name="+".join(members),
         stage="",
         step=max(member.step for member in members.values()),
-        network=ensembles.network(networks, plan.stages[0].code.task),
+        network=network,
         state=ensembles.state({name: member.state for name, member in members.items()}),
     )
 
 
-def _check_layer(networks: dict[str, RestoredNetwork], plan: Plan, layer: str) -> None:
-    image = jax.ShapeDtypeStruct((1, *plan.data.image_shape), np.float32)
+def _check_layer(networks: dict[str, RestoredNetwork], layer: str) -> None:
     layers: set[str] = set()
     for restored in networks.values():
+        image = jax.ShapeDtypeStruct((1, *restored.network.image_shape), np.float32)
         apply = functools.partial(restored.network.apply, train=False)
         layers |= set(jax.eval_shape(apply, restored.state, image)[0].features)
     if layer not in layers:

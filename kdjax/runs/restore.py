@@ -1,6 +1,7 @@
 """Networks from checkpoints: those of a run's own stages, and those of other runs."""
 
 import contextlib
+import copy
 import functools
 import hashlib
 from collections.abc import Callable, Iterable
@@ -9,9 +10,12 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
+from kdjax.config import build, build_terms
 from kdjax.config.build_data import appearance
 from kdjax.config.plan import Plan, Stage
+from kdjax.data.types import DataSet
 from kdjax.runs import saved_config, workdir
 from kdjax.runs.checkpoint import Checkpoints
 from kdjax.step import step
@@ -20,6 +24,10 @@ from kdjax.step.types import NetState, Network
 from kdjax.system import discover
 from kdjax.system.errors import UserError
 
+_ON_PURPOSE = (
+    ". If that is meant, set config.networks.NAME.other_data=True: then nothing says whether the "
+    "network has seen this run's test images"
+)
 Replicate = Callable[[Any], Any]
 """`kdjax.training.layouts.Layout.replicate`: puts arrays on every device."""
 
@@ -114,51 +122,134 @@ def _checkpoints(directory: Path, stage: str) -> contextlib.closing[Checkpoints]
     return contextlib.closing(Checkpoints(directory, stage, read_only=True))
 
 
+def with_other_runs(config: ConfigDict, saved: ConfigDict | None) -> ConfigDict:
+    """The config with what networks of other runs bring along: model, preprocessing and classes.
+
+    Args:
+        config: of this run.
+        saved: the config in this run's workdir, if the run has begun: it has them already.
+
+    Raises:
+        UserError: there is no such run or network.
+    """
+    config = copy.deepcopy(config)
+    for name, entry in config.networks.items():
+        if not entry.workdir:
+            continue
+        before = saved.networks[name] if saved and name in saved.networks else None
+        if before is not None and before.workdir == entry.workdir:
+            entry.model, entry.classes = before.model, before.classes
+            entry.source = entry.source or before.source
+            for key, value in build_terms.values(before.preprocessing).items():
+                entry.preprocessing[key] = value
+            continue
+        directory = Path(entry.workdir).expanduser()
+        there = workdir.load_config(directory)
+        if not entry.source and name not in there.networks and len(there.networks) == 1:
+            entry.source = next(iter(there.networks))
+        source = entry.source or name
+        if source not in there.networks:
+            raise discover.unknown(f"network in {directory}", source, there.networks)
+        entry.model = there.networks[source].model
+        own = build.own_preprocessing(there, source) or build.run_preprocessing(there.data)
+        if own != build.run_preprocessing(config.data):
+            entry.preprocessing.update(own._asdict())
+        if entry.head:
+            entry.classes = len(workdir.class_names(directory))
+    return config
+
+
 def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredNetwork:
     """The network `name` of `plan.restored`, as its run chose it.
 
     Raises:
-        UserError: there is no such run or network; it has not finished; its images looked otherwise
-            or were this run's test images; or it is of another architecture or number of classes.
+        UserError: there is no such run or network; it has not finished; its images were cut
+            otherwise or were this run's test images; or it is of another architecture or of other
+            classes.
     """
-    wanted = plan.restored[name]
-    directory = Path(wanted.workdir).expanduser()
+    restored = plan.restored[name]
+    directory = Path(restored.workdir).expanduser()
     where = f"network {name!r} comes from {directory}"
-    config, result = workdir.load_config(directory), workdir.load_result(directory)
-    if result is None or not result["finished"]:
-        raise UserError(f"{where}, which has not finished")
-    if wanted.source not in result["networks"]:
-        raise discover.unknown(f"network in {directory}", wanted.source, result["networks"])
-    there, here = (
-        saved_config.flatten(saved_config.jsonable(looks))
-        for looks in (appearance(config.data), dict(plan.appearance))
-    )
-    if differing := saved_config.differences(there, here):
-        raise UserError(f"{where}, whose images look otherwise: {'; '.join(differing)}")
-    seen = workdir.seen(directory, plan.data, ("train",))
-    # Validation images have chosen the network, or when to stop.
-    if known := workdir.seen(directory, plan.data, ("train", "validation")).get("test"):
-        raise UserError(
-            f"{where}, which was trained or selected on {known} of this run's test images: the "
-            "split is another; give both runs the same data.seed"
+    config, record = workdir.load_config(directory), finished_record(directory, restored.source)
+    imported = config.method == workdir.IMPORT
+    if not restored.head:
+        _require_classes(f"{where}, which", directory, plan.data)
+    seen: dict[str, int] = {}
+    if not (imported or restored.other_data):
+        there, here = (
+            {key: looks[key] for key in ("data.name", "data.crop")}
+            for looks in (appearance(config.data), plan.appearance)
         )
-    record = result["networks"][wanted.source]
-    initialise = jax.jit(functools.partial(step.init_network, wanted.network))
-    like = {wanted.source: replicate(initialise(np.uint32(0)))}
-    with _checkpoints(directory, record["stage"]) as checkpoints:
-        at = checkpoints.latest()
-        if at is None:
-            raise UserError(f"{where}, whose checkpoint of stage {record['stage']!r} is gone")
-        item = "selected" if record["selected_by"] == "validation" else "networks"
-        state = replicate(checkpoints.networks(at, item, like)[wanted.source])
+        if differing := saved_config.differences(there, here):
+            what = "; ".join(differing)
+            raise UserError(f"{where}, whose images are others: {what}{_ON_PURPOSE}")
+        seen = workdir.seen(directory, plan.data, ("train",))
+        # Validation images have chosen the network, or when to stop.
+        if known := workdir.seen(directory, plan.data, ("train", "validation")).get("test"):
+            raise UserError(
+                f"{where}, which was trained or selected on {known} of this run's test images: the "
+                "split is another; give both runs the same data.seed"
+            )
+    state = saved_state(directory, restored.source, record, restored.saved, replicate)
+    if restored.head == "new":
+        initialise = jax.jit(functools.partial(step.init_network, restored.network))
+        fresh = replicate(initialise(np.uint32(restored.seed)))
+        head = {layer: fresh.params[layer] for layer in restored.head_layers}
+        state = state._replace(params={**state.params, **head})
     origin = {
-        "workdir": wanted.workdir,
-        "network": wanted.source,
+        "workdir": restored.workdir,
+        "network": restored.source,
         **{key: record[key] for key in ("stage", "step", "parameters", "validation", "test")},
         "validation_images_seen": seen.get("validation", 0),
         "digest": digest(state),
     }
-    return RestoredNetwork(name, record["stage"], record["step"], wanted.network, state, origin)
+    return RestoredNetwork(name, record["stage"], record["step"], restored.network, state, origin)
+
+
+def finished_record(directory: Path, name: str) -> dict[str, Any]:
+    """The record of one network in the result of a finished run.
+
+    Raises:
+        UserError: the run has not finished, or has no such network.
+    """
+    result = workdir.load_result(directory)
+    if result is None or not result["finished"]:
+        raise UserError(f"{directory} has not finished")
+    if name not in result["networks"]:
+        raise discover.unknown(f"network in {directory}", name, result["networks"])
+    return result["networks"][name]
+
+
+def saved_state(
+    directory: Path, name: str, record: dict[str, Any], network: Network, replicate: Replicate
+) -> NetState:
+    """The variables of a network that heads its run's result; `record` is its record there."""
+    initialise = jax.jit(functools.partial(step.init_network, network))
+    like = {name: replicate(initialise(np.uint32(0)))}
+    with _checkpoints(directory, record["stage"]) as checkpoints:
+        at = checkpoints.latest()
+        if at is None:
+            raise UserError(f"{directory}: the checkpoint of stage {record['stage']!r} is gone")
+        item = "selected" if record["selected_by"] == "validation" else "networks"
+        return replicate(checkpoints.networks(at, item, like)[name])
+
+
+def _require_classes(where: str, directory: Path, data: DataSet) -> None:
+    """Makes sure that another run has this run's classes, in their order."""
+    there, here = workdir.class_names(directory), data.class_names
+    if there == here:
+        return
+    if not there:
+        what = "has no last layer"
+    elif len(there) != len(here):
+        what = f"has {len(there):,} classes where this run has {len(here):,}"
+    else:
+        index = next(i for i, pair in enumerate(zip(there, here, strict=True)) if len({*pair}) > 1)
+        what = f"has other classes: its class {index} is {there[index]!r}, and here {here[index]!r}"
+    raise UserError(
+        f"{where} {what}: config.networks.NAME.head=new gives it a fresh last layer to train, and "
+        "head=own lets terms read its features alone"
+    )
 
 
 def digest(state: NetState) -> str:

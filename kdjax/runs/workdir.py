@@ -17,6 +17,8 @@ from kdjax.runs import saved_config
 from kdjax.runs.writers import make_folder, write_json
 from kdjax.system.errors import UserError
 
+IMPORT = "import"
+"""The method of a workdir that holds an imported network, and no data."""
 _SHOWN = 8
 """The largest number of differences that a message lists."""
 
@@ -95,7 +97,22 @@ def check_split(workdir: Path, data: DataSet) -> None:
 
 def _split(data: DataSet) -> dict[str, Any]:
     ids = {name: np.sort(split.id).tolist() for name, split in data.splits.items()}
-    return {"content": data.content, "class_names": list(data.class_names), "ids": ids}
+    return {
+        "content": data.content,
+        "class_names": list(data.class_names),
+        "multi_label": bool(data.attributes),
+        "ids": ids,
+    }
+
+
+def class_names(workdir: Path) -> tuple[str, ...]:
+    """The names of a run's classes or attributes."""
+    return tuple(_read(workdir / "split.json", class_names=list)["class_names"])
+
+
+def is_multi_label(workdir: Path) -> bool:
+    """Whether a run's images have attributes in place of one class."""
+    return _read(workdir / "split.json", multi_label=bool)["multi_label"]
 
 
 def seen(workdir: Path, data: DataSet, by: Sequence[str]) -> dict[str, int]:

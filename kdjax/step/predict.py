@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kdjax.step import compiled, step, tasks
+from kdjax.step import compiled, preprocess, step, tasks
 from kdjax.step.types import Array, Batch, Fetch, Hyper, NetState, Outputs, StageCode
 
 
@@ -60,9 +60,12 @@ def make_predict_step(
 
 def _outputs(code: StageCode, networks: dict[str, NetState], batch: Batch) -> dict[str, Outputs]:
     """Each network's outputs on a batch of uint8 images that is not augmented."""
-    image = step.normalise(code, batch.image.astype(jnp.float32) / 255.0)
+    scaled = batch._replace(image=batch.image.astype(jnp.float32) / 255.0)
+    batch = step.normalised(code, scaled)
     return {
-        name: code.networks[name].apply(state, image, train=False)[0]
+        name: code.networks[name].apply(
+            state, preprocess.network_input(code.networks[name], batch), train=False
+        )[0]
         for name, state in networks.items()
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kdjax.step import schedules, tasks
+from kdjax.step import preprocess, schedules, tasks
 from kdjax.step.types import (
     TERMS,
     Array,
@@ -98,22 +98,21 @@ def learn(
 def augmented(code: StageCode, batch: Batch, epoch: Array, data_seed: Array) -> Batch:
     """The batch as networks see it, from uint8 images `[b, h, w, c]`: augmented and normalised."""
     batch = batch._replace(image=batch.image.astype(jnp.float32) / 255.0)
-    batch = code.augment(batch, _view(code, epoch), data_seed)
-    return batch._replace(image=normalise(code, batch.image))
+    return normalised(code, code.augment(batch, _view(code, epoch), data_seed))
+
+
+def normalised(code: StageCode, batch: Batch) -> Batch:
+    """A batch of images in [0, 1] as the code's networks read it."""
+    own = any(network.preprocessing is not None for network in code.networks.values())
+    return batch._replace(
+        image=preprocess.normalise(batch.image, code.mean, code.std),
+        view=batch.image if own else None,
+    )
 
 
 def _view(code: StageCode, epoch: Array) -> Array:
     """The number of the epoch's view."""
     return epoch % code.views if code.views else epoch
-
-
-def normalise(code: StageCode, image: Array) -> Array:
-    """Images `[..., c]` in [0, 1], minus each channel's mean, divided by its deviation."""
-    mean, std = (
-        jnp.expand_dims(jnp.float32(value), range(image.ndim - 1))
-        for value in (code.mean, code.std)
-    )
-    return (image - mean) / std
 
 
 def frozen_outputs(
@@ -128,7 +127,8 @@ def frozen_outputs(
 def _outputs(code: StageCode, name: str, network: Frozen, batch: Batch, view: Array) -> Outputs:
     """A network's outputs in evaluation mode, or its cached outputs on this batch and view."""
     if not isinstance(network, CachedOutputs):
-        return code.networks[name].apply(network, batch.image, train=False)[0]
+        image = preprocess.network_input(code.networks[name], batch)
+        return code.networks[name].apply(network, image, train=False)[0]
     row = jnp.asarray(network.row)[batch.id]
     return jax.tree.map(lambda cached: cached[view, row].astype(jnp.float32), network.outputs)
 
@@ -155,7 +155,7 @@ def objective(
         network = code.networks[name]
         outputs[name], stats[name] = network.apply(
             NetState(params[name], state.networks[name].batch_stats),
-            batch.image,
+            preprocess.network_input(network, batch),
             train=True,
             key=named_key(device_key, network.key_name),
         )
@@ -297,7 +297,8 @@ def init_state(
 ) -> TrainState:
     """The state before the first update of a stage of one member, from its trained networks."""
     image = jnp.zeros((2, *image_shape), jnp.float32)
-    batch = Batch(image, *(jnp.zeros(2, kind) for kind in (jnp.int32, jnp.int32, jnp.float32)))
+    rest = (jnp.zeros(2, kind) for kind in (jnp.int32, jnp.int32, jnp.float32))
+    batch = normalised(code, Batch(image, *rest))
     outputs = {
         name: jax.eval_shape(functools.partial(_outputs, code, name), state, batch, jnp.int32(0))
         for name, state in {**networks, **frozen}.items()

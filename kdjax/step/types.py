@@ -40,6 +40,9 @@ class Batch(NamedTuple):
     """`[b]` index of each example in the whole data set, before any split or fraction is taken."""
     mask: Array
     """`[b]` float32, 1 for an example and 0 for padding."""
+    view: Array | None = None
+    """`[b, h, w, c]` float32 in [0, 1]: the images before they are normalised. None where no
+    network has a preprocessing of its own."""
 
 
 class Epoch(NamedTuple):
@@ -133,6 +136,19 @@ class Hyper(NamedTuple):
     """For each term its `weight`, and its `temperature` where it has one."""
 
 
+class Preprocessing(NamedTuple):
+    """The preparation of images in [0, 1] for a network: resized, then normalised."""
+
+    size: int
+    """The height and width that the network reads."""
+    mean: tuple[float, ...]
+    """Each channel's mean in images in [0, 1]."""
+    std: tuple[float, ...]
+    """Each channel's standard deviation."""
+    interpolation: str
+    """How images are resized: "bilinear" or "bicubic"."""
+
+
 class Network(NamedTuple):
     """A network as two pure functions."""
 
@@ -142,6 +158,10 @@ class Network(NamedTuple):
     """`apply(state, image, train=, key=)` returns `Outputs` and new batch statistics."""
     key_name: str
     """The name that keys initialisation and dropout; paired networks share it."""
+    image_shape: tuple[int, int, int]
+    """`(h, w, c)` of the images that `apply` reads."""
+    preprocessing: Preprocessing | None = None
+    """The network's own preprocessing; None where it reads the run's images, `Batch.image`."""
 
 
 class Task(NamedTuple):

@@ -49,6 +49,8 @@ def run(
         UserError: the user can correct it.
         Interrupted: `should_stop` returned True.
     """
+    saved = workdir.load_config(directory) if workdir.begun(directory) else None
+    config = restore.with_other_runs(config, saved)
     former_epochs = workdir.require_same(config, directory)
     earlier_result = workdir.load_result(directory)
     if earlier_result and earlier_result["finished"] and not former_epochs:

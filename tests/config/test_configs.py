@@ -65,7 +65,7 @@ def test_the_teacher_of_a_folder_costs_at_most_five_times_the_student(name):
     for role in ("teacher", "student"):
         module = discover.model(settings[role])(classes=10)
         network = linen.network(module, image_shape=shape, key_name=role)
-        operations.append(cost.flops(network, network.init(jax.random.key(0)), shape))
+        operations.append(cost.flops(network, network.init(jax.random.key(0))))
     assert 1 < operations[0] / operations[1] < 5
     assert datasets.settings("cifar10")["teacher"] == "resnet.resnet18_cifar"
 

@@ -13,7 +13,7 @@ from tests import helpers
 def test_arithmetic_is_what_the_layers_multiply():
     network = helpers.network("a", width=3)
     state = network.init(jax.random.key(0))
-    found = cost.flops(network, state, helpers.IMAGE_SHAPE)
+    found = cost.flops(network, state)
     # A 3x3 convolution to 4x4x3 and a dense layer to 4; XLA leaves out what pads the image.
     inside = sum(1 for y in range(4) for i in range(3) if 2 * y + i < 8) ** 2
     multiplications = inside * 3 + 4 * 4 * 3 * helpers.CLASSES
@@ -65,12 +65,12 @@ def test_times_are_the_median_the_90th_percentile_and_images_a_second(clock, mon
     fake = clock(single=single, batch=[7.0, 0.5, 7.0, 0.1, 7.0, 0.2])
     sizes = []
 
-    def prediction(network, state, shape, images):
+    def prediction(network, state, images):
         sizes.append(images)
         return lambda: fake.call("single" if images == 1 else "batch")
 
     monkeypatch.setattr(cost, "prediction", prediction)
-    times = cost.timing({"a": (None, None)}, helpers.IMAGE_SHAPE, batch_size=8, seconds=0.3)["a"]
+    times = cost.timing({"a": (None, None)}, batch_size=8, seconds=0.3)["a"]
     assert sizes == [1, 8]
     assert times == pytest.approx(
         {
@@ -85,7 +85,7 @@ def test_times_are_the_median_the_90th_percentile_and_images_a_second(clock, mon
 
 def test_a_prediction_is_of_so_many_images():
     network = helpers.network("a")
-    call = cost.prediction(network, network.init(jax.random.key(0)), helpers.IMAGE_SHAPE, 8)
+    call = cost.prediction(network, network.init(jax.random.key(0)), 8)
     assert call().shape == (8, helpers.CLASSES)
     np.testing.assert_array_equal(call(), call())
 
@@ -103,9 +103,7 @@ def test_known_times_count_where_all_networks_have_them(monkeypatch):
     monkeypatch.setattr(cost, "timing", timing)
 
     def throughput(batch_size, known):
-        found = cost.costs(
-            rows, helpers.IMAGE_SHAPE, teacher=None, batch_size=batch_size, known=known
-        )
+        found = cost.costs(rows, teacher=None, batch_size=batch_size, known=known)
         assert found["a"] == found["a after first"]
         return found["a"]["throughput"]
 

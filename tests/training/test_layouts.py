@@ -8,7 +8,7 @@ import pytest
 from kdjax.data.store import Images
 from kdjax.data.types import Split
 from kdjax.evaluation import measures
-from kdjax.step import step
+from kdjax.step import preprocess
 from kdjax.training import layouts, scores
 from tests import helpers
 
@@ -61,6 +61,11 @@ def test_several_steps_a_call_are_single_steps(kind, devices):
         np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6)
 
 
+def normalised(code):
+    image = jnp.asarray(split().image.read(), jnp.float32) / 255.0
+    return preprocess.normalise(image, code.mean, code.std)
+
+
 def test_pmap_normalises_by_device():
     *_, global_statistics, _ = train("jit", 8, norm=True)
     *_, by_device, losses = train("pmap", 8, norm=True)
@@ -76,7 +81,7 @@ def test_evaluation_counts_are_exact_on_one_and_eight_devices(batch_size):
         evaluate = scores.make(layout, code, batch_size)
         results.append(evaluate(networks, layout.feed(split())))
     assert results[0]["a"]["accuracy"] == results[1]["a"]["accuracy"]
-    image = step.normalise(code, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
+    image = normalised(code)
     logits = code.networks["a"].apply(networks["a"], image, train=False)[0].logits
     hits = np.argmax(np.asarray(logits), -1) == split().label
     assert results[1]["a"]["accuracy"] == hits.mean()
@@ -90,7 +95,7 @@ def test_predictions_are_in_the_splits_order_without_padding(streaming):
         predictions = scores.predictions(
             layout.predict_step(code, "stem"), layout, 24, networks, layout.feed(split())
         )
-        image = step.normalise(code, jnp.asarray(split().image.read(), jnp.float32) / 255.0)
+        image = normalised(code)
         for name, state in networks.items():
             outputs = code.networks[name].apply(state, image, train=False)[0]
             np.testing.assert_allclose(predictions[name].logits, outputs.logits, atol=1e-5)

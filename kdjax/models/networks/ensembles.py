@@ -17,7 +17,14 @@ def network(members: Mapping[str, Network], task: Task) -> Network:
     Args:
         members: networks by name.
         task: averages logits.
+
+    Raises:
+        ValueError: members read images of different preparation.
     """
+    inputs = {(member.image_shape, member.preprocessing) for member in members.values()}
+    if len(inputs) > 1:
+        raise ValueError("the networks of an ensemble must read images of the same preprocessing")
+    image_shape, preprocessing = inputs.pop()
 
     def init(key: Array) -> NetState:
         return state({name: member.init(key) for name, member in members.items()})
@@ -34,7 +41,7 @@ def network(members: Mapping[str, Network], task: Task) -> Network:
         average = task.average(jnp.stack(logits), jnp.float32(1.0))
         return Outputs(average, {}), state.batch_stats
 
-    return Network(init, apply, "+".join(members))
+    return Network(init, apply, "+".join(members), image_shape, preprocessing)
 
 
 def state(members: Mapping[str, NetState]) -> NetState:

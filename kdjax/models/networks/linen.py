@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from kdjax.step.types import Array, NetState, Network, Outputs, PyTree
+from kdjax.step.types import Array, NetState, Network, Outputs, Preprocessing, PyTree
 
 
 def network(
@@ -18,17 +18,19 @@ def network(
     key_name: str,
     precision: str = "float32",
     remat: bool = False,
+    preprocessing: Preprocessing | None = None,
 ) -> Network:
     """`module` as a pair of pure functions.
 
     Args:
         module: maps `[b, h, w, c]` and `train` to `(logits, features)`.
-        image_shape: `(h, w, c)`.
+        image_shape: `(h, w, c)` of the images that the module reads.
         key_name: the name that keys initialisation and dropout.
         precision: the dtype of the computation, "float32" or "bfloat16". Parameters, statistics and
             outputs are float32 in both cases.
         remat: recomputes activations for the gradient instead of keeping them, block by block where
             the module has a field `remat`, else for the whole network.
+        preprocessing: the network's own; None where it reads the run's images.
     """
     in_blocks = remat and "remat" in {field.name for field in dataclasses.fields(module)}
     if in_blocks:
@@ -64,7 +66,7 @@ def network(
             outputs, stats = compute(params, state.batch_stats, image, key, train)
         return jax.tree.map(lambda x: x.astype(jnp.float32), outputs), stats
 
-    return Network(init, apply, key_name)
+    return Network(init, apply, key_name, image_shape, preprocessing)
 
 
 def _outputs(result: Any) -> Outputs:

@@ -1,0 +1,83 @@
+"""A network of a finished run or of an import, without the run's data."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kdjax.config import build, build_data
+from kdjax.runs import restore, workdir
+from kdjax.step.types import NetState, Network, Preprocessing
+from kdjax.system import discover
+from kdjax.system.errors import UserError
+
+
+class LoadedNetwork(NamedTuple):
+    """A network, and all that its use on new images needs."""
+
+    name: str
+    network: Network
+    state: NetState
+    preprocessing: Preprocessing
+    image_shape: tuple[int, int, int]
+    """`(h, w, c)` of the uint8 images that its run reads, before the preprocessing."""
+    crop: bool
+    """Whether the run cuts out the square centre of an image before it resizes the image."""
+    class_names: tuple[str, ...]
+    """Of classes or attributes; empty for a network without a last layer."""
+    multi_label: bool
+    """Whether images have attributes, each with a sigmoid, in place of one class."""
+    origin: dict[str, Any]
+    """`workdir`, `network` and `model`; `stage`, `step`, `parameters`, `validation` and `test`
+    (scores, or None) from its record; `method`, `data`, `versions` and `git_commit` of its run."""
+
+
+def load_network(directory: Path, name: str = "") -> LoadedNetwork:
+    """The network as its run chose it: selected on validation, or as it was after the last step.
+
+    Args:
+        directory: the workdir of a finished run or of an import.
+        name: the network's name in the result; empty where the result has only one, or where it is
+            `student`.
+
+    Raises:
+        UserError: there is no such run or network, or it has not finished.
+    """
+    directory = directory.expanduser()
+    config = workdir.load_config(directory)
+    result = workdir.load_result(directory)
+    if result is None or not result["finished"]:
+        raise UserError(f"{directory} has not finished: run the same command again to go on")
+    names = result["networks"]
+    if not name:
+        name = next(iter(names)) if len(names) == 1 else "student"
+        if name not in names:
+            raise UserError(f"{directory}: choose one with --network: {', '.join(names)}")
+    # A member of a sweep has the network of its base name.
+    entry_name = name.partition("@")[0]
+    if name not in names:
+        if entry_name in config.networks and config.networks[entry_name].workdir:
+            entry = config.networks[entry_name]
+            return load_network(Path(entry.workdir), entry.source or entry_name)
+        raise discover.unknown(f"network in {directory}", name, names)
+    record = names[name]
+    class_names = workdir.class_names(directory)
+    size, channels = config.data.size, len(build_data.normalisation(config.data)[0])
+    image_shape = size, size, channels
+    network = build.network(config, entry_name, len(class_names), image_shape)
+    own = build.own_preprocessing(config, entry_name)
+    return LoadedNetwork(
+        name=name,
+        network=network,
+        state=restore.saved_state(directory, name, record, network, lambda tree: tree),
+        preprocessing=own or build.run_preprocessing(config.data),
+        image_shape=image_shape,
+        crop=config.data.crop,
+        class_names=class_names,
+        multi_label=workdir.is_multi_label(directory),
+        origin={
+            "workdir": str(directory),
+            "network": name,
+            "model": config.networks[entry_name].model,
+            **{key: record[key] for key in ("stage", "step", "parameters", "validation", "test")},
+            **{key: result[key] for key in ("method", "data", "versions", "git_commit")},
+        },
+    )
