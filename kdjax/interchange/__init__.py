@@ -1,0 +1,1 @@
+"""Networks that come from files of other programs, and networks that go out into files."""
