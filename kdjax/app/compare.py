@@ -37,7 +37,7 @@ def write(
     writers.make_folder(folder)
     with writers.replacing(folder / IMAGES) as fresh:
         fresh.write_bytes(split.image.read(places).tobytes())
-    entries = networks.write(evaluation, rows, folder)
+    entries = networks.write(evaluation, directory, rows, folder)
     for entry in entries:
         logits = np.asarray(evaluation.predictions[entry["name"]].logits[places], np.float64)
         shares = strip.probabilities(logits, multi_label=multi_label)
