@@ -18,15 +18,14 @@ def make(runs: Sequence[Record], settings: Sequence[Sequence[Setting]]) -> dict[
         settings: a sweep's settings for each run; none for a run that is no sweep.
 
     Returns:
-        `accuracy_label`; `points`: the networks that runs end with, their accuracy in percent,
-        size and times; `agreement`, `histories` and `sweeps`: charts of single runs, each with the
-        run's name; `tables` and `notes`.
+        `sizes`: for each data set and split the networks that runs end with, their accuracy in
+        percent, size and times; `agreement`, `histories` and `sweeps`: charts of single runs, each
+        with the run's name; `tables` and `notes`.
     """
     shown = [sweep_settings.by_setting(record) for record in runs]
     names = records.run_labels(shown)
     return {
-        "accuracy_label": records.accuracy_label(shown) if shown else "",
-        "points": _points(shown, names),
+        "sizes": _sizes(shown),
         "agreement": [
             {"run": name, **record["agreement"]}
             for name, record in zip(names, shown, strict=True)
@@ -49,19 +48,28 @@ def make(runs: Sequence[Record], settings: Sequence[Sequence[Setting]]) -> dict[
     }
 
 
-def _points(runs: Sequence[Record], names: Sequence[str]) -> list[dict[str, Any]]:
+def _sizes(runs: Sequence[Record]) -> list[dict[str, Any]]:
+    """The networks with their sizes; accuracies on different images are not compared."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in runs:
+        key = record["dataset"], records.evaluated_images(record)
+        groups.setdefault(key, []).append(record)
+    keys = ("parameters", "megabytes", "flops", "latency_median")
     return [
         {
-            "network": row.label,
-            "run": names[row.run],
-            "accuracy": 100 * row.measures["accuracy"],
-            **{
-                key: row.measures["cost"][key]
-                for key in ("parameters", "megabytes", "flops", "latency_median", "throughput")
-            },
+            "dataset": dataset,
+            "accuracy_label": records.accuracy_label(group),
+            "points": [
+                {
+                    "network": row.label,
+                    "accuracy": 100 * row.measures["accuracy"],
+                    **{key: row.measures["cost"][key] for key in keys},
+                }
+                for row in records.headline(group)
+                if row.measures["cost"]
+            ],
         }
-        for row in records.headline(runs)
-        if row.measures["cost"]
+        for (dataset, _), group in groups.items()
     ]
 
 

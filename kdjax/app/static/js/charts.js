@@ -1,6 +1,6 @@
 // Charts as SVG, drawn anew when their width changes, so that their texts keep their size.
 
-import { h, look, s } from "./dom.js";
+import { h, look, s, spoken } from "./dom.js";
 
 /** A figure: `draw(width)` returns an SVG element. The text says what people who hear it need. */
 export function figure(text, draw, below) {
@@ -71,7 +71,7 @@ function axes(frame, xs, ys, names) {
 
 /** A point's marker, of a place in the order of networks. */
 function point(x, y, place, size = 6) {
-  const { colour, place: kind } = look(place);
+  const { colour, shape: kind } = look(place);
   const shapes = [
     () => s("circle", { cx: x, cy: y, r: size }),
     () => polygon([[0, -1.25], [1.15, 0.85], [-1.15, 0.85]]),
@@ -113,7 +113,7 @@ function place(labels, low, high) {
 }
 
 /** Points `{name, x, y, place}` with the accuracy over a logarithmic x. */
-export function scatter(points, names) {
+export function scatter(points, names, named) {
   return (width) => {
     const height = Math.max(280, Math.min(380, width * 0.55));
     const xs = points.map((p) => p.x);
@@ -138,7 +138,7 @@ export function scatter(points, names) {
       width,
       height,
       axes(frame, marks.map((value) => ({ value, name: short(value) })), ticks(bottomValue, topValue, 5).map((value) => ({ value, name: `${value}` })), names),
-      labels.map((label) => text(label.x, label.y + 4, label.name, { "text-anchor": label.anchor, class: "name" })),
+      named && labels.map((label) => text(label.x, label.y + 4, label.name, { "text-anchor": label.anchor, class: "name" })),
       points.map((p) => {
         const drawn = point(frame.x(p.x), frame.y(p.y), p.place, 6.5);
         drawn.append(s("title", {}, `${p.name}: ${p.y.toFixed(2)} %, ${names.x.toLowerCase()} ${short(p.x)}`));
@@ -199,7 +199,7 @@ export function legend(items) {
     { class: "legend" },
     items.map(({ name, place, value }) => {
       const { colour, marker } = look(place);
-      return h("li", {}, h("span", { class: "mark", "aria-hidden": "true", style: { color: colour } }, marker), name, value ? h("span", { class: "value" }, value) : null);
+      return h("li", {}, h("span", { class: "mark", "aria-hidden": "true", style: { color: colour } }, marker), spoken(name), value ? h("span", { class: "value" }, value) : null);
     }),
   );
 }
@@ -229,7 +229,7 @@ export function heatTable(caption, rows, columns, cell, { corner = "", low, high
               const found = cell(i, j);
               if (!found) return h("td", { class: "empty" });
               const part = share(found.value);
-              return h("td", { class: part > 0.55 ? "high" : "low", style: { background: ramp(part) } }, found.text);
+              return h("td", { class: part > 0.66 ? "high" : "low", style: { background: ramp(part) } }, found.text);
             }),
           ),
         ),
@@ -241,7 +241,7 @@ export function heatTable(caption, rows, columns, cell, { corner = "", low, high
 /** For each network its accuracy after every stage: `{network, stages, accuracies, place}`. */
 export function history(networks, label) {
   return (width) => {
-    const row = 58;
+    const row = 34;
     const frame = { left: 12, right: width - 12, top: 8, bottom: 8 + row * networks.length };
     const values = networks.flatMap((network) => network.accuracies);
     const room = Math.max(0.12 * (Math.max(...values) - Math.min(...values)), 0.3);
@@ -253,18 +253,14 @@ export function history(networks, label) {
       frame.bottom + 44,
       axes(frame, ticks(low, high, Math.max(3, Math.floor(width / 100))).map((value) => ({ value, name: `${value}` })), [], { x: label }),
       networks.map((network, i) => {
-        const y = frame.top + i * row + 38;
+        const y = frame.top + i * row + 20;
         const xs = network.accuracies.map(frame.x);
-        const first = network.accuracies[0];
-        const change = network.accuracies.at(-1) - first;
-        const words = `${network.network}: ${network.stages.map((stage, k) => `${network.accuracies[k].toFixed(2)} after ${stage}`).join(", ")} (${change >= 0 ? "+" : "−"}${Math.abs(change).toFixed(2)} points)`;
         const line = s("line", { class: "line", x1: Math.min(...xs), x2: Math.max(...xs), y1: y, y2: y });
         line.style.setProperty("stroke", look(network.place).colour);
         return s(
           "g",
           {},
           s("line", { class: "grid", x1: frame.left, x2: frame.right, y1: y, y2: y }),
-          text(frame.left, y - 14, words, { class: "name" }),
           line,
           xs.map((x, k) => {
             const drawn = point(x, y, network.place, k === xs.length - 1 ? 6.5 : 5);

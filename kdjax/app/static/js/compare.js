@@ -1,6 +1,6 @@
 // The page that shows networks side by side on one image.
 
-import { announce, bytes, choice, count, h, json, listed, look, mark, milliseconds, percent, plural } from "./dom.js";
+import { announce, bytes, choice, count, h, json, listed, look, mark, milliseconds, percent, plural, spoken } from "./dom.js";
 import { sheet } from "./drawing.js";
 import { PictureProblem, fromBitmap, readFile, show, showMap } from "./images.js";
 import { prepare, run, time } from "./inference.js";
@@ -406,17 +406,17 @@ class Compare {
     if (this.data.multi_label) {
       const rows = answers.map((network) => this.decide(this.results.get(network).probabilities));
       const differ = names.filter((_, k) => rows.some((row) => row[k] !== rows[0][k]));
-      if (answers.length === 1) return `${answers[0].name} sees ${plural([...rows[0]].filter((x) => x === "1").length, "attribute")}.`;
+      if (answers.length === 1) return `${spoken(answers[0].name)} sees ${plural([...rows[0]].filter((x) => x === "1").length, "attribute")}.`;
       return differ.length ? `Networks disagree about ${listed(differ.slice(0, 6))}${differ.length > 6 ? ` and ${differ.length - 6} more` : ""}.` : "Networks agree about every attribute.";
     }
     const groups = new Map();
     for (const network of answers) {
       const decision = this.decide(this.results.get(network).probabilities);
-      groups.set(decision, [...(groups.get(decision) ?? []), network.name]);
+      groups.set(decision, [...(groups.get(decision) ?? []), spoken(network.name)]);
     }
     if (groups.size === 1) {
       const [decision] = groups.keys();
-      const who = answers.length === 1 ? answers[0].name : answers.length === 2 ? "Both networks" : `All ${answers.length} networks`;
+      const who = answers.length === 1 ? spoken(answers[0].name) : answers.length === 2 ? "Both networks" : `All ${answers.length} networks`;
       const wrong = this.input.label !== undefined && decision !== this.input.label;
       return `${who} ${answers.length === 1 ? "says" : "say"} ${names[decision]}${wrong ? `, but the label is ${names[this.input.label]}` : ""}.`;
     }
@@ -446,7 +446,7 @@ class Compare {
           },
         },
         mark(place),
-        network.name,
+        spoken(network.name),
       ),
     );
     const known = [...new Set(data.networks.flatMap((network) => network.layers))];
@@ -508,11 +508,11 @@ class Compare {
           check: h("p", { class: "check" }),
           speed: h("p", { class: "speed" }),
         };
-        const about = [network.teacher && "teacher", network.workdir && `from ${network.workdir}`].filter(Boolean);
+        const about = [network.teacher && network.name !== "teacher" && "teacher", network.workdir && `from ${network.workdir}`].filter(Boolean);
         view.card = h(
           "article",
-          { class: "card network", "aria-label": network.name, style: { "--hue": look(place).colour } },
-          h("header", {}, h("h2", {}, mark(place), network.name), about.map((text) => h("span", { class: "tag" }, text))),
+          { class: "card network", "aria-label": spoken(network.name), style: { "--hue": look(place).colour } },
+          h("header", {}, h("h2", {}, mark(place), spoken(network.name)), about.map((text) => h("span", { class: "tag" }, text))),
           view.answer,
           view.bars,
           view.maps,
@@ -571,7 +571,7 @@ class Compare {
     const lacking = [...this.layers].filter((layer) => !network.layers.includes(layer));
     view.maps.replaceChildren(
       ...layers.map((layer) => {
-        const canvas = h("canvas", { class: "map", role: "img", "aria-label": `Attention map of ${network.name} at ${layer}` });
+        const canvas = h("canvas", { class: "map", role: "img", "aria-label": `Attention map of ${spoken(network.name)} at ${layer}` });
         showMap(canvas, input.pixels, data.image_shape, result.maps[layer]);
         return h("figure", {}, canvas, h("figcaption", {}, layer));
       }),

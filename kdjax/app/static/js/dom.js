@@ -92,14 +92,23 @@ export function duration(seconds) {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
+/** A network's name as people read it: of a sweep's member "student alpha=0.1 seed=0". */
+export function spoken(name) {
+  return name.replaceAll("@", " ");
+}
+
 /** "a, b and c" */
 export function listed(items) {
   return items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
 }
 
+const MARKERS = ["●", "▲", "■", "◆", "▼", "★", "✚"];
+
 /** The colour and the marker of a network by its place. Colours are Okabe and Ito's. */
 export function look(place) {
-  return { colour: `var(--hue-${place % 7})`, marker: ["●", "▲", "■", "◆", "▼", "★", "✚"][place % 7], place: place % 7 };
+  // After all colours, every colour comes with another marker.
+  const marker = (place + Math.floor(place / 7)) % 7;
+  return { colour: `var(--hue-${place % 7})`, marker: MARKERS[marker], shape: marker };
 }
 
 /** A text of one network: its marker, then its name. */

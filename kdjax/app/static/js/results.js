@@ -10,10 +10,12 @@ const SIZES = {
   latency_median: "Latency (ms at batch 1, where it was evaluated)",
 };
 
+const NAMED = 9; // The largest number of points with a name beside them; of more the names stand below.
+
 export async function showResults(page) {
   const data = await json("results.json");
   const sections = [
-    data.points.length && sizes(data),
+    ...data.sizes.map((group) => sizes(group, data.sizes.length > 1)),
     ...data.agreement.map((agreement) => agree(agreement, data.agreement.length > 1)),
     ...data.histories.map((one) => before(one, data)),
     ...data.sweeps.flatMap((one) => one.networks.map((chart) => sweep(chart, one.run))),
@@ -21,7 +23,7 @@ export async function showResults(page) {
   page.replaceChildren(
     h("h1", { id: "title-results", tabindex: "-1" }, "Results"),
     ...data.notes.map((note) => h("p", { class: "notice" }, note)),
-    ...(data.points.length ? [] : [h("p", { class: "notice" }, "No run has a network yet. See Live.")]),
+    ...(data.sizes.length ? [] : [h("p", { class: "notice" }, "No run has a network yet. See Live.")]),
     h("div", { class: "sections" }, sections),
     data.tables.length ? h("h2", { class: "tables-title" }, "Tables") : "",
     ...data.tables.map(table),
@@ -33,17 +35,19 @@ function card(title, ...children) {
   return h("section", { class: "card" }, h("h2", {}, title), children);
 }
 
-function sizes(data) {
+function sizes(data, several) {
   const known = Object.keys(SIZES).filter((key) => data.points.every((point) => point[key]));
   const box = h("div");
+  const crowded = data.points.length > NAMED;
   const draw = (key) => {
     const points = data.points.map((point, place) => ({ name: point.network, x: point[key], y: point.accuracy, place }));
+    const below = crowded ? legend(points.map((point) => ({ ...point, value: `${point.y.toFixed(2)} %` }))) : null;
     const words = points.map((point) => `${point.name} ${point.y.toFixed(2)} % at ${point.x}`).join("; ");
-    box.replaceChildren(figure(`${data.accuracy_label} over ${SIZES[key]}: ${words}`, scatter(points, { x: SIZES[key], y: "Accuracy (%)" })));
+    box.replaceChildren(figure(`${data.accuracy_label} over ${SIZES[key]}: ${words}`, scatter(points, { x: SIZES[key], y: "Accuracy (%)" }, !crowded), below));
   };
   draw(known[0]);
   const items = known.map((key) => ({ value: key, text: { parameters: "Parameters", megabytes: "Megabytes", flops: "Arithmetic", latency_median: "Latency" }[key] }));
-  return card("Accuracy against size and time", choice("Horizontal axis", items, known[0], draw), box, h("p", { class: "small" }, `${data.accuracy_label}. The horizontal scale is logarithmic.`));
+  return card(`Accuracy against size and time${several ? `: ${data.dataset}` : ""}`, choice("Horizontal axis", items, known[0], draw), box, h("p", { class: "small" }, `${data.accuracy_label}. The horizontal scale is logarithmic.`));
 }
 
 function agree({ run, networks, matrix }, several) {
@@ -56,12 +60,19 @@ function agree({ run, networks, matrix }, several) {
   );
 }
 
+/** "91.62 after warmup, 96.09 after mutual (+4.47 points)" */
+function course({ stages, accuracies }) {
+  const change = accuracies.at(-1) - accuracies[0];
+  const values = stages.map((stage, k) => `${accuracies[k].toFixed(2)} after ${stage}`);
+  return `${values.join(", ")} (${change >= 0 ? "+" : "−"}${Math.abs(change).toFixed(2)} points)`;
+}
+
 function before({ run, networks }, data) {
   const placed = networks.map((network, place) => ({ ...network, place }));
   const words = networks.map((network) => network.stages.map((stage, k) => `${network.network} after ${stage} ${network.accuracies[k].toFixed(2)} %`).join(", ")).join("; ");
   return card(
     `Before and after${data.histories.length > 1 ? `: ${run}` : ""}`,
-    figure(words, history(placed, "Accuracy (%)")),
+    figure(words, history(placed, "Accuracy (%)"), legend(placed.map((network) => ({ name: network.network, place: network.place, value: course(network) })))),
     h("p", { class: "small" }, "Networks that several stages train, as each stage left them; the last is filled."),
   );
 }
