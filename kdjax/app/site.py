@@ -5,17 +5,23 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdjax.app import live, web_runtime
 from kdjax.app.live import Follower, StageLength
 from kdjax.runs import workdir, writers
 from kdjax.system.errors import UserError
 
+if TYPE_CHECKING:
+    # It imports JAX, which a second start does without.
+    from kdjax.evaluation.run_evaluation import Evaluation
+
 STATIC = Path(__file__).parent / "static"
 _PACKAGE = Path(__file__).parents[1]
 _MARK = ".kdjax-app"
 """A file in every folder that this module has written."""
+_TRIES = 3
+"""How often the checkpoint of a run in progress is read before its networks are left out."""
 _RECORDS = ("config.json", "split.json", "restored.json", "result.json", "evaluation.json")
 
 
@@ -120,6 +126,34 @@ def begin(folder: Path) -> None:
     web_runtime.copy(folder / "runtime")
 
 
+def _evaluate(
+    directory: Path, options: Options, *, finished: bool
+) -> tuple["Evaluation | None", str]:
+    """The evaluation of a run, or None and a reason where the run has no network to show yet.
+
+    Raises:
+        UserError: a finished run cannot be evaluated.
+    """
+    from kdjax.evaluation import predictions, run_evaluation
+
+    chosen = run_evaluation.Options(
+        networks=options.networks, data_dir=options.data_dir, path=options.path
+    )
+    reason = "it has no checkpoint yet"
+    for _ in range(1 if finished else _TRIES):
+        if not (finished or live.checkpoint_times(directory)):
+            break
+        try:
+            return run_evaluation.evaluate(directory, chosen, predictions.read([directory])), ""
+        except UserError as error:
+            if finished:
+                raise
+            # The run replaces its checkpoint after every validation, perhaps while it is read.
+            reason = str(error)
+    print(f"{directory} is shown without its networks: {reason}")
+    return None, reason
+
+
 def _write_run(
     directory: Path, folder: Path, options: Options
 ) -> tuple[dict[str, Any], tuple[Any, Any] | None, list[StageLength]]:
@@ -130,17 +164,14 @@ def _write_run(
     """
     from kdjax.app import compare
     from kdjax.config import build
-    from kdjax.evaluation import predictions, run_evaluation, sweep_settings
+    from kdjax.evaluation import sweep_settings
 
     writers.make_folder(folder)
     result = workdir.load_result(directory) or {"finished": False, "networks": {}}
     config = workdir.load_config(directory)
-    shown, note = None, ""
-    if live.checkpoint_times(directory):
-        chosen = run_evaluation.Options(
-            networks=options.networks, data_dir=options.data_dir, path=options.path
-        )
-        evaluation = run_evaluation.evaluate(directory, chosen, predictions.read([directory]))
+    shown = None
+    evaluation, note = _evaluate(directory, options, finished=result["finished"])
+    if evaluation is not None:
         plan, record = evaluation.plan, evaluation.record
         swept = any("@" in row for row in result["networks"])
         settings = sweep_settings.settings(result) if swept else []

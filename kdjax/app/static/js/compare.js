@@ -14,7 +14,7 @@ const FIRST_SHOWN = 4;
 export async function showCompare(page, entry) {
   page.replaceChildren(h("h1", { id: "title-compare", tabindex: "-1" }, "Compare"));
   if (!entry.compare) {
-    page.append(h("p", { class: "notice" }, `${entry.workdir} has no checkpoint yet, so there is no network to look at. See Live.`));
+    page.append(h("p", { class: "notice" }, `${entry.workdir} has no network to look at: ${entry.note}. See Live.`));
     return () => {};
   }
   prepare();
