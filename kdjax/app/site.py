@@ -39,7 +39,7 @@ Refresh = dict[str, Callable[[], object]]
 
 
 def is_current(folder: Path, directories: Sequence[Path], options: Options) -> bool:
-    """Whether the folder has the pages of these finished runs already. Loads neither JAX nor data."""
+    """Whether the folder has the pages of these finished runs already; loads no JAX."""
     try:
         written = json.loads((folder / "app.json").read_text())
         return bool(written["fingerprint"] == fingerprint(directories, options))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdjax.evaluation import sweep_settings
-from kdjax.evaluation.sweep_settings import Setting
 from kdjax.evaluation.tables import Table
 from kdjax.plots.types import Run
 from kdjax.runs import workdir

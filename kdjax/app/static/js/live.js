@@ -80,7 +80,7 @@ function stage({ name, epochs, steps, done, state }) {
 }
 
 function drawPanel(panel) {
-  const show = (value) => (panel.percent ? percent(value) : `${Number(value.toPrecision(4))}`);
+  const show = (value) => (panel.percent ? percent(value) : (value && Math.abs(value) < 1e-3 ? value.toExponential(2) : `${Number(value.toPrecision(4))}`));
   // Terms and schedules are no networks, and have other colours.
   const first = panel.networks ? 0 : OTHERS;
   const drawn = panel.curves.map((curve, place) => ({ ...curve, place: first + place }));
