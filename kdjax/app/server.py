@@ -110,7 +110,11 @@ class _Handler(BaseHTTPRequestHandler):
         if (host[0] or host[2]) not in _HOSTS:
             self.send_error(HTTPStatus.FORBIDDEN, "pages are for this machine alone")
             return
-        path = self._file()
+        try:
+            path = self._file()
+        # A name that is too long, a loop of links, or a file that cannot be written anew.
+        except (OSError, RuntimeError, UserError):
+            path = None
         if path is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
