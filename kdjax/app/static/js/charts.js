@@ -199,7 +199,7 @@ export function legend(items) {
     { class: "legend" },
     items.map(({ name, place, value }) => {
       const { colour, marker } = look(place);
-      return h("li", {}, h("span", { class: "mark", "aria-hidden": "true", style: { color: colour } }, marker), spoken(name), value ? h("span", { class: "value" }, value) : null);
+      return h("li", {}, h("span", { class: "mark", "aria-hidden": "true", style: { color: colour } }, marker), ` ${spoken(name)} `, value ? h("span", { class: "value" }, value) : null);
     }),
   );
 }

@@ -65,7 +65,10 @@ function channels(rgba, c) {
   return pixels;
 }
 
-/** Bilinear and antialiased, in the integers of Pillow's `resize`: the same pixels give the same. */
+/** Bilinear and antialiased, in the integers of Pillow's `resize`: rows first, then columns.
+ *
+ * The same pixels give the same; Pillow 13 begins with the columns of some tall images, which
+ * changes some values by one grey level. */
 export function resize(pixels, height, width, shape) {
   const [h, w, c] = shape;
   let current = pixels;
