@@ -84,6 +84,17 @@ def head_classes(tensors: Mapping[str, np.ndarray], model: str) -> int:
     return next((named[name][1].shape[0] for name in sorted(heads & named.keys())), 0)
 
 
+def library(tensors: Mapping[str, np.ndarray], template: NetState, model: str) -> str:
+    """The library in whose names the tensors are.
+
+    Raises:
+        UserError: their names fit no library.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(template)
+    shapes = {_path(keys): leaf.shape for keys, leaf in leaves}
+    return _library(_network(model), shapes, _without_prefixes(tensors))
+
+
 def models() -> list[str]:
     """The names of the networks whose tensors have names in other libraries."""
     families = discover.names(names.__name__)
