@@ -172,9 +172,9 @@ def _check(
 ) -> None:
     """Raises one error that names every tensor that does not fit."""
     expected = {name: _torch_shape(shapes[path], path[-1]) for name, path in wanted.items()}
-    missing = [name for name in wanted if name not in named]
+    missing = [name for name in sorted(wanted) if name not in named]
     extra = [name for name in named if name not in wanted and name not in left_out]
-    common = [name for name in wanted if name in named]
+    common = [name for name in sorted(wanted) if name in named]
     misshaped = [name for name in common if named[name][1].shape != expected[name]]
     no_floats = [name for name in common if not jnp.issubdtype(named[name][1].dtype, jnp.floating)]
     infinite = [

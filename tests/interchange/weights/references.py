@@ -1,5 +1,6 @@
 """Networks of PyTorch's libraries with random weights and statistics, as references."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -101,9 +102,9 @@ def _transformers(kind: str, depths: list[int], widths: list[int]) -> Callable[[
 
         import tests.torch_libraries  # noqa: F401  transformers imports torchvision.
 
-        return ResNetForImageClassification(
-            ResNetConfig(layer_type=kind, depths=depths, hidden_sizes=widths, num_labels=1000)
-        )
+        config = ResNetConfig(layer_type=kind, depths=depths, hidden_sizes=widths)
+        config.num_labels = 1000
+        return ResNetForImageClassification(config)
 
     return make
 
@@ -134,9 +135,7 @@ def _of_transformers_resnet(network):
 
 def _of_torchvision_mobilenet(network):
     starts = [1, 2, 4, 7, 11, 14, 17, 18]
-    stages = [
-        network.features[start:end] for start, end in zip(starts[:-1], starts[1:], strict=True)
-    ]
+    stages = [network.features[start:end] for start, end in itertools.pairwise(starts)]
     return {
         "stem_pre": network.features[0][1],
         "stem": network.features[0],
