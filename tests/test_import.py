@@ -417,8 +417,8 @@ def test_lite0_classifies_photos_as_pytorch_does(real_weights, tmp_path):
     photos = {name: photo(name) for name in PHOTOS}
     importing.run(importing.Options(path, "efficientnet.lite0", tmp_path / "run"))
     network = loaded.load_network(tmp_path / "run")
-    timm = torch_libraries.timm.create_model("tf_efficientnet_lite0")
-    reference = in_order(timm, torch.load(path, weights_only=True))
+    original = references.REFERENCES["timm tf_efficientnet_lite0"].make(224)
+    reference = in_order(original, torch.load(path, weights_only=True))
     for name, (label, probability) in PHOTOS.items():
         prepared, outputs = logits(network, photos[name])
         assert_close(outputs.logits, torch_outputs(reference, prepared))
