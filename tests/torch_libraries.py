@@ -9,7 +9,7 @@ from types import ModuleType
 
 import torch
 
-sys.modules["triton"] = None  # type: ignore[assignment]
+sys.modules["triton"] = None
 
 
 def _torchvision() -> ModuleType:

@@ -102,9 +102,9 @@ def _transformers(kind: str, depths: list[int], widths: list[int]) -> Callable[[
 
         import tests.torch_libraries  # noqa: F401  transformers imports torchvision.
 
-        return ResNetForImageClassification(
-            ResNetConfig(layer_type=kind, depths=depths, hidden_sizes=widths, num_labels=1000)
-        )
+        config = ResNetConfig(layer_type=kind, depths=depths, hidden_sizes=widths)
+        config.num_labels = 1000
+        return ResNetForImageClassification(config)
 
     return make
 
