@@ -75,9 +75,11 @@ def test_predictions_are_of_preprocessed_images():
     stage, _ = helpers.mutual({"a": own, "b": network})
     state = network.init(jax.random.key(0))
     batch = helpers.batch()
-    outputs = predict.make_predict_step(stage, lambda source: source, "stem")(
-        {"a": state, "b": state}, batch
-    )
+
+    def fetch(*source):
+        return source[0]
+
+    outputs = predict.make_predict_step(stage, fetch, "stem")({"a": state, "b": state}, batch)
     image = np.asarray(batch.image) / 255.0
     for name, mean, std in (("a", 0.2, 0.5), ("b", 0.5, 0.25)):
         normalised = jnp.array((image - mean) / std, jnp.float32)
