@@ -118,13 +118,13 @@ def describe(options: Options, imported: Imported) -> list[str]:
         f"images: {images.size}x{images.size}, {images.interpolation}, mean {mean}, deviation {std}"
     )
     lines.append(f"{options.workdir} is made. What can be done with it:")
+    teacher = f"--config.data.path=PATH --config.networks.teacher.workdir={options.workdir}"
     if names:
         lines.append(f"  kdjax evaluate --workdir={options.workdir} --on=PATH")
-        lines.append(
-            "  kdjax train --config=kd:folder,train=0 --config.data.path=PATH "
-            f"--config.networks.teacher.workdir={options.workdir}"
-        )
-    lines.append("  its features, or other classes: docs/interchange.md")
+    if options.classes:
+        lines.append(f"  kdjax train --config=kd:folder,train=0 {teacher}")
+    lines.append(f"  kdjax train --config=finetune:folder {teacher}")
+    lines.append(f"  kdjax train --config=label_free:folder {teacher}")
     return lines
 
 
