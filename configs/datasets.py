@@ -95,6 +95,8 @@ DATASETS: dict[str, dict[str, Any]] = {
     "folder": FOLDER,
     # Images with a file of attributes, in --config.data.path.
     "attributes": FOLDER,
+    # Images without labels, in --config.data.path; for terms that read none.
+    "unlabelled": FOLDER,
 }
 
 

@@ -33,9 +33,9 @@ def network(
         workdir: the workdir of a finished run, from which the network is restored; stages then read
             it, or train it on from there.
         source: the network's name in that run, if it is another.
-        head: for a network from another run with other classes. "new" gives it a fresh last layer
-            for this run's classes; with "own" it keeps its classes, so that terms can read its
-            features alone.
+        head: the last layer. "none" is a network without it, which has features alone. For a
+            network from another run with other classes, "new" is a fresh layer for this run's
+            classes, and with "own" it keeps its classes, so that terms can read its features alone.
         other_data: whether a network from another run may have been trained on other images than
             this run's data set. Then nothing says whether it has seen this run's test images.
         remat: compute activations again for the gradient: less memory, more time.
@@ -102,6 +102,8 @@ def stage(
     terms: dict[str, ConfigDict],
     init_from: dict[str, str] | None = None,
     only: dict[str, tuple[str, ...]] | None = None,
+    trunk_rate: float | str = 1.0,
+    running_statistics: tuple[str, ...] = (),
 ) -> ConfigDict:
     """A stage that trains some networks by a weighted sum of terms.
 
@@ -115,7 +117,11 @@ def stage(
         init_from: for a trained network, the network whose weights it starts from: itself, to go on
             where an earlier stage ended, or another. Others start afresh.
         only: for a trained network, the names of the layers that learn (`Conv_0`, ...); the others
-            stay as they are, BatchNorm's statistics included. Networks not named learn whole.
+            stay as they are, BatchNorm's statistics included. Networks not named learn whole. The
+            name `head` stands for the layers that depend on the number of classes.
+        trunk_rate: a factor of the learning rate of all layers but the head, for fine-tuning.
+        running_statistics: trained networks that use BatchNorm's running statistics and leave them
+            as they are, without dropout. For fine-tuning, where batches say little.
     """
     inherited = (
         "epochs",
@@ -134,6 +140,8 @@ def stage(
             train=train,
             init_from=init_from or {},
             only=only or {},
+            trunk_rate=formula(trunk_rate),
+            running_statistics=running_statistics,
             terms=terms,
             **{key: config.get_oneway_ref(key) for key in inherited},
         )

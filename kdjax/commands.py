@@ -11,6 +11,7 @@ COMMANDS = {
     "sweep": ("sweep", "train a grid of students at once"),
     "evaluate": ("evaluate", "evaluate the networks of runs"),
     "report": ("report", "write a report of runs, with tables and figures"),
+    "import": ("import_weights", "import a pretrained network from a weight file"),
     "prepare": ("prepare", "prepare a data set, or look at one"),
 }
 """Each command's module and what it does."""

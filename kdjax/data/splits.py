@@ -12,7 +12,8 @@ def prepare(raw: DataSet, *, seed: int, validation: float, fraction: float, refi
     """Splits a data set into train, validation and test.
 
     Args:
-        raw: the source's data set; without a `test` split a tenth is held out as test split.
+        raw: the source's data set; without a `test` split a tenth is held out as test split. A set
+            without classes, of unlabelled images, has a training split alone.
         seed: the data seed.
         validation: the share of the training part that is held out, where the source has no
             validation part; 0 holds out nothing.
@@ -24,6 +25,9 @@ def prepare(raw: DataSet, *, seed: int, validation: float, fraction: float, refi
         UserError: there is a single class, or a class has too few images for the splits.
     """
     parts = _numbered(raw.splits)
+    if not raw.class_names:
+        # Without labels there is nothing to validate or to test.
+        return raw._replace(splits={"train": _subset(parts["train"], fraction, seed)})
     train, test, held = parts["train"], parts.get("test"), parts.get("validation")
     drawn = ["test"] if test is None else []
     if held is None and validation and not refit:

@@ -60,7 +60,7 @@ class DataSet(NamedTuple):
     `test`, and `validation` unless training uses it too; or only `all`, for a set that is only
     evaluated on."""
     class_names: tuple[str, ...]
-    """The names of the classes or of the attributes."""
+    """The names of the classes or of the attributes; empty where images have no labels."""
     source: str
     """Name and version, for records."""
     content: str = ""

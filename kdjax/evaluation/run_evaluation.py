@@ -15,7 +15,7 @@ from kdjax.evaluation import cost, measures, predictions
 from kdjax.evaluation.measures import agreement, precision_at
 from kdjax.evaluation.predictions import Kept
 from kdjax.models.networks import ensembles
-from kdjax.runs import restore, status, workdir, writers
+from kdjax.runs import importing, restore, status, workdir, writers
 from kdjax.runs.restore import Replicate, RestoredNetwork
 from kdjax.system import discover, runtime
 from kdjax.system.errors import UserError
@@ -82,8 +82,11 @@ def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING
         config.data.data_dir = options.data_dir
     if options.path is not None:
         config.data.path = options.path
-    plan = build.plan(config, devices=1)
-    workdir.check_split(directory, plan.data)
+    if config.method == workdir.IMPORT:
+        plan = importing.plan(directory, config, options.on)
+    else:
+        plan = build.plan(config, devices=1)
+        workdir.check_split(directory, plan.data)
     if options.on is not None:
         other = build_data.other_set(config.data, options.on, plan.data)
         there = plan._replace(data=other, streaming=build_data.streaming(config, other))

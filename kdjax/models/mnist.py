@@ -4,7 +4,7 @@ from functools import partial
 
 from flax import linen as nn
 
-from kdjax.models.layers.modules import Conv, uniform_init
+from kdjax.models.layers.modules import Conv, classifier, uniform_init
 from kdjax.models.layers.pooling import max_pool
 from kdjax.step.types import Array
 
@@ -29,7 +29,7 @@ class ConvDense(nn.Module):
             features[f"dense{index}"] = x = nn.relu(x)
         features["pooled"] = x
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
+        return classifier(x, self.classes), features
 
 
 teacher = partial(ConvDense, hidden=(256, 128, 32))

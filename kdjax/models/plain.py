@@ -9,7 +9,7 @@ from functools import partial
 
 from flax import linen as nn
 
-from kdjax.models.layers.modules import Conv, batch_norm, uniform_init
+from kdjax.models.layers.modules import Conv, batch_norm, classifier, uniform_init
 from kdjax.models.layers.pooling import max_pool
 from kdjax.step.types import Array
 
@@ -42,7 +42,7 @@ class Plain(nn.Module):
             x = nn.relu(nn.Dense(self.hidden, kernel_init=uniform_init)(x))
         features["pooled"] = x
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
+        return classifier(x, self.classes), features
 
 
 plain2 = partial(Plain, stages=((16,), (16,)))

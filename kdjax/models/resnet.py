@@ -14,7 +14,7 @@ from functools import partial
 import jax.numpy as jnp
 from flax import linen as nn
 
-from kdjax.models.layers.modules import Conv, batch_norm, uniform_init
+from kdjax.models.layers.modules import Conv, batch_norm, classifier
 from kdjax.models.layers.pooling import window_max
 from kdjax.step.types import Array
 
@@ -92,7 +92,7 @@ class ResNet(nn.Module):
             features[f"stage{stage}_last"] = x
         features["pooled"] = x = jnp.mean(x, axis=(1, 2))
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.classes, kernel_init=uniform_init)(x), features
+        return classifier(x, self.classes), features
 
 
 _small = partial(ResNet, small_images=True)

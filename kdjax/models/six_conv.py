@@ -8,7 +8,13 @@ from functools import partial
 
 from flax import linen as nn
 
-from kdjax.models.layers.modules import ConvBeforeNorm, DenseBeforeNorm, batch_norm, uniform_init
+from kdjax.models.layers.modules import (
+    ConvBeforeNorm,
+    DenseBeforeNorm,
+    batch_norm,
+    classifier,
+    uniform_init,
+)
 from kdjax.models.layers.pooling import max_pool
 from kdjax.step.types import Array
 
@@ -40,7 +46,7 @@ class SixConv(nn.Module):
         features["pooled_pre"] = x = batch_norm(train)(x)
         features["pooled"] = x = nn.relu(x)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.classes, kernel_init=uniform_init, name="Dense_1")(x), features
+        return classifier(x, self.classes, name="Dense_1"), features
 
 
 student = partial(SixConv, width=32)

@@ -24,6 +24,8 @@ from kdjax.step.types import NetState, Network
 from kdjax.system import discover
 from kdjax.system.errors import UserError
 
+UNNAMED = "WORKDIR"
+"""Stands in a config for the workdir that the user must name."""
 _ON_PURPOSE = (
     ". If that is meant, set config.networks.NAME.other_data=True: then nothing says whether the "
     "network has seen this run's test images"
@@ -143,6 +145,11 @@ def with_other_runs(config: ConfigDict, saved: ConfigDict | None) -> ConfigDict:
             for key, value in build_terms.values(before.preprocessing).items():
                 entry.preprocessing[key] = value
             continue
+        if entry.workdir == UNNAMED:
+            raise UserError(
+                f"network {name!r} comes from another run or an import: name its workdir with "
+                f"--config.networks.{name}.workdir=DIR"
+            )
         directory = Path(entry.workdir).expanduser()
         there = workdir.load_config(directory)
         if not entry.source and name not in there.networks and len(there.networks) == 1:

@@ -15,9 +15,10 @@ def show(result: dict[str, Any], directory: Path) -> None:
     rows = []
     for name, scores in result["networks"].items():
         row = [*_cells(name, scores), _percent(scores["last"]["test"])]
-        if baseline:
+        if baseline and scores["test"]:
             gain = scores["test"]["accuracy"] - baseline["test"]["accuracy"]
             row.append("" if name == "baseline" else f"{100 * gain:+.2f}")
+        row += [""] * (len(columns) - len(row))
         rows.append(row)
     for name, origin in result["restored"].items():
         row = _cells(f"{name} of {origin['workdir']}", origin)
@@ -28,8 +29,8 @@ def show(result: dict[str, Any], directory: Path) -> None:
     caption = [
         "Accuracy at the selected step, and on test at the last one"
         + ("; gain: test accuracy against the baseline, in points." if baseline else "."),
-        f"Seed {result['seed']}, {examples['train']:,} training and {examples['test']:,} test "
-        f"images; trained in {seconds:.0f} s. {directory}",
+        f"Seed {result['seed']}, {examples['train']:,} training and "
+        f"{examples.get('test', 0):,} test images; trained in {seconds:.0f} s. {directory}",
     ]
     table(f"{result['method']} on {data['name']}", columns, rows, "\n".join(caption))
 

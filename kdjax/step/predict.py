@@ -27,12 +27,19 @@ def make_cache_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, Ou
 
 
 def make_eval_step(code: StageCode, fetch: Fetch) -> Callable[..., dict[str, tasks.Sums]]:
-    """`step(networks, source, epoch, position)` returns each network's metric sums on one batch."""
+    """`step(networks, source, epoch, position)` returns each network's metric sums on one batch.
+
+    A network without a last layer has none.
+    """
 
     def eval_step(networks: dict[str, NetState], *at: Any) -> dict[str, tasks.Sums]:
         batch = fetch(*at)
         outputs = _outputs(code, networks, batch)
-        return {name: tasks.sums(code.task, output, batch) for name, output in outputs.items()}
+        return {
+            name: tasks.sums(code.task, output, batch)
+            for name, output in outputs.items()
+            if output.logits.shape[-1]
+        }
 
     return eval_step
 

@@ -72,23 +72,34 @@ def learn(
     grads, (stats, memory, logged) = differentiate(code, trainable, state, observed, now, key, axis)
     grads, logged = over_devices((grads, logged), axis)
 
-    def update(grads: PyTree, opt: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
+    def update(
+        grads: PyTree, opt: PyTree, params: PyTree, head: tuple[str, ...] = ()
+    ) -> tuple[PyTree, PyTree]:
         """New parameters and new optimiser state."""
         direction, opt = code.optimiser.update(grads, opt, params)
         rate = now.learning_rate
+        if head:
+            in_trunk = [layer for layer in direction if layer not in head]
+            trunk = {layer: direction[layer] for layer in in_trunk}
+            trunk = jax.tree.map(lambda d: (now.trunk_rate * d).astype(d.dtype), trunk)
+            direction = {**direction, **trunk}
         return jax.tree.map(lambda p, d: p - (rate * d).astype(p.dtype), params, direction), opt
 
     networks, opt = {}, {}
     for name in code.trained:
         before = state.networks[name]
         learning = functools.partial(_learning, code.only.get(name))
-        params, opt[name] = update(learning(grads[0][name]), state.opt[name], before.params)
+        params, opt[name] = update(
+            learning(grads[0][name]), state.opt[name], before.params, code.heads.get(name, ())
+        )
         networks[name] = NetState(
             learning(params, before.params), learning(stats[name], before.batch_stats)
         )
     term_params, opt[TERMS] = update(grads[1], state.opt[TERMS], trainable[1])
     terms = {name: TermState(term_params[name], memory[name]) for name in code.terms}
     logged["learning_rate"] = now.learning_rate
+    if hyper.trunk_rate is not None and schedules.moves(hyper.trunk_rate):
+        logged["trunk_rate"] = now.trunk_rate
     for name, parts in hyper.terms.items():
         moving = [part for part, value in parts.items() if schedules.moves(value)]
         logged |= {f"{name}/{part}": now.terms[name][part] for part in moving}
@@ -156,7 +167,7 @@ def objective(
         outputs[name], stats[name] = network.apply(
             NetState(params[name], state.networks[name].batch_stats),
             preprocess.network_input(network, batch),
-            train=True,
+            train=name not in code.running_statistics,
             key=named_key(device_key, network.key_name),
         )
     count = over_devices(jnp.sum(batch.mask), axis)
@@ -187,6 +198,8 @@ def objective(
         logged |= summands
     logged["loss"] = total
     for name in code.trained:
+        if not outputs[name].logits.shape[-1]:
+            continue
         correct = tasks.sums(code.task, outputs[name], batch)["correct"]
         logged[f"{name}/accuracy"] = jnp.mean(jax.lax.stop_gradient(correct)) / count
     return total, (stats, memory, logged)

@@ -134,6 +134,8 @@ class Hyper(NamedTuple):
     learning_rate: PyTree
     terms: dict[str, dict[str, PyTree]]
     """For each term its `weight`, and its `temperature` where it has one."""
+    trunk_rate: PyTree = None
+    """The factor of the learning rate of layers that are not the head; None where it is 1."""
 
 
 class Preprocessing(NamedTuple):
@@ -321,6 +323,10 @@ class StageCode(NamedTuple):
     std: tuple[float, ...]
     only: Mapping[str, tuple[str, ...]] = {}
     """For each network that learns in part, the names of the layers that learn."""
+    heads: Mapping[str, tuple[str, ...]] = {}
+    """For each trained network whose trunk has a learning rate of its own, its head's layers."""
+    running_statistics: tuple[str, ...] = ()
+    """The trained networks that learn in evaluation mode."""
     views: int = 0
     """The number of augmented views per image, used in rotation, one per epoch. 0 draws a new view
     in every epoch."""

@@ -7,7 +7,7 @@ Python's path.
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
@@ -84,17 +84,31 @@ def model(name: str) -> Callable[..., Any]:
         if name in functions:
             _require_parameters(functions[name], name)
     else:
-        functions = {}
-        for family in names("kdjax.models"):
-            functions |= _functions(importlib.import_module(f"kdjax.models.{family}"), family)
-    known = {
+        functions = _zoo()
+    known = _models_among(functions)
+    if name not in known:
+        raise unknown("model", name, known)
+    return known[name]
+
+
+def models() -> list[str]:
+    """The names of all networks in `kdjax/models`."""
+    return [*_models_among(_zoo())]
+
+
+def _zoo() -> dict[str, Callable[..., Any]]:
+    functions: dict[str, Callable[..., Any]] = {}
+    for family in names("kdjax.models"):
+        functions |= _functions(importlib.import_module(f"kdjax.models.{family}"), family)
+    return functions
+
+
+def _models_among(functions: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    return {
         full_name: function
         for full_name, function in functions.items()
         if "classes" in inspect.signature(function).parameters
     }
-    if name not in known:
-        raise unknown("model", name, known)
-    return known[name]
 
 
 def _functions(file: ModuleType, prefix: str) -> dict[str, Callable[..., Any]]:

@@ -77,6 +77,8 @@ class Log:
             f"val/{n}/{key}": value for n, score in scores.items() for key, value in score.items()
         }
         self._write(done, flat)
+        if not scores:
+            return
         values = [score["accuracy"] for score in scores.values()]
         text = "  ".join(f"{name} {value:.2%}" for name, value in zip(scores, values, strict=True))
         if len(scores) > _NAMED:

@@ -41,6 +41,9 @@ def update(
     """
     best, records = dict(selection.networks), dict(selection.records)
     for name, state in networks.items():
+        if name not in scores:
+            # It has no last layer.
+            continue
         accuracy, loss = scores[name]["accuracy"], scores[name]["loss"]
         before = records.get(name)
         if before is None or (accuracy, -loss) > (before["accuracy"], -before["loss"]):

@@ -21,6 +21,7 @@ from kdjax.system import runtime
 from kdjax.system.errors import UserError
 from kdjax.system.progress import console
 from kdjax.training import layouts, scores, selection, teacher_cache
+from kdjax.training import teachers as teacher_scores
 from kdjax.training.fit import Interrupted, Outcome, Session, fit
 
 Result = dict[str, Any]
@@ -94,6 +95,11 @@ def run(
             if stage.name in progress:
                 stage = executed_as(stage, progress[stage.name]["execution"])
             teachers = {name: networks[name] for name in stage.code.frozen}
+            if teachers and stage.name not in progress:
+                validation = session.feeds.get("validation")
+                result.setdefault("teachers", {})[stage.name] = teacher_scores.measure(
+                    plan, layout, validation, stage, teachers, result["networks"]
+                )
             frozen: Mapping[str, Frozen] = teachers
             if teachers and plan.teacher_cache and stage.name not in result["stages"]:
                 train = session.feeds["train"]

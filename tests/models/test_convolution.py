@@ -1,5 +1,7 @@
 """Every way of computing a convolution gives what `lax` gives, and so do its gradients."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -97,16 +99,79 @@ def test_kernels_of_several_members_at_once():
 def test_what_is_not_plain_is_left_to_lax():
     x, kernel = arrays(3, (4, 4), 6)
     for rest in ({"rhs_dilation": (2, 2)}, {"lhs_dilation": (2, 2)}):
-        options = rest | {"dimension_numbers": DIMENSIONS}
+        options: dict[str, Any] = rest | {"dimension_numbers": DIMENSIONS}
         pads = ((2, 1), (1, 2))
         result = convolution.convolution(x, kernel, (1, 1), pads, **options)
         expected = lax.conv_general_dilated(x, kernel, (1, 1), pads, **options)
         np.testing.assert_array_equal(result, expected)
-    grouped = kernel[:, :, :1]
-    result = convolution.convolution(
-        x, grouped, (1, 1), "SAME", feature_group_count=4, dimension_numbers=DIMENSIONS
-    )
-    assert result.shape == (2, 6, 6, 4)
+    grouped = kernel[:, :, :2]
+    options = dict(feature_group_count=2, dimension_numbers=DIMENSIONS)
+    result = convolution.convolution(x, grouped, (1, 1), "SAME", **options)
+    expected = lax.conv_general_dilated(x, grouped, (1, 1), "SAME", **options)
+    np.testing.assert_array_equal(result, expected)
+
+
+DEPTHWISE = {
+    # Kernel's height and width, strides, padding, height and width of the image.
+    "3x3": ((3, 3), (1, 1), ((1, 1), (1, 1)), (7, 5)),
+    "3x3, SAME, stride 2, even": ((3, 3), (2, 2), "SAME", (8, 6)),
+    "3x3, SAME, stride 2, odd": ((3, 3), (2, 2), "SAME", (7, 9)),
+    "3x3, symmetric, stride 2, even": ((3, 3), (2, 2), ((1, 1), (1, 1)), (8, 6)),
+    "3x3, symmetric, stride 2, odd": ((3, 3), (2, 2), ((1, 1), (1, 1)), (9, 7)),
+    "5x5": ((5, 5), (1, 1), "SAME", (6, 7)),
+    "5x5, SAME, stride 2, odd": ((5, 5), (2, 2), "SAME", (9, 7)),
+    "5x5, symmetric, stride 2, even": ((5, 5), (2, 2), ((2, 2), (2, 2)), (8, 10)),
+    "5x5, image smaller than the kernel": ((5, 5), (2, 2), "SAME", (2, 3)),
+    "VALID, rows that no filter reads": ((3, 3), (2, 2), "VALID", (8, 10)),
+    "more padding than the kernel": ((3, 3), (1, 1), ((4, 0), (0, 5)), (4, 5)),
+    "negative padding": ((3, 3), (1, 1), ((-1, 1), (1, -1)), (6, 7)),
+    "unequal sides and strides": ((3, 5), (2, 3), ((2, 0), (1, 3)), (9, 11)),
+}
+
+
+@pytest.mark.parametrize("case", DEPTHWISE)
+def test_depthwise_values_and_gradients_are_those_of_lax(case):
+    size, strides, padding, sides = DEPTHWISE[case]
+    rng = np.random.default_rng(1)
+    channels = 6
+    x = jnp.asarray(rng.normal(size=(3, *sides, channels)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(*size, 1, channels)), jnp.float32)
+    options = {"feature_group_count": channels, "dimension_numbers": DIMENSIONS}
+
+    def both(convolve):
+        @jax.jit
+        def values(x, kernel):
+            output, pull = jax.vjp(
+                lambda x, kernel: convolve(x, kernel, strides, padding, **options), x, kernel
+            )
+            weight = jnp.cos(jnp.arange(output.size, dtype=jnp.float32).reshape(output.shape))
+            return output, *pull(weight)
+
+        return values(x, kernel)
+
+    for result, expected in zip(
+        both(convolution.convolution), both(lax.conv_general_dilated), strict=True
+    ):
+        assert result.shape == expected.shape
+        scale = float(jnp.abs(expected).max())
+        np.testing.assert_allclose(result, expected, rtol=0, atol=3e-6 * scale)
+
+
+def test_depthwise_makes_no_convolution_and_several_members_are_each_their_own():
+    rng = np.random.default_rng(2)
+    x = jnp.asarray(rng.normal(size=(2, 5, 5, 4)), jnp.float32)
+    kernels = jnp.asarray(rng.normal(size=(3, 3, 3, 1, 4)), jnp.float32)
+
+    def loss(kernel):
+        convolved = convolution.convolution(
+            x, kernel, (1, 1), "SAME", feature_group_count=4, dimension_numbers=DIMENSIONS
+        )
+        return jnp.sum(convolved**2)
+
+    gradient = jax.grad(loss)
+    assert "conv_general_dilated" not in str(jax.make_jaxpr(gradient)(kernels[0]))
+    single = jnp.stack([gradient(kernel) for kernel in kernels])
+    np.testing.assert_allclose(jax.vmap(gradient)(kernels), single, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("side", [4, 5])

@@ -7,6 +7,7 @@ import jax
 from flax import linen as nn
 
 from kdjax.models.layers.convolution import convolution
+from kdjax.step.types import Array
 
 uniform_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 """Uniform between plus and minus 1 / sqrt(fan in), PyTorch's default. It keeps the first logits
@@ -43,8 +44,18 @@ ConvBeforeNorm = functools.partial(_ConvBeforeNorm, conv_general_dilated=convolu
 """A convolution with a bias, directly before BatchNorm (`_BiasWithoutGradient`)."""
 
 
-def batch_norm(train: bool, name: str | None = None) -> nn.BatchNorm:
-    """BatchNorm with momentum 0.9 and epsilon 1e-5.
+def classifier(x: Array, classes: int, name: str | None = None) -> Array:
+    """The logits `[b, classes]` of a dense layer on `[b, c]`; for 0 classes `[b, 0]` and no layer.
+
+    Called in the compact method of the module that owns the layer.
+    """
+    if not classes:
+        return x[:, :0]
+    return nn.Dense(classes, kernel_init=uniform_init, name=name)(x)
+
+
+def batch_norm(train: bool, name: str | None = None, epsilon: float = 1e-5) -> nn.BatchNorm:
+    """BatchNorm with momentum 0.9.
 
     The variance is `E[(x - E[x])^2]`, in two passes over `x`. Flax's default, `E[x^2] - E[x]^2`,
     loses digits where the mean is large: in float32, with deviation 1, the variance's relative
@@ -53,7 +64,7 @@ def batch_norm(train: bool, name: str | None = None) -> nn.BatchNorm:
     return nn.BatchNorm(
         use_running_average=not train,
         momentum=0.9,
-        epsilon=1e-5,
+        epsilon=epsilon,
         use_fast_variance=False,
         name=name,
     )

@@ -1,0 +1,1 @@
+"""Weight files of other frameworks: their tensors, names and preprocessing."""
