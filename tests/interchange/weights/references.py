@@ -135,9 +135,7 @@ def _of_transformers_resnet(network):
 
 def _of_torchvision_mobilenet(network):
     starts = [1, 2, 4, 7, 11, 14, 17, 18]
-    stages = [
-        network.features[start:end] for start, end in itertools.pairwise(starts)
-    ]
+    stages = [network.features[start:end] for start, end in itertools.pairwise(starts)]
     return {
         "stem_pre": network.features[0][1],
         "stem": network.features[0],

@@ -140,9 +140,7 @@ def test_networks_for_small_images_have_torchvisions_names(model):
     number = 0
     for stage, count in enumerate(blocks, start=1):
         for index in range(count):
-            params, stats = (
-                tree[f"Block_{number}"] for tree in (state.params, state.batch_stats)
-            )
+            params, stats = (tree[f"Block_{number}"] for tree in (state.params, state.batch_stats))
             convolutions = 3 if stages == 4 else 2
             layers = [
                 (f"Conv_{i}", f"BatchNorm_{i}", f"conv{i + 1}", f"bn{i + 1}")
