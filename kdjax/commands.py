@@ -12,6 +12,8 @@ COMMANDS = {
     "evaluate": ("evaluate", "evaluate the networks of runs"),
     "report": ("report", "write a report of runs, with tables and figures"),
     "import": ("import_weights", "import a pretrained network from a weight file"),
+    "export": ("export", "export a network as a file that runs elsewhere"),
+    "predict": ("predict", "predict the classes of new images"),
     "prepare": ("prepare", "prepare a data set, or look at one"),
 }
 """Each command's module and what it does."""

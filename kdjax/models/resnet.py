@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from kdjax.models.layers.modules import Conv, batch_norm, classifier
+from kdjax.models.layers.pooling import window_max
 from kdjax.step.types import Array
 
 _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -82,7 +83,7 @@ class ResNet(nn.Module):
         features["stem_pre"] = x = batch_norm(train)(x)
         features["stem"] = x = nn.relu(x)
         if not self.small_images:
-            x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+            x = window_max(x, size=3, stride=2, padding=1)
         for stage, blocks in enumerate(self.blocks, start=1):
             for index in range(blocks):
                 stride = 2 if stage > 1 and index == 0 else 1

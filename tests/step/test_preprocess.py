@@ -1,4 +1,4 @@
-"""Images as each network reads them, compared with Pillow and NumPy."""
+"""Images as each network reads them, compared with Pillow, JAX and NumPy."""
 
 import jax
 import jax.numpy as jnp
@@ -85,3 +85,12 @@ def test_predictions_are_of_preprocessed_images():
         normalised = jnp.array((image - mean) / std, jnp.float32)
         expected = network.apply(state, normalised, train=False)[0]
         np.testing.assert_allclose(outputs[name].logits, expected.logits, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "method"), [("bilinear", "linear"), ("bicubic", "cubic")])
+@pytest.mark.parametrize("size", [5, 12, 19, 40])
+def test_resizing_is_jaxs(size, name, method):
+    image = jnp.asarray(np.random.default_rng(0).random((2, 19, 12, 3)), jnp.float32)
+    resized = preprocess.preprocess(image, Preprocessing(size, (0.0,) * 3, (1.0,) * 3, name))
+    expected = jnp.clip(jax.image.resize(image, (2, size, size, 3), method), 0.0, 1.0)
+    np.testing.assert_allclose(resized, expected, atol=5e-6)
