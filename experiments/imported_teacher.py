@@ -4,9 +4,9 @@
         --path=UCMerced_LandUse.zip --name=imported-teacher-uc-merced --results=DIR
 
 EfficientNet-lite0 with ImageNet's weights learns UC Merced's classes at 128 pixels: its new head,
-then all of it. It teaches a slim ResNet-10 of 0.7 million parameters that reads the same views at 96
-pixels, beside the same student alone (alpha 0), in one sweep over seeds. Every student becomes an
-int8 ONNX file. Runs that have finished are not repeated. Validation accuracy chose the settings.
+then all of it. It teaches a slim ResNet-10 of 0.7 million parameters that reads the same views at
+96 pixels, beside the same student alone (alpha 0), in one sweep over seeds. Every student becomes
+an int8 ONNX file. Runs that have finished are not repeated. Validation accuracy chose the settings.
 """
 
 import time

@@ -286,7 +286,7 @@ def test_a_file_that_is_cut_off_is_one_line(folder, tmp_path, original, old):
     [
         ("cat\ndog\n", "has 2 names, one a line, and "),
         ("cat\ndog\ntree\nbird\n", "has 4 names"),
-        ("cat\ndog\ncat\n", "line 3 repeats 'cat' of line 1"),
+        ("cat\n\ndog\n", "line 2 is empty"),
         ("cat\n\ntree\n", "line 2 is empty"),
         (b"\xff\xfe\x00", "is no text file in UTF-8"),
     ],

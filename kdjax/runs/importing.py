@@ -162,8 +162,10 @@ def _preprocessing(options: Options) -> Preprocessing:
 def _class_names(options: Options, count: int) -> tuple[str, ...]:
     """The names of the file's classes, or their numbers; empty without a last layer.
 
+    A name that comes twice is followed by the number of the class.
+
     Raises:
-        UserError: the names in `--classes` are not as many, or a name comes twice.
+        UserError: the names in `--classes` are not as many, or a line is empty.
     """
     path = options.classes
     if path is None:
@@ -182,10 +184,12 @@ def _class_names(options: Options, count: int) -> tuple[str, ...]:
             f"{path} has {len(names):,} names, one a line, and the file has {count:,} classes"
         )
     for index, name in enumerate(names):
-        if not name or (first := names.index(name)) < index:
-            what = f"repeats {name!r} of line {first + 1}" if name else "is empty"
-            raise UserError(f"{path}: line {index + 1} {what}: every class needs its own name")
-    return tuple(names)
+        if not name:
+            raise UserError(f"{path}: line {index + 1} is empty: every class needs a name")
+    # ImageNet has two classes "crane", a bird and a machine.
+    return tuple(
+        f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)
+    )
 
 
 def _config(model: str, images: Preprocessing, classes: int) -> ConfigDict:
