@@ -286,7 +286,6 @@ def test_a_file_that_is_cut_off_is_one_line(folder, tmp_path, original, old):
     [
         ("cat\ndog\n", "has 2 names, one a line, and "),
         ("cat\ndog\ntree\nbird\n", "has 4 names"),
-        ("cat\n\ndog\n", "line 2 is empty"),
         ("cat\n\ntree\n", "line 2 is empty"),
         (b"\xff\xfe\x00", "is no text file in UTF-8"),
     ],
@@ -295,6 +294,12 @@ def test_files_of_class_names_that_do_not_fit(folder, tmp_path, text, part):
     path = tmp_path / "names.txt"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert part in message(options(folder, tmp_path / "run", classes=path))
+
+
+def test_a_name_of_two_classes_is_numbered(folder, tmp_path):
+    (tmp_path / "names.txt").write_text("crane\ndog\ncrane\n")
+    importing.run(options(folder, tmp_path / "run", classes=tmp_path / "names.txt"))
+    assert workdir.class_names(tmp_path / "run") == ("crane (0)", "dog", "crane (2)")
 
 
 def test_names_of_other_systems_files(folder, tmp_path):
