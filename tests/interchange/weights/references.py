@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from tests import torch_libraries
+
 
 class Reference(NamedTuple):
     """A network of another library."""
@@ -78,19 +80,14 @@ def _in_our_layout(value, name, tokens):
 
 def _torchvision(name: str) -> Callable[[int], torch.nn.Module]:
     def make(size):
-        from tests.torch_libraries import torchvision
-
-        return getattr(torchvision.models, name)(weights=None)
+        return getattr(torch_libraries.load("torchvision").models, name)(weights=None)
 
     return make
 
 
 def _timm(name: str, sized: bool = False) -> Callable[[int], torch.nn.Module]:
     def make(size):
-        import timm
-
-        import tests.torch_libraries  # noqa: F401  timm imports torchvision.
-
+        timm = torch_libraries.load("timm")
         return timm.create_model(name, **({"img_size": size} if sized else {}))
 
     return make
@@ -98,13 +95,10 @@ def _timm(name: str, sized: bool = False) -> Callable[[int], torch.nn.Module]:
 
 def _transformers(kind: str, depths: list[int], widths: list[int]) -> Callable[[int], Any]:
     def make(size):
-        from transformers import ResNetConfig, ResNetForImageClassification
-
-        import tests.torch_libraries  # noqa: F401  transformers imports torchvision.
-
-        config = ResNetConfig(layer_type=kind, depths=depths, hidden_sizes=widths)
+        transformers = torch_libraries.load("transformers")
+        config = transformers.ResNetConfig(layer_type=kind, depths=depths, hidden_sizes=widths)
         config.num_labels = 1000
-        return ResNetForImageClassification(config)
+        return transformers.ResNetForImageClassification(config)
 
     return make
 

@@ -12,6 +12,7 @@ from kdjax.interchange.weights.convert import convert, head_classes, models
 from kdjax.models.networks import linen
 from kdjax.system import discover
 from kdjax.system.errors import UserError
+from tests import torch_libraries
 from tests.interchange.weights import references
 
 MODEL = "resnet.resnet18_imagenet"
@@ -135,10 +136,7 @@ def test_a_long_list_is_cut(file):
 
 def test_timms_other_stem_is_refused_by_its_tensors():
     """`resnet18d` has a stem of three convolutions."""
-    import timm
-
-    import tests.torch_libraries  # noqa: F401  timm imports torchvision.
-
+    timm = torch_libraries.load("timm")
     text = message(references.tensors(timm.create_model("resnet18d")))
     assert "missing: conv1.weight [64, 3, 7, 7]" in text
     assert "unknown: conv1.0.weight [32, 3, 3, 3]" in text
