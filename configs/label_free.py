@@ -4,7 +4,7 @@ The term `standardised` regresses the student's features on the teacher's, each 
 is standardised. The teacher comes from another run or an import, and needs no last layer. Then a
 linear probe says what was learned:
 
-    python -m kdjax.main --config=label_free:unlabelled --config.data.path=IMAGES \\
+    python -m kdjax.main --config=configs/label_free.py:unlabelled --config.data.path=IMAGES \\
         --config.networks.teacher.workdir=TEACHER --workdir=DIR
     python -m kdjax.evaluate --workdir=DIR --probe=LABELLED
 

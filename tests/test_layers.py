@@ -83,7 +83,7 @@ def test_a_room_imports_from_itself_and_from_rooms_below(name):
 
 def test_losses_import_only_jax_and_optax():
     for path in files("losses"):
-        assert imports(path) == reaches(path, "jax", "optax", "kdjax.losses"), path
+        assert imports(path) == reaches(path, "jax", "optax", "typing", "kdjax.losses"), path
 
 
 def test_measures_are_functions_of_plain_data():

@@ -1,33 +1,40 @@
-"""PyTorch's libraries of pretrained networks, as references. Import them through this file.
+"""PyTorch's libraries of pretrained networks, as references.
 
-torchvision's compiled operators need the PyTorch build that they were compiled for. No network here
-uses them, so where they do not load, their names alone are declared.
+All of them import torchvision, whose compiled operators need the PyTorch build that they were
+compiled for. No network here uses these operators, so where they do not load, their names alone are
+declared.
 """
 
+import functools
+import importlib
 import sys
 from types import ModuleType
 
 import torch
 
-sys.modules["triton"] = None  # type: ignore[assignment]
+_DECLARED: list[torch.library.Library] = []
+"""A declaration lasts as long as its library."""
 
 
-def _torchvision() -> ModuleType:
+def load(name: str) -> ModuleType:
+    """The library `name`: "torchvision", "timm" or "transformers"."""
+    _prepare()
+    return importlib.import_module(name)
+
+
+@functools.cache
+def _prepare() -> None:
+    # Triton's copy of LLVM crashes beside jaxlib's.
+    sys.modules["triton"] = None
     try:
-        import torchvision
+        importlib.import_module("torchvision")
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
         library = torch.library.Library("torchvision", "DEF")
-        _LIBRARIES.append(library)
         library.define("nms(Tensor x) -> Tensor")
         library.define("qnms(Tensor x) -> Tensor")
-        import torchvision
-    return torchvision
-
-
-_LIBRARIES: list[torch.library.Library] = []
-"""A declaration lasts as long as its library."""
-torchvision = _torchvision()
+        _DECLARED.append(library)
+        importlib.import_module("torchvision")

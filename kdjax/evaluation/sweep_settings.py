@@ -79,6 +79,9 @@ def settings(result: Mapping[str, Any]) -> list[Setting]:
     """
     by_seed: dict[tuple[str, tuple[Any, ...]], dict[int, dict[str, Any]]] = {}
     for member, network in result["networks"].items():
+        if network["test"] is None:
+            # An imported network: no run has scored it.
+            continue
         name, values = parse(member)
         seed = values.pop("seed", result["seed"])
         by_seed.setdefault((name, tuple(values.items())), {})[seed] = network

@@ -16,6 +16,8 @@ from kdjax.system.errors import UserError
 
 IMAGE, LOGITS, PROBABILITIES = "image", "logits", "probabilities"
 """The names of the input and of the first outputs; further outputs have the features' names."""
+HEAD = (LOGITS, PROBABILITIES)
+"""The outputs of a network that has a last layer."""
 
 Serve = Callable[[Any], dict[str, Array]]
 
@@ -59,36 +61,46 @@ def compiled(loaded: LoadedNetwork, features: Sequence[str] = ()) -> Serve:
     return jax.jit(function(loaded, features), compiler_options=runtime.compiler_options())
 
 
+def feature_names(loaded: LoadedNetwork) -> list[str]:
+    """The names of a network's activations."""
+    read = jax.ShapeDtypeStruct((1, *loaded.network.image_shape), jnp.float32)
+    apply = functools.partial(loaded.network.apply, train=False)
+    return [*jax.eval_shape(apply, loaded.state, read)[0].features]
+
+
 def output_shapes(
     loaded: LoadedNetwork, features: Sequence[str] = ()
 ) -> dict[str, tuple[int, ...]]:
-    """The shape of every output without its batch axis, by name.
+    """The shape of every output of `function` without its batch axis, in the files' order.
 
     Raises:
-        UserError: the network has no such feature, or its file would have no output.
+        UserError: the network has no such feature, or there is no output.
     """
-    image = jax.ShapeDtypeStruct((1, *loaded.image_shape), jnp.uint8)
-    read = jax.ShapeDtypeStruct((1, *loaded.network.image_shape), jnp.float32)
-    apply = functools.partial(loaded.network.apply, train=False)
-    known = jax.eval_shape(apply, loaded.state, read)[0].features
+    known = feature_names(loaded)
     for name in features:
         if name not in known:
             raise discover.unknown("feature", name, known)
-        if name in (IMAGE, LOGITS, PROBABILITIES):
+        if name in (IMAGE, *HEAD):
             raise UserError(f"feature {name!r} has the name of an input or output; rename it")
     if not (loaded.class_names or features):
         raise UserError(
             f"network {loaded.name!r} has no last layer: name what the file returns with "
             f"--features; there are: {', '.join(known)}"
         )
+    image = jax.ShapeDtypeStruct((1, *loaded.image_shape), jnp.uint8)
     shapes = jax.eval_shape(function(loaded, features), image)
     # `eval_shape` returns keys in alphabetical order.
-    order = [*(name for name in (LOGITS, PROBABILITIES) if name in shapes), *features]
+    order = [*(name for name in HEAD if name in shapes), *features]
     return {name: shapes[name].shape[1:] for name in dict.fromkeys(order)}
 
 
-def metadata(loaded: LoadedNetwork, features: Sequence[str] = ()) -> dict[str, Any]:
-    """What an exported file says about itself, as JSON holds it."""
+def metadata(loaded: LoadedNetwork, outputs: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """What an exported file says about itself, as JSON holds it.
+
+    Args:
+        loaded: the network.
+        outputs: the shapes of the file's outputs, of `output_shapes`; none for a file of weights.
+    """
     return {
         "network": loaded.name,
         "class_names": list(loaded.class_names),
@@ -100,13 +112,13 @@ def metadata(loaded: LoadedNetwork, features: Sequence[str] = ()) -> dict[str, A
             "shape": list(loaded.image_shape),
             "crop": loaded.crop,
         },
-        # Computed inside the file; here to be read.
+        # A file that is a function computes it inside; here people can read it.
         "preprocessing": {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in loaded.preprocessing._asdict().items()
         },
-        "outputs": {k: list(shape) for k, shape in output_shapes(loaded, features).items()},
-        "features": list(features),
+        "outputs": {name: list(shape) for name, shape in outputs.items()},
+        "features": [name for name in outputs if name not in HEAD],
         "quantised": "",
         "provenance": provenance.of(loaded),
     }

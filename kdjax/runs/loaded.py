@@ -56,6 +56,7 @@ def load_network(directory: Path, name: str = "") -> LoadedNetwork:
             "workdir": str(directory),
             "network": name,
             "model": config.networks[entry_name].model,
+            "precision": config.precision,
             **{key: record[key] for key in ("stage", "step", "parameters", "validation", "test")},
             **{key: result[key] for key in ("method", "data", "versions", "git_commit")},
         },

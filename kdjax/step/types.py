@@ -182,8 +182,9 @@ class LoadedNetwork(NamedTuple):
     multi_label: bool
     """Whether images have attributes, each with a sigmoid, in place of one class."""
     origin: dict[str, Any]
-    """`workdir`, `network` and `model`; `stage`, `step`, `parameters`, `validation` and `test`
-    (scores, or None) from its record; `method`, `data`, `versions` and `git_commit` of its run."""
+    """`workdir`, `network`, `model` and `precision`; from its record `stage`, `step`, `parameters`,
+    `validation` and `test` (scores, or None); of its run `method`, `data`, `versions` and
+    `git_commit`."""
 
 
 class Task(NamedTuple):

@@ -60,7 +60,7 @@ def load(
         crop=False,
         class_names=CLASSES,
         multi_label=multi_label,
-        origin={"workdir": "runs/one", "model": str(model), "stage": "student", "step": 7},
+        origin={"workdir": "runs/one", "model": str(model), "precision": "float32"},
     )
     return loaded._replace(**more)
 

@@ -19,6 +19,7 @@ SIZES = {
     # Image size and batch; odd and even, powers of two and not.
     "small": ((28, 64), (28, 128), (29, 31), (32, 32), (32, 100), (32, 128), (36, 32), (40, 32)),
     "large": ((32, 16), (32, 25), (33, 7), (40, 10)),
+    "patches": ((32, 16), (48, 7)),
 }
 
 
@@ -65,5 +66,9 @@ def test_every_small_model_at_many_sizes(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_every_large_model_at_many_sizes(name):
-    sizes = ((64, 4), (97, 3)) if "imagenet" in name else SIZES["large"]
+    sizes = SIZES["large"]
+    if name.startswith("vit"):
+        sizes = SIZES["patches"]
+    elif "imagenet" in name:
+        sizes = ((64, 4), (97, 3))
     assert_close([f"{name},{size},{batch},3" for size, batch in sizes], FLIPPED)

@@ -38,6 +38,10 @@ WIRING: dict[str, list[dict[str, Any]]] = {
         dict(network="student"),
         dict(network="student", temper_student=False, scale_by_t2=False),
     ],
+    "standardised": [
+        dict(student="student", teacher="teacher"),
+        dict(student="student", teacher="teacher", layers=(*LAYERS, "small:stage1_last")),
+    ],
     "uniform": [dict(network="student")],
 }
 OWN = "tests.terms.bank"

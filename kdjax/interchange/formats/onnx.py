@@ -7,7 +7,7 @@ as `[b, c, h, w]`; and a max pool with padding has a window for the batch too.
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,17 @@ _TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 def encode(loaded: LoadedNetwork, features: Sequence[str] = ()) -> bytes:
     """The bytes of an ONNX file, with any number of images in a batch."""
-    return with_metadata(model(loaded, features), serving.metadata(loaded, features))
+    outputs = serving.output_shapes(loaded, features)
+    return with_metadata(_model(loaded, outputs), serving.metadata(loaded, outputs))
 
 
-def model(loaded: LoadedNetwork, features: Sequence[str] = ()) -> Any:
-    """The network as an `onnx.ModelProto`."""
+def _model(loaded: LoadedNetwork, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """A network as an `onnx.ModelProto` with the outputs of `shapes`."""
     import jax2onnx
     import onnx
     from onnx import helper
 
-    shapes = serving.output_shapes(loaded, features)
-    serve = serving.function(loaded, features)
+    serve = serving.function(loaded, [name for name in shapes if name not in serving.HEAD])
 
     def in_order(image: Any) -> list[Any]:
         results = serve(image)

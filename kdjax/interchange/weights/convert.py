@@ -81,7 +81,20 @@ def head_classes(tensors: Mapping[str, np.ndarray], model: str) -> int:
     network = _network(model)
     named = _without_prefixes(tensors)
     heads = {_head(network, dialect)[0] for dialect in network.dialects.values()}
-    return next((named[name][1].shape[0] for name in sorted(heads & named.keys())), 0)
+    shapes = [named[name][1].shape for name in sorted(heads & named.keys())]
+    # A wrong rank is reported with all other wrong shapes.
+    return next((shape[0] for shape in shapes if shape), 0)
+
+
+def library(tensors: Mapping[str, np.ndarray], template: NetState, model: str) -> str:
+    """The library in whose names the tensors are.
+
+    Raises:
+        UserError: their names fit no library.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(template)
+    shapes = {_path(keys): leaf.shape for keys, leaf in leaves}
+    return _library(_network(model), shapes, _without_prefixes(tensors))
 
 
 def models() -> list[str]:
@@ -161,9 +174,9 @@ def _check(
 ) -> None:
     """Raises one error that names every tensor that does not fit."""
     expected = {name: _torch_shape(shapes[path], path[-1]) for name, path in wanted.items()}
-    missing = [name for name in wanted if name not in named]
+    missing = [name for name in sorted(wanted) if name not in named]
     extra = [name for name in named if name not in wanted and name not in left_out]
-    common = [name for name in wanted if name in named]
+    common = [name for name in sorted(wanted) if name in named]
     misshaped = [name for name in common if named[name][1].shape != expected[name]]
     no_floats = [name for name in common if not jnp.issubdtype(named[name][1].dtype, jnp.floating)]
     infinite = [

@@ -1,10 +1,13 @@
 """Networks of PyTorch's libraries with random weights and statistics, as references."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+
+from tests import torch_libraries
 
 
 class Reference(NamedTuple):
@@ -77,19 +80,14 @@ def _in_our_layout(value, name, tokens):
 
 def _torchvision(name: str) -> Callable[[int], torch.nn.Module]:
     def make(size):
-        from tests.torch_libraries import torchvision
-
-        return getattr(torchvision.models, name)(weights=None)
+        return getattr(torch_libraries.load("torchvision").models, name)(weights=None)
 
     return make
 
 
 def _timm(name: str, sized: bool = False) -> Callable[[int], torch.nn.Module]:
     def make(size):
-        import timm
-
-        import tests.torch_libraries  # noqa: F401  timm imports torchvision.
-
+        timm = torch_libraries.load("timm")
         return timm.create_model(name, **({"img_size": size} if sized else {}))
 
     return make
@@ -97,13 +95,10 @@ def _timm(name: str, sized: bool = False) -> Callable[[int], torch.nn.Module]:
 
 def _transformers(kind: str, depths: list[int], widths: list[int]) -> Callable[[int], Any]:
     def make(size):
-        from transformers import ResNetConfig, ResNetForImageClassification
-
-        import tests.torch_libraries  # noqa: F401  transformers imports torchvision.
-
-        return ResNetForImageClassification(
-            ResNetConfig(layer_type=kind, depths=depths, hidden_sizes=widths, num_labels=1000)
-        )
+        transformers = torch_libraries.load("transformers")
+        config = transformers.ResNetConfig(layer_type=kind, depths=depths, hidden_sizes=widths)
+        config.num_labels = 1000
+        return transformers.ResNetForImageClassification(config)
 
     return make
 
@@ -134,9 +129,7 @@ def _of_transformers_resnet(network):
 
 def _of_torchvision_mobilenet(network):
     starts = [1, 2, 4, 7, 11, 14, 17, 18]
-    stages = [
-        network.features[start:end] for start, end in zip(starts[:-1], starts[1:], strict=True)
-    ]
+    stages = [network.features[start:end] for start, end in itertools.pairwise(starts)]
     return {
         "stem_pre": network.features[0][1],
         "stem": network.features[0],

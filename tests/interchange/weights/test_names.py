@@ -19,7 +19,8 @@ FAST = [
     ("torchvision resnet18", (97, 131)),
     ("transformers resnet18", (33, 33)),
     ("torchvision mobilenet_v2", (33, 33)),
-    ("timm tf_efficientnet_lite0", (33, 33)),
+    # At odd sizes the padding of TensorFlow is that of PyTorch.
+    ("timm tf_efficientnet_lite0", (40, 48)),
     ("timm vit_tiny", (32, 32)),
 ]
 ALL = [
