@@ -82,6 +82,9 @@ def write(folder: Path, directories: Sequence[Path], options: Options, *, served
     """
     from kdjax.evaluation import records
 
+    for directory in directories:
+        # Before a folder is made there.
+        workdir.load_config(directory)
     begin(folder)
     evaluated, entries, refresh = [], [], Refresh()
     for place, directory in enumerate(directories):

@@ -240,4 +240,5 @@ def test_a_folder_for_a_file_host_is_written_and_not_served(command, tmp_path, m
 
 def test_a_folder_that_is_no_workdir_is_one_line(command, tmp_path):
     with pytest.raises(UserError, match="is not a workdir: it has no config.json"):
-        command(workdir=[str(tmp_path / "none")], out=str(tmp_path / "out"))
+        command(workdir=[str(tmp_path / "none")])
+    assert [*tmp_path.iterdir()] == []
