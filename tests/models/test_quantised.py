@@ -14,7 +14,7 @@ from kdjax.config import ranges
 from kdjax.models.networks import linen
 from kdjax.system.errors import UserError
 from kdjax.training import train
-from tests.helpers import assert_identical, assert_same_structure, small
+from tests.helpers import assert_identical, assert_same_structure, evaluated, small
 
 pytest.importorskip("qwix", reason="needs requirements/export.txt")
 
@@ -104,20 +104,29 @@ def test_the_gradient_passes_through_the_rounding():
         assert 0.99 < cosine < 1.0 - 1e-9 or jnp.allclose(exact, gradient, rtol=0.1)
 
 
-@pytest.mark.usefixtures("one_device", "standard")
-def test_a_student_learns_in_8_bits_from_a_float_teacher(tmp_path):
+def learn(directory, quantise=""):
+    """The result of a run in which a student learns from a teacher."""
     config = small(kd, "digits,baseline=0")
-    config.networks.student.quantise = "int8"
+    config.networks.student.quantise = quantise
     config.networks.teacher.model = "mnist.student"
-    result = train.run(config, tmp_path / "run")
-    student = result["stages"]["student"]["networks"]["student"]
-    assert student["test"]["accuracy"] > 0.2
-    plain = small(kd, "digits,baseline=0")
-    plain.networks.teacher.model = "mnist.student"
-    other = train.run(plain, tmp_path / "plain")
-    # The teacher learns bit for bit what it learns beside a float student.
-    assert other["networks"]["teacher"] == result["networks"]["teacher"]
-    assert other["networks"]["student"]["test"] != student["test"]
+    return train.run(config, directory)
+
+
+@pytest.mark.usefixtures("one_device", "standard")
+def test_a_student_learns_in_8_bits(tmp_path):
+    """It is validated, tested and restored as a float32 network."""
+    result = learn(tmp_path / "run", "int8")["networks"]["student"]
+    assert result["test"]["accuracy"] > 0.2
+    figures = evaluated(tmp_path / "run")["networks"]["student"]
+    assert figures["accuracy"] == result["test"]["accuracy"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_device", "standard")
+def test_the_teacher_of_a_student_in_8_bits_is_a_float_network(tmp_path):
+    rounded, exact = (learn(tmp_path / f"run{name}", name) for name in ("int8", ""))
+    assert rounded["networks"]["teacher"] == exact["networks"]["teacher"]
+    assert rounded["networks"]["student"]["test"] != exact["networks"]["student"]["test"]
 
 
 def test_other_values_and_a_missing_package_are_one_line(monkeypatch):
