@@ -2,6 +2,7 @@
 # Sets up the environment once, then trains.
 #   ./launch.sh                     what a teacher adds, on the embedded digits
 #   ./launch.sh test                the checks and the tests
+#   ./launch.sh app                 networks side by side in a browser; more flags: docs/app.md
 #   ./launch.sh --config=...        arguments for kdjax.main
 # KDJAX_VENV: where the environment is (default .venv). PYTHON: which Python makes it.
 set -euo pipefail
@@ -45,6 +46,19 @@ if [ "${1:-}" = test ]; then
     "$venv/bin/ruff" format --check .
     "$venv/bin/mypy"
     exec "$venv/bin/python" -m pytest "$@"
+fi
+if [ "${1:-}" = app ]; then
+    shift
+    install export
+    install export-no-deps --no-deps
+    # As `kdjax app` looks for it; where it is missing and npm too, that command says what to do.
+    web=${KDJAX_WEB:-${XDG_CACHE_HOME:-$HOME/.cache}/kdjax/web}
+    if [ ! -d "$web/node_modules/onnxruntime-web" ] && command -v npm > /dev/null; then
+        echo "kdjax: installing onnxruntime-web into $web" >&2
+        npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$web" \
+            onnxruntime-web@1.30.0
+    fi
+    exec "$venv/bin/python" -m kdjax.serve_app "$@"
 fi
 if [ $# = 0 ]; then
     runs=runs/first-minute

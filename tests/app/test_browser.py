@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdjax.app import networks, web_runtime
+from configs import dml
+from kdjax.app import networks, site, web_runtime
 from kdjax.data.files import images as image_files
 from kdjax.data.types import Request
-from kdjax.evaluation import attention_maps, run_evaluation, tables
+from kdjax.evaluation import attention_maps, new_images, run_evaluation, tables
 from kdjax.step.preprocess import preprocess
+from kdjax.training import train
 from tests.app.conftest import serving
 
 SCREENS = [
@@ -244,7 +246,9 @@ def test_attention_maps_are_those_of_the_evaluation(pages, evaluation, open_page
 @pytest.mark.parametrize(
     "mode", ["RGB", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("L", "tall"))]
 )
-def test_an_upload_is_seen_as_pillow_decodes_it(pages, evaluation, open_page, mode):
+def test_an_upload_is_answered_as_kdjax_predict_answers(
+    pages, evaluation, open_page, mode, tmp_path
+):
     shape = {"RGB": (123, 77, 3), "L": (9, 31), "tall": (301, 40, 3)}[mode]
     content = png(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
     pixels = image_files.decode(content, request(pages))
@@ -258,6 +262,12 @@ def test_an_upload_is_seen_as_pillow_decodes_it(pages, evaluation, open_page, mo
     names = data_of(pages)["class_names"]
     for name, answer in shown(page).items():
         assert_texts(answer, in_flax(evaluation, name, seen[None])[0], names)
+    (tmp_path / "noise.png").write_bytes(content)
+    for name in ("teacher", "peer_0", "peer_1"):
+        network = new_images.of_workdir(pages.directory, name)
+        (predicted,) = new_images.predict(network, [tmp_path / "noise.png"])["images"]
+        if mode != "tall":
+            assert_texts(shown(page)[name], predicted["probabilities"], names)
     # Nothing was evaluated of this image.
     assert page.locator(".check").all_inner_texts() == ["", "", ""]
 
@@ -427,7 +437,7 @@ def test_results_show_the_tables_of_the_evaluation(pages, open_page):
 
 def test_live_follows_a_run_in_progress(pages, browser, tmp_path):
     """The page of a log that grows; its server writes the state anew when it is asked."""
-    from kdjax.app import live, site
+    from kdjax.app import live
 
     site_folder, run = tmp_path / "site", tmp_path / "run"
     run.mkdir()
@@ -515,3 +525,60 @@ def test_the_first_prediction_comes_soon(open_page):
     page.wait_for_selector(".verdict-mark")
     assert time.perf_counter() - begin < 10
     assert page.locator(".speed").first.inner_text().endswith(("first time", ")"))
+
+
+@pytest.mark.slow
+def test_attributes_have_a_threshold(browser, tmp_path, fake_runtime):
+    """Faces with three attributes: bars, decisions and disagreements follow the slider."""
+    faces, run = tmp_path / "faces", tmp_path / "run"
+    faces.mkdir()
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 2, (60, 3))
+    lines = [
+        f"{i}.png " + " ".join("1" if v else "-1" for v in row) for i, row in enumerate(values)
+    ]
+    (faces / "list_attr_faces.txt").write_text("\n".join(["60", "Bright Round Rare", *lines]))
+    for index, row in enumerate(values):
+        noise = rng.integers(0, 60, (10, 8, 3)) + 150 * row[0]
+        (faces / f"{index}.png").write_bytes(png(noise.astype(np.uint8)))
+    config = dml.get_config("attributes")
+    config.data.path, config.data.data_dir = str(faces), str(tmp_path / "data")
+    config.data.size, config.epochs, config.batch_size = 8, 2, 8
+    config.tensorboard = False
+    for network in config.networks.values():
+        network.model = "plain.plain2"
+    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
+        first = jax.local_devices()[:1]
+        patch.setattr(jax, "local_devices", lambda: first)
+        train.run(config, run)
+        site.write(tmp_path / "pages", [run], site.Options(images=6), served=False)
+    with serving() as start:
+        started = start(tmp_path / "pages")
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        page.goto(f"{started.url}#compare/0")
+        wait(page)
+        data = json.loads((tmp_path / "pages/runs/0/compare.json").read_text())
+        place = int(page.locator('.strip [aria-selected="true"]').get_attribute("data-image"))
+        for threshold in (0.5, 0.3, 0.7):
+            page.locator("#threshold").evaluate(
+                """(slider, value) => {
+                    slider.value = value;
+                    slider.dispatchEvent(new Event("input"));
+                }""",
+                threshold,
+            )
+            for network in data["networks"]:
+                probabilities = np.array(network["probabilities"][place])
+                card = page.locator(f'.network[aria-label="{network["name"]}"]')
+                has = int((probabilities > threshold).sum())
+                words = f"{has} attribute" if has == 1 else f"{has} attributes"
+                assert card.locator(".answer strong").inner_text() == words
+                label = np.array(data["images"]["labels"][place])
+                right = int(((probabilities > threshold) == label).sum())
+                assert f"{right} of 3 right" in card.locator(".answer").inner_text()
+                assert card.locator(".bar.chosen").count() == has
+            decisions = np.array([n["probabilities"] for n in data["networks"]]) > threshold
+            differ = (decisions != decisions[0]).any(axis=(0, 2)).sum()
+            assert page.get_by_role("radio", name=f"Disagreements {differ}").count() == 1
+        # Photographs of faces are not drawn.
+        assert page.get_by_role("radio", name="Draw").count() == 0

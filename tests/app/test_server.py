@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 def ask(started, path, method="GET", **headers):
     """The answer to a request whose path is sent as it is."""
-    connection = http.client.HTTPConnection(*started.server_address, timeout=10)
+    connection = http.client.HTTPConnection(server.ADDRESS, started.server_address[1], timeout=10)
     connection.putrequest(method, path, skip_host="Host" in headers)
     for name, value in headers.items():
         connection.putheader(name.replace("_", "-"), value)

@@ -2,6 +2,8 @@
 
 import json
 import types
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,7 +162,7 @@ def test_the_runtime_is_found_in_the_current_folder_and_then_in_the_cache(tmp_pa
 def command(monkeypatch, fake_runtime):
     """`command(**flags)` runs `kdjax app`, and returns the folders of servers that it started."""
     monkeypatch.setenv("KDJAX_WEB", str(fake_runtime))
-    served = []
+    served: list[Any] = []
 
     class Started:
         url = "http://127.0.0.1:1/"
@@ -197,22 +199,43 @@ def test_current_pages_are_served_at_once_until_ctrl_c(pages, command, capsys, m
 
 def test_without_a_workdir_the_demo_is_trained_and_shown(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    calls = []
+    calls: list[Any] = []
+
+    def write(folder, runs, _, served):
+        calls.append((folder, runs, served))
+        return {}
+
     monkeypatch.setattr(demo, "run", lambda: calls.append("trained"))
-    monkeypatch.setattr(
-        site, "write", lambda folder, runs, _, served: calls.append((folder, runs, served)) or {}
-    )
+    monkeypatch.setattr(site, "write", write)
     command()
     assert calls == ["trained", (demo.DIRECTORY / "app", [demo.DIRECTORY], True)]
 
 
+def test_a_demo_of_another_version_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    demo.DIRECTORY.mkdir(parents=True)
+    config = {"data": {"name": "digits"}, "networks": {}, "stages": {}, "stage_order": []}
+    (demo.DIRECTORY / "config.json").write_text(json.dumps(config | {"method": "kd"}))
+    with pytest.raises(UserError, match="of another version of kdjax: remove that folder"):
+        demo.run()
+
+
+def test_scripts_install_the_version_that_pages_need():
+    root = Path(__file__).parents[2]
+    for script in ("launch.sh", ".ci/run"):
+        assert f"onnxruntime-web@{web_runtime.VERSION}" in (root / script).read_text()
+
+
 def test_a_folder_for_a_file_host_is_written_and_not_served(command, tmp_path, monkeypatch):
-    calls = []
-    monkeypatch.setattr(
-        site, "write", lambda folder, runs, _, served: calls.append((folder, served)) or {}
-    )
+    calls: list[Any] = []
+
+    def write(folder, _, options, served):
+        calls.append((folder, options.images, served))
+        return {}
+
+    monkeypatch.setattr(site, "write", write)
     assert command(workdir=[str(tmp_path)], out=str(tmp_path / "out")) == []
-    assert calls == [(tmp_path / "out", False)]
+    assert calls == [(tmp_path / "out", 12, False)]
 
 
 def test_a_folder_that_is_no_workdir_is_one_line(command, tmp_path):
