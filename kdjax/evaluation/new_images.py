@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from kdjax.data.files import images
+from kdjax.data.files.images import decode, suffixes
 from kdjax.data.types import Request
 from kdjax.interchange import serving
 from kdjax.interchange.formats import onnx, safetensors, stablehlo
@@ -66,7 +66,7 @@ def predict(network: ExportedFile, paths: Sequence[Path]) -> Record:
             names, decoded = [], []
             for path in files[begin : begin + _BATCH]:
                 try:
-                    decoded.append(images.decode(path.read_bytes(), request))
+                    decoded.append(decode(path.read_bytes(), request))
                     names.append(str(path))
                 except (OSError, ValueError) as error:
                     reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -105,7 +105,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
         inside = [
             file
             for file in sorted(path.rglob("*"))
-            if file.suffix.lower() in images.suffixes()
+            if file.suffix.lower() in suffixes()
             and file.is_file()
             and not any(part.startswith(".") for part in file.relative_to(path).parts)
         ]
@@ -145,14 +145,19 @@ def show(record: Record, *, top: int, threshold: float) -> None:
 
 
 def write(record: Record, output: Path, *, top: int, threshold: float) -> None:
-    """Writes `<output>.json`, the record, and `<output>.csv`, a line for each image and answer."""
-    lines = [
-        {"image": image["image"], "place": place, "class": name, "probability": value}
-        for image in record["images"]
-        for place, (name, value) in enumerate(
-            answers(record, image["probabilities"], top=top, threshold=threshold), start=1
-        )
-    ]
-    writers.write_json(output.with_name(f"{output.name}.json"), record)
+    """Writes `<output>.json`, the record with the `answers` to every image, and `<output>.csv`, a
+    line for each image and answer."""
+    images, lines = [], []
+    for image in record["images"]:
+        best = [
+            {"class": name, "probability": value}
+            for name, value in answers(record, image["probabilities"], top=top, threshold=threshold)
+        ]
+        images.append({**image, "answers": best})
+        lines += [
+            {"image": image["image"], "place": place, **answer}
+            for place, answer in enumerate(best, start=1)
+        ]
+    writers.write_json(output.with_name(f"{output.name}.json"), record | {"images": images})
     writers.write_csv(output.with_name(f"{output.name}.csv"), lines)
     console.print(f"{output}.json, {output}.csv", soft_wrap=True)

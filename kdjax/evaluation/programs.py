@@ -87,7 +87,7 @@ def compare(programs: Sequence[Program], images: ImageSet) -> dict[str, dict[str
         program.name: {
             "kilobytes": program.nbytes / 1e3,
             "accuracy": _accuracy(logits[program.name], images),
-            "largest_difference": seen[program.name].relative,
+            "largest_difference": seen[program.name].finite_difference,
             "equal_predictions": seen[program.name].share,
         }
         for program in programs
@@ -153,6 +153,11 @@ class _Seen:
             for name, difference in self.difference.items()
         ]
         return max(shares, default=None)
+
+    @property
+    def finite_difference(self) -> float | None:
+        """`relative`, for a record: None where it is infinite."""
+        return None if self.relative is None else measures.defined(self.relative)
 
     @property
     def share(self) -> float | None:

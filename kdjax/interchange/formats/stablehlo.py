@@ -10,10 +10,11 @@ The file is a zip with two members. Without this project:
 JAX promises to load a program for six months of later versions: it is for serving, no archive.
 """
 
+import contextlib
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -36,7 +37,7 @@ def encode(loaded: LoadedNetwork, features: Sequence[str] = ()) -> bytes:
     metadata = serving.metadata(loaded, serving.output_shapes(loaded, features))
     (batch,) = jax.export.symbolic_shape("b")
     image = jax.ShapeDtypeStruct((batch, *loaded.image_shape), jnp.uint8)
-    with plain_lax():
+    with plain_lax(), _without_paths():
         program = jax.jit(serving.function(loaded, features))
         exported = jax.export.export(program, platforms=PLATFORMS)(image)
     content = io.BytesIO()
@@ -45,6 +46,18 @@ def encode(loaded: LoadedNetwork, features: Sequence[str] = ()) -> bytes:
         archive.writestr(zipfile.ZipInfo(_PROGRAM), exported.serialize())
         archive.writestr(zipfile.ZipInfo(_METADATA), json.dumps(metadata, indent=2))
     return content.getvalue()
+
+
+@contextlib.contextmanager
+def _without_paths() -> Iterator[None]:
+    """Leaves the paths of this machine's source files out of programs."""
+    name = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, name)
+    jax.config.update(name, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
 
 
 def read(path: Path) -> ExportedFile:

@@ -1,7 +1,7 @@
 """Quantisation-aware training: a Flax module that computes with 8-bit weights and activations.
 
 Every convolution and dense layer reads weights and activations that are rounded to 8 bits and back,
-as in the files of `kdjax.interchange.int8`: weights with a scale for each output channel, activations
+as in files of `kdjax.interchange.int8`: weights with a scale for each output channel, activations
 with one range for the tensor. The gradient passes through the rounding (straight-through estimator;
 Jacob et al., arXiv:1712.05877, section 3). Parameters stay float32, under the same names.
 """
