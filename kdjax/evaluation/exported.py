@@ -23,8 +23,6 @@ from kdjax.system.errors import UserError
 
 RANDOM_IMAGES = 256
 """The number of images of noise on which a network without test images is checked."""
-_RUNS_IN = {"onnx": "ONNX Runtime", "stablehlo": "StableHLO", "safetensors": "read back"}
-"""For tables, by format."""
 
 
 class Options(NamedTuple):
@@ -84,7 +82,7 @@ def export(options: Options) -> dict[str, Any]:
         fresh.write_bytes(file_content)
         written = form.read(fresh)
         network = _flax(loaded, options.features, loaded.name)
-        name = f"{loaded.name}, {_RUNS_IN[options.format]}"
+        name = f"{loaded.name}, {form.RUNS_IN}"
         if options.int8:
             exact = onnx_file.from_bytes(content, name)
             compared = [
@@ -157,7 +155,7 @@ def _beside(options: Options, loaded: LoadedNetwork, images: ImageSet) -> Iterat
     if options.int8:
         content = int8.quantise(onnx.encode(other), images.calibration)
         file = onnx_file.from_bytes(content, name)
-        yield Program(f"{name}, ONNX Runtime int8", file.run, len(content), network.name)
+        yield Program(f"{name}, {onnx.RUNS_IN} int8", file.run, len(content), network.name)
 
 
 def _teacher(options: Options, loaded: LoadedNetwork) -> Iterator[Program]:

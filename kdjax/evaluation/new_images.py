@@ -10,15 +10,14 @@ import numpy as np
 from kdjax.data.files.images import decode, suffixes
 from kdjax.data.types import Request
 from kdjax.interchange import serving
-from kdjax.interchange.formats import onnx, safetensors, stablehlo
 from kdjax.interchange.serving import PROBABILITIES, ExportedFile
 from kdjax.runs import writers
 from kdjax.runs.loaded import load_network
-from kdjax.system import progress
+from kdjax.system import discover, progress
 from kdjax.system.errors import UserError
 from kdjax.system.progress import Bar, console
 
-_FORMATS = (onnx, stablehlo, safetensors)
+_FORMATS = "kdjax.interchange.formats"
 _BATCH = 32
 _SHOWN = 50
 """The largest number of images that the table shows."""
@@ -41,11 +40,12 @@ def of_file(path: Path) -> ExportedFile:
     Raises:
         UserError: its name ends in no suffix of a format, or it cannot be read.
     """
-    for form in _FORMATS:
+    forms = [discover.module(_FORMATS, name, "format") for name in discover.names(_FORMATS)]
+    for form in forms:
         if path.name.endswith(form.SUFFIX):
             return _require_classes(form.read(path), str(path))
-    suffixes = ", ".join(form.SUFFIX for form in _FORMATS)
-    raise UserError(f"{path}: names of exported files end in {suffixes}")
+    ends = ", ".join(form.SUFFIX for form in forms)
+    raise UserError(f"{path}: names of exported files end in {ends}")
 
 
 def _require_classes(network: ExportedFile, source: str) -> ExportedFile:

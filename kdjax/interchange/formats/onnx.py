@@ -22,6 +22,7 @@ from kdjax.step.types import LoadedNetwork
 
 SUFFIX = ".onnx"
 PACKAGES = ("onnx", "onnxruntime", "onnx_ir", "equinox", "jax2onnx")
+RUNS_IN = "ONNX Runtime"
 _INNER = "v/"
 """Ahead of all inner names, so that no feature has the name of an inner value."""
 _TO_NHWC, _TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)

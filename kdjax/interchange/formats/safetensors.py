@@ -21,6 +21,7 @@ from kdjax.system.errors import UserError
 
 SUFFIX = ".safetensors"
 PACKAGES = ("safetensors",)
+RUNS_IN = "read back"
 
 
 def encode(loaded: LoadedNetwork, features: Sequence[str] = ()) -> bytes:

@@ -24,10 +24,12 @@ from kdjax.interchange import serving
 from kdjax.interchange.serving import ExportedFile
 from kdjax.models.layers.plain import plain_lax
 from kdjax.step.types import LoadedNetwork
+from kdjax.system import packages
 from kdjax.system.errors import UserError
 
 SUFFIX = ".stablehlo.zip"
 PACKAGES = ("flatbuffers",)
+RUNS_IN = "StableHLO"
 PLATFORMS = ("cpu", "cuda", "tpu")
 _PROGRAM, _METADATA = "program.bin", "metadata.json"
 
@@ -66,6 +68,7 @@ def read(path: Path) -> ExportedFile:
     Raises:
         UserError: there is no such file, or it is damaged.
     """
+    packages.require(PACKAGES, "a StableHLO file")
     try:
         with zipfile.ZipFile(path) as archive:
             program = jax.export.deserialize(bytearray(archive.read(_PROGRAM)))
