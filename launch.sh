@@ -2,6 +2,7 @@
 # Sets up the environment once, then trains.
 #   ./launch.sh                     what a teacher adds, on the embedded digits
 #   ./launch.sh test                the checks and the tests
+#   ./launch.sh app                 networks side by side in a browser; more flags: docs/app.md
 #   ./launch.sh --config=...        arguments for kdjax.main
 # KDJAX_VENV: where the environment is (default .venv). PYTHON: which Python makes it.
 set -euo pipefail
@@ -12,11 +13,13 @@ if ! "${PYTHON:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))';
 fi
 venv=${KDJAX_VENV:-.venv}
 
-# install NAME: installs requirements NAME, unless this very list is installed already.
+# install NAME [OPTION ...]: installs requirements NAME with pip's options, unless this very list is
+# installed already.
 install() {
     local list=requirements/$1.txt
     [ "$1" = cpu ] && list=requirements.txt
     local stamp="$venv/.installed-$1"
+    shift
     if [ ! -x "$venv/bin/python" ]; then
         "${PYTHON:-python3}" -m venv "$venv"
     fi
@@ -24,7 +27,7 @@ install() {
         echo "kdjax: installing $list into $venv" >&2
         # Errors are shown; pip's warnings, notices of its new versions and advice to root are not.
         "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
-            --root-user-action=ignore -r "$list"
+            --root-user-action=ignore "$@" -r "$list"
         cat requirements.txt requirements/*.txt > "$stamp"
     fi
 }
@@ -38,10 +41,24 @@ fi
 if [ "${1:-}" = test ]; then
     shift
     install test
+    install export-no-deps --no-deps
     "$venv/bin/ruff" check .
     "$venv/bin/ruff" format --check .
     "$venv/bin/mypy"
     exec "$venv/bin/python" -m pytest "$@"
+fi
+if [ "${1:-}" = app ]; then
+    shift
+    install export
+    install export-no-deps --no-deps
+    # As `kdjax app` looks for it; where it is missing and npm too, that command says what to do.
+    web=${KDJAX_WEB:-${XDG_CACHE_HOME:-$HOME/.cache}/kdjax/web}
+    if [ ! -d "$web/node_modules/onnxruntime-web" ] && command -v npm > /dev/null; then
+        echo "kdjax: installing onnxruntime-web into $web" >&2
+        npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$web" \
+            onnxruntime-web@1.30.0
+    fi
+    exec "$venv/bin/python" -m kdjax.serve_app "$@"
 fi
 if [ $# = 0 ]; then
     runs=runs/first-minute

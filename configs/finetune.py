@@ -4,8 +4,8 @@ Its new last layer learns first, on the frozen rest (`head`); then the whole net
 `trunk_rate` times the learning rate in all other layers (`all`). The network is named `teacher`, so
 that the run can teach a student afterwards.
 
-    python -m kdjax.main --config=configs/finetune.py:uc_merced --config.networks.teacher.workdir=DIR
-    python -m kdjax.main --config=kd:uc_merced,train=0 --config.networks.teacher.workdir=FINETUNED
+    python -m kdjax.main --config=configs/finetune.py:aid --config.networks.teacher.workdir=DIR
+    python -m kdjax.main --config=kd:aid,train=0 --config.networks.teacher.workdir=FINETUNED
 
 For a network of another run on other images also `--config.networks.teacher.other_data=True`.
 """

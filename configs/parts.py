@@ -23,6 +23,7 @@ def network(
     head: str = "",
     other_data: bool = False,
     remat: bool = False,
+    quantise: str = "",
 ) -> ConfigDict:
     """A network.
 
@@ -39,6 +40,8 @@ def network(
         other_data: whether a network from another run may have been trained on other images than
             this run's data set. Then nothing says whether it has seen this run's test images.
         remat: compute activations again for the gradient: less memory, more time.
+        quantise: "int8" trains with weights and activations rounded to 8 bits, for an export with
+            --int8; it needs qwix.
     """
     return ConfigDict(
         dict(
@@ -55,6 +58,7 @@ def network(
             # size of 0 is `data.size`, and an empty mean and deviation are those of `data`.
             preprocessing=dict(size=0, mean=(), std=(), interpolation="bilinear"),
             remat=remat,
+            quantise=quantise,
         )
     )
 

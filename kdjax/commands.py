@@ -11,7 +11,10 @@ COMMANDS = {
     "sweep": ("sweep", "train a grid of students at once"),
     "evaluate": ("evaluate", "evaluate the networks of runs"),
     "report": ("report", "write a report of runs, with tables and figures"),
+    "app": ("serve_app", "look at runs in a browser"),
     "import": ("import_weights", "import a pretrained network from a weight file"),
+    "export": ("export", "export a network as a file that runs elsewhere"),
+    "predict": ("predict", "predict the classes of new images"),
     "prepare": ("prepare", "prepare a data set, or look at one"),
 }
 """Each command's module and what it does."""

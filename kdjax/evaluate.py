@@ -4,12 +4,15 @@
     python -m kdjax.evaluate --workdir=DIR --ensemble=generation_1,generation_2
     python -m kdjax.evaluate --workdir=A --workdir=B --output=comparison
     python -m kdjax.evaluate --workdir=DIR --on=PATH            # all images of another labelled set
+    python -m kdjax.evaluate --workdir=DIR --probe=PATH         # a linear classifier on features
 
 Without a step these are the networks that head the run's result: those that validation selected.
 Where several stages train a network the last stage counts, and `<network> after <stage>` is the
-network after an earlier stage. Prints tables and writes `evaluation.json`, `evaluation.csv` (a line
-for each network), `evaluation-classes.csv` (a line for each network and class or attribute) and
-`predictions.npz`, which `kdjax.report` reads.
+network after an earlier stage. With `--probe` the labelled set may have other classes: a linear
+classifier of them is trained on every network's features, and `probe.json` is written. Otherwise
+this prints tables and writes `evaluation.json`, `evaluation.csv` (a line for each network),
+`evaluation-classes.csv` (a line for each network and class or attribute) and `predictions.npz`,
+which `kdjax.report` reads.
 """
 
 from pathlib import Path
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 def define() -> None:
     """The command's flags."""
     cli.define_path("output", None, "Folder of the files. Default: the first workdir.")
+    cli.define_path("probe", None, "A labelled set, whose classes a linear classifier learns.")
     define_options()
 
 
@@ -61,8 +65,11 @@ def main() -> None:
     from kdjax.system import runtime
 
     runtime.prepare()
-    chosen = options()
     output = Path(flags.FLAGS.output or directories[0])
+    if flags.FLAGS.probe is not None:
+        _probe(directories, output)
+        return
+    chosen = options()
     evaluations = [run_evaluation.evaluate(directory, chosen) for directory in directories]
     records = [evaluation.record for evaluation in evaluations]
     tables.show(records)
@@ -72,6 +79,21 @@ def main() -> None:
     writers.write_json(output / "evaluation.json", written)
     writers.write_csv(output / "evaluation.csv", tables.lines(records))
     writers.write_csv(output / "evaluation-classes.csv", tables.class_lines(records))
+
+
+def _probe(directories: list[Path], output: Path) -> None:
+    """Probes every run's networks, prints tables and writes `probe.json`."""
+    from kdjax.evaluation import linear_probe
+    from kdjax.runs import writers
+
+    layer, names = flags.FLAGS.layer or "pooled", flags.FLAGS.networks
+    records = [linear_probe.probe(d, flags.FLAGS.probe, names, layer) for d in directories]
+    for record in records:
+        linear_probe.show(record)
+    writers.make_folder(output)
+    writers.write_json(
+        output / "probe.json", records[0] if len(records) == 1 else {"runs": records}
+    )
 
 
 def workdirs() -> list[Path]:

@@ -16,6 +16,7 @@ from kdjax.system import config_file
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kdjax"
 ROOMS = (
+    "app",
     "plots",
     "evaluation",
     "training",

@@ -154,6 +154,7 @@ def network(
         precision=config.precision,
         remat=entry.remat,
         preprocessing=preprocessing,
+        quantise=entry.quantise,
     )
 
 

@@ -49,6 +49,7 @@ _CHOICES = {
     "parallel": ("jit", "pmap"),
     "precision": ("float32", "bfloat16"),
     "data.normalisation": ("dataset", "imagenet", "unit"),
+    "networks.*.quantise": ("", "int8"),
     "networks.*.head": ("", "none", "new", "own"),
     "networks.*.preprocessing.interpolation": ("bilinear", "bicubic"),
     "data.input": ("auto", "resident", "streaming"),

@@ -86,7 +86,7 @@ def predict(
     if kept.logits.keys() >= {*digests.values()} and kept.similarity.keys() >= {*pairs.values()}:
         known = {name: Predictions(kept.logits[digests[name]], {}) for name in networks}
         return known, {name: kept.similarity[pair] for name, pair in pairs.items()}
-    computed = _predict(networks, plan, split, layer)
+    computed = predict_split(networks, plan, split, layer)
     similarity = {}
     for name in students:
         pair = computed[name], computed[teacher]
@@ -100,8 +100,13 @@ def predict(
     return computed, similarity
 
 
-def _predict(networks: Networks, plan: Plan, split: Split, layer: str) -> dict[str, Predictions]:
-    """Every batch is read once; what stages and members left of one network shares its program."""
+def predict_split(
+    networks: Networks, plan: Plan, split: Split, layer: str, *, features: int = FEATURES
+) -> dict[str, Predictions]:
+    """The logits of all networks on a split, and the activation `layer` of the first `features`.
+
+    Every batch is read once; what stages and members left of one network shares its program.
+    """
     layout = layouts.Layout(plan.parallel, streaming=plan.streaming)
     code = plan.stages[0].code
     steps = {
@@ -120,7 +125,7 @@ def _predict(networks: Networks, plan: Plan, split: Split, layer: str) -> dict[s
     states = {name: restored.state for name, restored in networks.items()}
     size, feed = plan.eval_batch_size, layout.feed(split)
     with Bar("predicting", math.ceil(len(split.id) / size)) as bar:
-        return scores.predictions(step, layout, size, states, feed, features=FEATURES, each=bar.to)
+        return scores.predictions(step, layout, size, states, feed, features=features, each=bar.to)
 
 
 def read(folders: Iterable[Path]) -> Kept:

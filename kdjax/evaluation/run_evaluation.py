@@ -216,13 +216,29 @@ def _choose(
                 raise
             missing[name] = str(error)
     available = {**others, **own_teacher, **own}
+    classes = len(plan.data.class_names)
+    for name, restored in list(available.items()):
+        if name in needed and (count := _logits(restored)) != classes:
+            what = f"has {count} classes of its own" if count else "has no last layer"
+            missing[name] = f"{what}: --probe=PATH says what its features hold"
+            if name in named or not needed - missing.keys():
+                raise UserError(f"{directory}: network {name!r} {missing[name]}")
+            del available[name]
     networks = {name: network for name, network in available.items() if name in needed}
-    shown = [name for name in networks if name in (options.networks or {*others, *own})]
+    listed = options.networks or {*others, *own}
+    shown = [name for name in networks if name in listed]
     if options.ensemble:
         ensemble = _ensemble({name: available[name] for name in options.ensemble}, plan)
         networks[ensemble.name] = ensemble
         shown.append(ensemble.name)
     return networks, shown, teacher if teacher in networks else "", missing
+
+
+def _logits(restored: RestoredNetwork) -> int:
+    """The number of a network's logits."""
+    image = jax.ShapeDtypeStruct((1, *restored.network.image_shape), np.float32)
+    apply = functools.partial(restored.network.apply, train=False)
+    return jax.eval_shape(apply, restored.state, image)[0].logits.shape[-1]
 
 
 def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwork:

@@ -79,6 +79,9 @@ def settings(result: Mapping[str, Any]) -> list[Setting]:
     """
     by_seed: dict[tuple[str, tuple[Any, ...]], dict[int, dict[str, Any]]] = {}
     for member, network in result["networks"].items():
+        if network["test"] is None:
+            # An imported network: no run has scored it.
+            continue
         name, values = parse(member)
         seed = values.pop("seed", result["seed"])
         by_seed.setdefault((name, tuple(values.items())), {})[seed] = network
@@ -113,6 +116,38 @@ def best(every: Sequence[Setting]) -> Setting | None:
     """The setting with the best mean on validation; None without validation or axes."""
     tried = [setting for setting in every if setting["axes"] and setting["validation"]]
     return max(tried, key=_validation, default=None)
+
+
+def choose_member(
+    settings: Sequence[Setting], networks: Sequence[str]
+) -> tuple[Mapping[str, float], str]:
+    """The first seed of the setting that was best on validation, or the member that the user named.
+
+    Without validation no setting is chosen: the best of many test accuracies is too good.
+
+    Returns:
+        The member's values, none for a run that is no sweep; and what a caption says of it.
+    """
+    for name in networks:
+        if values := parse(name)[1]:
+            return values, f" Of {name.partition('@')[2]}."
+    if not settings:
+        return {}, ""
+    chosen = best(settings)
+    if chosen is None:
+        seed = min(seed for setting in settings for seed in setting["seeds"])
+        return {"seed": seed}, f" Of seed {seed:g}."
+    values = chosen["axes"] | {"seed": chosen["seeds"][0]}
+    words = [f"{axis} {value_text(value)}" for axis, value in values.items()]
+    return values, f" Of the setting that was best on validation: {', '.join(words)}."
+
+
+def belongs(row: str, member: Mapping[str, float]) -> bool:
+    """Whether a row is of a member: a row without values is of every member, and so is an ensemble.
+
+    Every row belongs to a run that is no sweep, whose `member` is empty.
+    """
+    return not member or "+" in row or parse(row)[1].items() <= member.items()
 
 
 NO_CHOICE = (

@@ -1,1 +1,1 @@
-"""Networks from other frameworks come in, and networks go out to them."""
+"""Networks that come from files of other programs, and networks that go out into files."""

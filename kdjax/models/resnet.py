@@ -4,6 +4,10 @@ He et al., Deep Residual Learning, arXiv:1512.03385, table 1. The stride of a bo
 3x3 convolution, which is common practice since. The `cifar` stem is one 3x3 convolution without
 downsampling.
 
+`resnet10_slim` is a student for images of 64 to 128 pixels that a CPU trains quickly: one block a
+stage and 24 channels in the first, 697,485 trainable parameters at 21 classes and 23 million
+multiply-adds for an image of 96 x 96 pixels.
+
 `resnet18_cifar` has 11,173,962 trainable parameters at 10 classes (11,183,562 with statistics) and
 `resnet18_imagenet` 11,181,642. At 1000 classes, `resnet34_imagenet` has 21,797,672 and
 `resnet50_imagenet` 25,557,032.
@@ -15,6 +19,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from kdjax.models.layers.modules import Conv, batch_norm, classifier
+from kdjax.models.layers.pooling import window_max
 from kdjax.step.types import Array
 
 _fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -78,7 +83,7 @@ class ResNet(nn.Module):
         features["stem_pre"] = x = batch_norm(train)(x)
         features["stem"] = x = nn.relu(x)
         if not self.small_images:
-            x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+            x = window_max(x, size=3, stride=2, padding=1)
         for stage, blocks in enumerate(self.blocks, start=1):
             for index in range(blocks):
                 stride = 2 if stage > 1 and index == 0 else 1
@@ -99,6 +104,7 @@ _large = partial(ResNet, small_images=False)
 resnet18_cifar = partial(_small, blocks=(2, 2, 2, 2))
 resnet34_cifar = partial(_small, blocks=(3, 4, 6, 3))
 resnet50_cifar = partial(_small, blocks=(3, 4, 6, 3), bottleneck=True)
+resnet10_slim = partial(_large, blocks=(1, 1, 1, 1), width=24)
 resnet18_imagenet = partial(_large, blocks=(2, 2, 2, 2))
 resnet34_imagenet = partial(_large, blocks=(3, 4, 6, 3))
 resnet50_imagenet = partial(_large, blocks=(3, 4, 6, 3), bottleneck=True)

@@ -1,11 +1,10 @@
 """The runs of a report; of a sweep its settings, and the member whose own figures are shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdjax.evaluation import sweep_settings
-from kdjax.evaluation.sweep_settings import Setting
 from kdjax.evaluation.tables import Table
 from kdjax.plots.types import Run
 from kdjax.runs import workdir
@@ -30,50 +29,18 @@ def make(
     result = workdir.load_result(directory) or {"networks": {}}
     swept = any("@" in row for row in result["networks"])
     settings = sweep_settings.settings(result) if swept else []
-    member, about = choose_member(settings, networks)
+    member, about = sweep_settings.choose_member(settings, networks)
     return Run(
         directory=directory,
         evaluation=evaluation,
         record=record if networks else sweep_settings.by_setting(record),
         settings=settings,
         member=member,
-        rows=[row for row in record["networks"] if networks or belongs(row, member)],
+        rows=[row for row in record["networks"] if networks or sweep_settings.belongs(row, member)],
         about=about,
         images=images,
         layers=list(layers),
     )
-
-
-def choose_member(
-    settings: Sequence[Setting], networks: Sequence[str]
-) -> tuple[Mapping[str, float], str]:
-    """The first seed of the setting that was best on validation, or the member that the user named.
-
-    Without validation no setting is chosen: the best of many test accuracies is too good.
-
-    Returns:
-        The member's values, none for a run that is no sweep; and what a caption says of it.
-    """
-    for name in networks:
-        if values := sweep_settings.parse(name)[1]:
-            return values, f" Of {name.partition('@')[2]}."
-    if not settings:
-        return {}, ""
-    best = sweep_settings.best(settings)
-    if best is None:
-        seed = min(seed for setting in settings for seed in setting["seeds"])
-        return {"seed": seed}, f" Of seed {seed:g}."
-    values = best["axes"] | {"seed": best["seeds"][0]}
-    words = [f"{axis} {sweep_settings.value_text(value)}" for axis, value in values.items()]
-    return values, f" Of the setting that was best on validation: {', '.join(words)}."
-
-
-def belongs(row: str, member: Mapping[str, float]) -> bool:
-    """Whether a row is of a member: a row without values is of every member, and so is an ensemble.
-
-    Every row belongs to a run that is no sweep, whose `member` is empty.
-    """
-    return not member or "+" in row or sweep_settings.parse(row)[1].items() <= member.items()
 
 
 def notes(runs: Sequence[Run], networks: Sequence[str]) -> list[str]:

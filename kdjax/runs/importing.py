@@ -71,15 +71,13 @@ def run(options: Options) -> Imported:
     tensors = files.read(options.file)
     try:
         classes = 0 if options.headless else convert.head_classes(tensors, options.model)
-    except UserError as error:
-        raise UserError(f"{options.file}: {error}") from error
-    names = _class_names(options, classes)
-    config = _config(options.model, images, len(names))
-    shape = images.size, images.size, len(images.mean)
-    network = build.network(config, NAME, len(names), shape)
-    template = jax.eval_shape(network.init, jax.random.key(0))
-    try:
+        config = _config(options.model, images, classes)
+        shape = images.size, images.size, len(images.mean)
+        network = build.network(config, NAME, classes, shape)
+        template = jax.eval_shape(network.init, jax.random.key(0))
+        library = convert.library(tensors, template, options.model)
         state = convert.convert(tensors, template, options.model)
+        names = _class_names(options, classes)
     except UserError as error:
         raise UserError(f"{options.file}: {error}") from error
     record = {
@@ -93,6 +91,7 @@ def run(options: Options) -> Imported:
         "last": {"step": 0, "validation": None, "test": None},
         "file": options.file.name,
         "sha256": _sha256(options.file),
+        "names": library,
     }
     _write(options.workdir, config, state, names, record, started)
     return Imported(tensors, images, names, record)
@@ -101,8 +100,11 @@ def run(options: Options) -> Imported:
 def describe(options: Options, imported: Imported) -> list[str]:
     """Lines that say what was imported and what can be done with it."""
     tensors, images, names = imported.tensors, imported.preprocessing, imported.class_names
-    count = imported.record["parameters"]
-    lines = [f"{options.file}: {len(tensors):,} tensors, {count:,} parameters of {options.model}"]
+    count, library = imported.record["parameters"], imported.record["names"]
+    lines = [
+        f"{options.file}: {len(tensors):,} tensors in the names of {library}, {count:,} parameters "
+        f"of {options.model}"
+    ]
     if rounded := [name for name, t in tensors.items() if t.dtype.name in ("float16", "bfloat16")]:
         more = f" and {len(rounded) - 1:,} more" if len(rounded) > 1 else ""
         lines.append(f"half precision in the file, float32 from here on: {rounded[0]}{more}")
@@ -116,13 +118,13 @@ def describe(options: Options, imported: Imported) -> list[str]:
         f"images: {images.size}x{images.size}, {images.interpolation}, mean {mean}, deviation {std}"
     )
     lines.append(f"{options.workdir} is made. What can be done with it:")
+    teacher = f"--config.data.path=PATH --config.networks.teacher.workdir={options.workdir}"
     if names:
         lines.append(f"  kdjax evaluate --workdir={options.workdir} --on=PATH")
-        lines.append(
-            "  kdjax train --config=kd:folder,train=0 --config.data.path=PATH "
-            f"--config.networks.teacher.workdir={options.workdir}"
-        )
-    lines.append("  its features, or other classes: docs/interchange.md")
+    if options.classes:
+        lines.append(f"  kdjax train --config=kd:folder,train=0 {teacher}")
+    lines.append(f"  kdjax train --config=finetune:folder {teacher}")
+    lines.append(f"  kdjax train --config=label_free:folder {teacher}")
     return lines
 
 
@@ -160,8 +162,10 @@ def _preprocessing(options: Options) -> Preprocessing:
 def _class_names(options: Options, count: int) -> tuple[str, ...]:
     """The names of the file's classes, or their numbers; empty without a last layer.
 
+    A name that comes twice is followed by the number of the class.
+
     Raises:
-        UserError: the names in `--classes` are not as many, or a name comes twice.
+        UserError: the names in `--classes` are not as many, or a line is empty.
     """
     path = options.classes
     if path is None:
@@ -177,13 +181,15 @@ def _class_names(options: Options, count: int) -> tuple[str, ...]:
     names = [line.strip() for line in lines]
     if len(names) != count:
         raise UserError(
-            f"{path} has {len(names):,} names, one a line, and {options.file} has {count:,} classes"
+            f"{path} has {len(names):,} names, one a line, and the file has {count:,} classes"
         )
     for index, name in enumerate(names):
-        if not name or (first := names.index(name)) < index:
-            what = f"repeats {name!r} of line {first + 1}" if name else "is empty"
-            raise UserError(f"{path}: line {index + 1} {what}: every class needs its own name")
-    return tuple(names)
+        if not name:
+            raise UserError(f"{path}: line {index + 1} is empty: every class needs a name")
+    # ImageNet has two classes "crane", a bird and a machine.
+    return tuple(
+        f"{name} ({index})" if names.count(name) > 1 else name for index, name in enumerate(names)
+    )
 
 
 def _config(model: str, images: Preprocessing, classes: int) -> ConfigDict:

@@ -1,33 +1,12 @@
 """A network of a finished run or of an import, without the run's data."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from kdjax.config import build, build_data
 from kdjax.runs import restore, workdir
-from kdjax.step.types import NetState, Network, Preprocessing
+from kdjax.step.types import LoadedNetwork
 from kdjax.system import discover
 from kdjax.system.errors import UserError
-
-
-class LoadedNetwork(NamedTuple):
-    """A network, and all that its use on new images needs."""
-
-    name: str
-    network: Network
-    state: NetState
-    preprocessing: Preprocessing
-    image_shape: tuple[int, int, int]
-    """`(h, w, c)` of the uint8 images that its run reads, before the preprocessing."""
-    crop: bool
-    """Whether the run cuts out the square centre of an image before it resizes the image."""
-    class_names: tuple[str, ...]
-    """Of classes or attributes; empty for a network without a last layer."""
-    multi_label: bool
-    """Whether images have attributes, each with a sigmoid, in place of one class."""
-    origin: dict[str, Any]
-    """`workdir`, `network` and `model`; `stage`, `step`, `parameters`, `validation` and `test`
-    (scores, or None) from its record; `method`, `data`, `versions` and `git_commit` of its run."""
 
 
 def load_network(directory: Path, name: str = "") -> LoadedNetwork:
@@ -77,6 +56,7 @@ def load_network(directory: Path, name: str = "") -> LoadedNetwork:
             "workdir": str(directory),
             "network": name,
             "model": config.networks[entry_name].model,
+            "precision": config.precision,
             **{key: record[key] for key in ("stage", "step", "parameters", "validation", "test")},
             **{key: result[key] for key in ("method", "data", "versions", "git_commit")},
         },

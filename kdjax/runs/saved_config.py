@@ -25,6 +25,27 @@ def plain(config: ConfigDict) -> dict[str, Any]:
     return jsonable(config.to_dict())
 
 
+def with_later_keys(config: ConfigDict) -> ConfigDict:
+    """A saved config with the keys of networks and stages that kdjax has had since, as defaults.
+
+    A key's default is what a run did before there was the key.
+    """
+    from configs import parts
+
+    for entry in config.networks.values():
+        _add_missing(entry, parts.network(model=""))
+    for entry in config.stages.values():
+        _add_missing(entry, parts.stage(config, train=(), terms={}))
+    return config
+
+
+def _add_missing(entry: ConfigDict, defaults: ConfigDict) -> None:
+    with entry.unlocked():
+        for key, value in defaults.to_dict().items():
+            if key not in entry:
+                entry[key] = ConfigDict(value) if isinstance(value, dict) else value
+
+
 def jsonable(tree: Mapping[str, Any]) -> dict[str, Any]:
     """A tree as JSON holds it."""
     return json.loads(json.dumps(tree))

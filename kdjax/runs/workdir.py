@@ -53,7 +53,8 @@ def load_config(workdir: Path) -> ConfigDict:
     if not begun(workdir):
         raise UserError(f"{workdir} is not a workdir: it has no config.json")
     keys = {"data": dict, "networks": dict, "stages": dict, "stage_order": list}
-    return ConfigDict(_read(workdir / "config.json", **keys), convert_dict=True)
+    config = ConfigDict(_read(workdir / "config.json", **keys), convert_dict=True)
+    return saved_config.with_later_keys(config)
 
 
 def require_same(config: ConfigDict, workdir: Path) -> dict[str, int]:

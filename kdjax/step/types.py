@@ -166,6 +166,27 @@ class Network(NamedTuple):
     """The network's own preprocessing; None where it reads the run's images, `Batch.image`."""
 
 
+class LoadedNetwork(NamedTuple):
+    """A network, and all that its use on new images needs."""
+
+    name: str
+    network: Network
+    state: NetState
+    preprocessing: Preprocessing
+    image_shape: tuple[int, int, int]
+    """`(h, w, c)` of the uint8 images that its run reads, before the preprocessing."""
+    crop: bool
+    """Whether the run cuts out the square centre of an image before it resizes the image."""
+    class_names: tuple[str, ...]
+    """Of classes or attributes; empty for a network without a last layer."""
+    multi_label: bool
+    """Whether images have attributes, each with a sigmoid, in place of one class."""
+    origin: dict[str, Any]
+    """`workdir`, `network`, `model` and `precision`; from its record `stage`, `step`, `parameters`,
+    `validation` and `test` (scores, or None); of its run `method`, `data`, `versions` and
+    `git_commit`."""
+
+
 class Task(NamedTuple):
     """The losses of multi-class or of multi-label problems, so that terms never ask which it is."""
 

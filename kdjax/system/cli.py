@@ -18,10 +18,14 @@ from kdjax.system import config_file, errors
 from kdjax.system.errors import UserError
 
 
-def launch(main: Callable[[], None], define: Callable[[], object]) -> None:
+def launch(
+    main: Callable[..., None], define: Callable[[], object], *, takes_arguments: bool = False
+) -> None:
     """Defines the flags, parses them and runs `main`.
 
-    Flags are not defined on import, so that several commands can be imported together.
+    With `takes_arguments`, `main` gets the list of the arguments that are no flags; other commands
+    refuse such arguments. Flags are not defined on import, so that several commands can be imported
+    together.
     """
     config_file.use_packaged_configs()
     define()
@@ -29,7 +33,8 @@ def launch(main: Callable[[], None], define: Callable[[], object]) -> None:
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         for flag in defined if not module.startswith("absl.") else ():
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(functools.partial(_run, main), flags_parser=_parse)
+    run = functools.partial(_run, main, takes_arguments)
+    app.run(run, flags_parser=_parse)
 
 
 def define_config() -> None:
@@ -100,12 +105,12 @@ class _PathParser(flags.ArgumentParser):
         return os.path.expanduser(argument)
 
 
-def _run(main: Callable[[], None], arguments: Sequence[str]) -> None:
+def _run(main: Callable[..., None], takes_arguments: bool, arguments: Sequence[str]) -> None:
     _hush()
-    if len(arguments) > 1:
+    if len(arguments) > 1 and not takes_arguments:
         _fail(f"unexpected argument {arguments[1]!r}: flags start with --")
     try:
-        main()
+        main(*([list(arguments[1:])] if takes_arguments else []))
     except KeyboardInterrupt:
         _fail("interrupted; what the last checkpoint holds is safe")
     except (Exception, SystemExit) as error:

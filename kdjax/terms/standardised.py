@@ -2,9 +2,8 @@
 
 The teacher needs no last layer: `pooled` or maps of any network are targets. Each dimension of a
 target has mean 0 and variance 1 over the training images so far, so that no dimension counts more
-because its values are larger. Heo et al., A Comprehensive Overhaul of Feature Distillation,
-arXiv:1904.01866, section 3, and Wei et al., Contrastive Learning Rivals Masked Image Modeling in
-Fine-tuning via Feature Distillation, arXiv:2205.14141, section 3.1, whiten targets likewise.
+because its values are larger. Ranzinger et al., PHI-S: Distribution Balancing for Label-Free
+Multi-Teacher Distillation, arXiv:2410.01680, compare this with other normalisations of targets.
 """
 
 from collections.abc import Mapping

@@ -69,7 +69,8 @@ class Log:
         # Behind the bar, the mean over networks and over members.
         loss = np.mean([value for name, value in means.items() if name.split("@")[0] == "loss"])
         accuracies = [value for name, value in means.items() if name.endswith("/accuracy")]
-        bar.to(done, f"loss {loss:.3f} acc {np.mean(accuracies):.1%}")
+        accuracy = f" acc {np.mean(accuracies):.1%}" if accuracies else ""
+        bar.to(done, f"loss {loss:.3f}{accuracy}")
 
     def validation(self, done: int, scores: dict[str, Score], epoch: int, bar: Bar) -> None:
         """Writes the scores of every network after so many steps and epochs."""

@@ -55,7 +55,7 @@ def measure(
                 f", no more than {constant:.2%}, which the same answer for every image reaches: "
                 "look at its classes, their order and its preprocessing before you learn from it"
             )
-            console.print(f"[bold]warning[/bold]: {text}", soft_wrap=True)
+            console.print(f"warning: {text}", soft_wrap=True)
         else:
             console.print(text, soft_wrap=True)
     return accuracy

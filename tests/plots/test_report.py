@@ -237,8 +237,8 @@ def test_rows_of_a_member_are_its_own_and_shared_ones():
         ("student@alpha=0.9@seed=0", False),
         ("student@alpha=0.9@seed=0+teacher", True),
     ):
-        assert report_runs.belongs(row, member) is expected
-        assert report_runs.belongs(row, {})
+        assert sweep_settings.belongs(row, member) is expected
+        assert sweep_settings.belongs(row, {})
 
 
 def test_courses_are_by_setting_and_without_validation_those_of_training():

@@ -228,3 +228,37 @@ def test_what_is_scheduled_is_logged():
     logged = {name: float(value) for name, value in metrics.items() if name.endswith("/weight")}
     assert logged == {"soft_a_b/weight": 0.5}
     assert "soft_a_b/temperature" not in metrics
+
+
+def test_a_trunk_learns_at_its_own_rate():
+    """With plain SGD the trunk moves exactly `trunk_rate` times as far, and the head as far."""
+    stage, weights = helpers.mutual({"a": helpers.network("a")}, text="sgd()")
+    values = helpers.hyper(weights)
+    slower = stage._replace(heads={"a": ("Dense_0",)})
+    start = helpers.initialise(stage, values).networks["a"].params
+    whole = helpers.run(stage, values, updates=1)[0].networks["a"].params
+    slow_values = values._replace(trunk_rate=helpers.constant(0.25))
+    part = helpers.run(slower, slow_values, updates=1)[0].networks["a"].params
+    for layer, factor in (("Conv_0", 0.25), ("Dense_0", 1.0)):
+        moved, expected = (
+            jax.tree.map(lambda x, y: x - y, after[layer], start[layer]) for after in (part, whole)
+        )
+        for x, y in zip(jax.tree.leaves(moved), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(x, factor * y, atol=1e-7)
+
+
+def test_with_running_statistics_a_network_learns_in_evaluation_mode():
+    network = helpers.network("a", norm=True, dropout=0.5)
+    stage, weights = helpers.mutual({"a": network})
+    stage = stage._replace(running_statistics=("a",))
+    values = helpers.hyper(weights)
+    before = helpers.initialise(stage, values).networks["a"]
+    state, metrics = helpers.run(stage, values, updates=1)
+    assert not helpers.differ(state.networks["a"].batch_stats, before.batch_stats)
+    assert helpers.differ(state.networks["a"].params, before.params)
+    # The loss is that of predictions.
+    batch = helpers.batch(seed=0)
+    image = (np.asarray(batch.image) / 255.0 - 0.5) / 0.25
+    logits = network.apply(before, jnp.array(image, jnp.float32), train=False)[0].logits
+    expected = stage.task.hard(logits, batch.label).mean()
+    np.testing.assert_allclose(metrics["ce_a"], expected, rtol=1e-5)

@@ -81,7 +81,20 @@ def head_classes(tensors: Mapping[str, np.ndarray], model: str) -> int:
     network = _network(model)
     named = _without_prefixes(tensors)
     heads = {_head(network, dialect)[0] for dialect in network.dialects.values()}
-    return next((named[name][1].shape[0] for name in sorted(heads & named.keys())), 0)
+    shapes = [named[name][1].shape for name in sorted(heads & named.keys())]
+    # A wrong rank is reported with all other wrong shapes.
+    return next((shape[0] for shape in shapes if shape), 0)
+
+
+def library(tensors: Mapping[str, np.ndarray], template: NetState, model: str) -> str:
+    """The library in whose names the tensors are.
+
+    Raises:
+        UserError: their names fit no library.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(template)
+    shapes = {_path(keys): leaf.shape for keys, leaf in leaves}
+    return _library(_network(model), shapes, _without_prefixes(tensors))
 
 
 def models() -> list[str]:

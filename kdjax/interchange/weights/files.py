@@ -40,6 +40,8 @@ _SAFETENSORS: dict[str, Any] = {
 }
 _LARGEST_RATIO = 100
 """The largest ratio of the sizes of an unpacked archive and of its file."""
+_DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, EOFError)
+"""The errors of `zipfile` on damaged archives."""
 _MESSAGES = {
     b"version https://git-lfs": "is a pointer of Git LFS, not the file itself: run git lfs pull",
     b"\x89HDF": "is an HDF5 file, which is not read",
@@ -66,7 +68,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
             tensors = _read_npz(path)
         else:
             tensors = _read_torch(path)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except _DAMAGE as error:
         raise UserError(f"{path} is damaged or cut off: {errors.describe(error)}") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
@@ -121,7 +123,7 @@ def _library_of_content(path: Path, start: bytes) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (OSError, *_DAMAGE) as error:
         raise UserError(f"{path} is damaged or cut off: {errors.describe(error)}") from error
     if any(map(torch_files.is_pickle, names)):
         return "PyTorch"
@@ -158,7 +160,7 @@ def _tensors(
     for name, tensor in _state_dict(path, value).items():
         try:
             tensors[name] = read_tensor(tensor)
-        except (ValueError, zipfile.BadZipFile, zlib.error) as error:
+        except _DAMAGE as error:
             raise _damaged(path, name, str(error)) from error
     return tensors
 
@@ -203,7 +205,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
             name = file.filename.removesuffix(".npy")
             try:
                 tensors[name] = _read_npy(archive.read(file))
-            except (ValueError, zipfile.BadZipFile, zlib.error) as error:
+            except _DAMAGE as error:
                 raise _damaged(path, name, str(error)) from error
     return tensors
 

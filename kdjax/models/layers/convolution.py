@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from kdjax.models.layers.plain import is_plain
 from kdjax.step.types import Array
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
@@ -48,7 +49,7 @@ def convolution(x: Array, kernel: Array, strides: Any, padding: Any, **rest: Any
         and x.ndim == 4
         and x.dtype == kernel.dtype == jnp.float32
     )
-    if not default or jax.default_backend() != "cpu":
+    if not default or is_plain() or jax.default_backend() != "cpu":
         return lax.conv_general_dilated(x, kernel, strides, padding, **rest)
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)

@@ -1,14 +1,40 @@
-"""2x2 max pooling with a fast and exact gradient."""
+"""Max pooling; without overlap, with a fast and exact gradient."""
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
 
+from kdjax.models.layers.plain import is_plain
 from kdjax.step.types import Array
 
 
-@jax.custom_vjp
 def max_pool(x: Array) -> Array:
-    """Non-overlapping 2x2 max pooling, `[b, h, w, c]` to `[b, h // 2, w // 2, c]`.
+    """Non-overlapping 2x2 max pooling, `[b, h, w, c]` to `[b, h // 2, w // 2, c]`."""
+    return window_max(x, size=2, stride=2) if is_plain() else _by_slices(x)
+
+
+def window_max(x: Array, *, size: int, stride: int, padding: int = 0) -> Array:
+    """The maxima of windows, `[b, h, w, c]` to `[b, h', w', c]`.
+
+    jax2onnx replaces Flax's function by one that takes keywords alone and ignores such padding.
+
+    Args:
+        x: float32 `[b, h, w, c]`.
+        size: height and width of a window.
+        stride: the distance of windows.
+        padding: rows and columns of minus infinity on every side.
+    """
+    if not padding:
+        return nn.max_pool(x, window_shape=(size, size), strides=(stride, stride))
+    pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    window, strides = (1, size, size, 1), (1, stride, stride, 1)
+    return lax.reduce_window(x, -jnp.inf, lax.max, window, strides, pads)
+
+
+@jax.custom_vjp
+def _by_slices(x: Array) -> Array:
+    """Max pooling as a comparison of strided slices.
 
     The gradient goes to the first of equal maxima, as in PyTorch and in `flax.linen.max_pool`,
     whose gradient is slow on a CPU.
@@ -57,4 +83,4 @@ def _pool_backward(saved: _Saved, gradient: Array) -> tuple[Array]:
     return (jnp.pad(windows, ((0, 0), (0, h % 2), (0, w % 2), (0, 0))),)
 
 
-max_pool.defvjp(_pool_forward, _pool_backward)
+_by_slices.defvjp(_pool_forward, _pool_backward)

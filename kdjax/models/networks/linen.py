@@ -1,5 +1,6 @@
 """Flax Linen modules as a `Network` of pure functions."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from kdjax.models.layers.plain import plain_lax
+from kdjax.models.networks import quantised
 from kdjax.step.types import Array, NetState, Network, Outputs, Preprocessing, PyTree
 
 
@@ -19,6 +22,7 @@ def network(
     precision: str = "float32",
     remat: bool = False,
     preprocessing: Preprocessing | None = None,
+    quantise: str = "",
 ) -> Network:
     """`module` as a pair of pure functions.
 
@@ -31,10 +35,16 @@ def network(
         remat: recomputes activations for the gradient instead of keeping them, block by block where
             the module has a field `remat`, else for the whole network.
         preprocessing: the network's own; None where it reads the run's images.
+        quantise: "int8" trains with weights and activations in 8 bits; predictions stay in float32.
+
+    Raises:
+        UserError: a package that quantisation needs is missing.
     """
     in_blocks = remat and "remat" in {field.name for field in dataclasses.fields(module)}
     if in_blocks:
         module = module.clone(remat=True)
+
+    learner = quantised.int8(module) if quantise == quantised.INT8 else module
 
     def init(key: Array) -> NetState:
         variables = module.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False)
@@ -48,7 +58,8 @@ def network(
             return _outputs(module.apply(variables, image, train=False)), stats
         rngs = {} if key is None else {"dropout": key}
         result: Any
-        result = module.apply(variables, image, train=True, rngs=rngs, mutable=["batch_stats"])
+        with plain_lax() if quantise else contextlib.nullcontext():
+            result = learner.apply(variables, image, train=True, rngs=rngs, mutable=["batch_stats"])
         outputs, updated = result
         return _outputs(outputs), updated.get("batch_stats", {})
 

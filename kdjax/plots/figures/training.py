@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from kdjax.plots import report_runs
+from kdjax.evaluation import sweep_settings
 from kdjax.plots.drawing import labels, log_lines, style
 from kdjax.plots.drawing.log_lines import Rows
 from kdjax.plots.drawing.panels import Panel, panels, single_points
@@ -36,7 +36,7 @@ def member_rows(rows: Rows, member: Mapping[str, float]) -> Rows:
         {
             "/".join(part.split("@")[0] for part in key.split("/")): value
             for key, value in row.items()
-            if all(report_runs.belongs(part, member) for part in key.split("/"))
+            if all(sweep_settings.belongs(part, member) for part in key.split("/"))
         }
         for row in rows
     ]

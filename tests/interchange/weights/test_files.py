@@ -357,6 +357,34 @@ def test_a_changed_byte_is_noticed(tmp_path, name):
     assert "tensor 'layer.weight' cannot be read: Bad CRC-32" in message(path)
 
 
+@pytest.mark.parametrize("name", ["weights.pth", "old.pth", "weights.npz", "weights.safetensors"])
+def test_any_damage_is_one_line_or_other_values(tmp_path, name):
+    """Bytes are replaced at random, most of them in headers and pickles."""
+    from safetensors.numpy import save_file
+
+    path, rng = tmp_path / name, np.random.default_rng(0)
+    arrays: dict[str, Any] = {f"layer{i}.weight": np.ones((2, 3), np.float32) for i in range(3)}
+    if name.endswith("pth"):
+        old = FORMATS["sequence" if name == "old.pth" else "zip"]
+        torch.save({key: torch.from_numpy(value) for key, value in arrays.items()}, path, **old)
+    elif name.endswith("npz"):
+        np.savez(path, **arrays)
+    else:
+        save_file(arrays, path)
+    whole, messages = path.read_bytes(), []
+    for _ in range(300):
+        content = bytearray(whole)
+        for place in rng.integers(0, len(content), rng.integers(1, 5)):
+            content[place] = rng.integers(256)
+        path.write_bytes(content)
+        try:
+            files.read(path)
+        except UserError as error:
+            messages.append(str(error))
+    assert len(messages) > 100
+    assert not [text for text in messages if "\n" in text]
+
+
 def test_an_archive_that_unpacks_to_far_more_is_refused(tmp_path):
     path = tmp_path / "weights.npz"
     np.savez_compressed(path, zeros=np.zeros(10_000_000, np.float32))

@@ -1,0 +1,1 @@
+"""The web app: runs as a folder of static pages, and a server for this machine alone."""
