@@ -134,7 +134,7 @@ print(sorted({{"jax", "tensorflow"}} & set(sys.modules)))
         ("matplotlib", {"", "plots"}),
         ("jinja2", {"", "plots"}),
         ("safetensors", {"interchange"}),
-        ("ml_collections", {"", "config", "runs", "system", "training"}),
+        ("ml_collections", {"", "config", "evaluation", "runs", "system", "training"}),
         ("absl", {"", "system"}),
     ],
 )

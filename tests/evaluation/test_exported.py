@@ -176,7 +176,7 @@ def test_a_missing_package_is_one_line_with_both_commands(
 def test_an_imported_network_without_images(headless, tmp_path):
     """It is checked on noise, and cannot be calibrated on it."""
     original = references.randomise(
-        torch_libraries.torchvision.models.resnet18(weights=None, num_classes=3)
+        torch_libraries.load("torchvision").models.resnet18(weights=None, num_classes=3)
     )
     import torch
 
