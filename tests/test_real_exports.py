@@ -41,14 +41,12 @@ def assert_exact(directory, tmp_path, count):
         assert file["accuracy"] == network["accuracy"]
 
 
-@pytest.mark.parametrize("model", ["mnist.student", "cifar_resnet.resnet8", "mobilenet.small"])
+@pytest.mark.parametrize("model", ["mnist.student", "cifar_resnet.resnet8"])
 def test_mnist(model, real_data, tmp_path):
     writer.prepare("mnist", manual_dir=real_data("mnist"), data_dir=str(tmp_path))
     config = ce.get_config("mnist")
     config.data.data_dir = str(tmp_path)
     config.networks.student.model = model
-    if model == "mobilenet.small":
-        config.data.fraction = 0.25
     directory = trained(config, tmp_path / "run")
     assert_exact(directory, tmp_path, 10_000)
     _, (network, exact, quantised) = rows(directory, tmp_path, int8=True)
