@@ -190,6 +190,19 @@ def test_a_student_without_a_last_layer_has_no_classes(other, tmp_path):
     assert result["teachers"] == {"student": {}, "reader": {}}
     student = loaded.load_network(tmp_path / "run", "student")
     assert student.class_names == ()
+    # It is fine-tuned with a fresh last layer, and is no teacher without one.
+    config = small(finetune, "digits,head_epochs=1,all=0")
+    config.networks.teacher.workdir = str(tmp_path / "run")
+    config.networks.teacher.source = "student"
+    train.run(config, tmp_path / "tuned")
+    tuned = loaded.load_network(tmp_path / "tuned", "teacher")
+    assert len(tuned.class_names) == 10
+    trunk = {layer: tuned.state.params[layer] for layer in student.state.params}
+    assert not differ(trunk, student.state.params)
+    config = taught(tmp_path / "run")
+    config.networks.teacher.source = "student"
+    with pytest.raises(UserError, match="has no last layer: .*head=new"):
+        train.run(config, tmp_path / "taught")
 
 
 def test_teachers_are_recorded_also_by_a_run_that_was_interrupted(other, tmp_path):
