@@ -162,7 +162,8 @@ def with_other_runs(config: ConfigDict, saved: ConfigDict | None) -> ConfigDict:
         if own != build.run_preprocessing(config.data):
             entry.preprocessing.update(own._asdict())
         if entry.head:
-            entry.classes = len(workdir.class_names(directory))
+            count = len(workdir.class_names(directory))
+            entry.classes = build.classes_of(there.networks[source], count)
     return config
 
 
@@ -180,7 +181,10 @@ def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredN
     config, record = workdir.load_config(directory), finished_record(directory, restored.source)
     imported = config.method == workdir.IMPORT
     if not restored.head:
-        _require_classes(f"{where}, which", directory, plan.data)
+        names = workdir.class_names(directory)
+        if not build.classes_of(config.networks[restored.source.partition("@")[0]], len(names)):
+            names = ()
+        _require_classes(f"{where}, which", names, plan.data)
     seen: dict[str, int] = {}
     if not (imported or restored.other_data):
         there, here = (
@@ -241,9 +245,9 @@ def saved_state(
         return replicate(checkpoints.networks(at, item, like)[name])
 
 
-def _require_classes(where: str, directory: Path, data: DataSet) -> None:
-    """Makes sure that another run has this run's classes, in their order."""
-    there, here = workdir.class_names(directory), data.class_names
+def _require_classes(where: str, there: tuple[str, ...], data: DataSet) -> None:
+    """Makes sure that a network's classes are this run's classes, in their order."""
+    here = data.class_names
     if there == here:
         return
     if not there:
