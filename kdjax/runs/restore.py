@@ -23,6 +23,7 @@ from kdjax.step.members import initial_networks
 from kdjax.step.types import NetState, Network
 from kdjax.system import discover
 from kdjax.system.errors import UserError
+from kdjax.system.progress import console
 
 UNNAMED = "WORKDIR"
 """Stands in a config for the workdir that the user must name."""
@@ -201,6 +202,12 @@ def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredN
                 f"{where}, which was trained or selected on {known} of this run's test images: the "
                 "split is another; give both runs the same data.seed"
             )
+    elif known := _test_images_seen(directory, config, plan):
+        console.print(
+            f"warning: {where}, which was trained or selected on {known} of this run's test "
+            "images: test accuracies of networks that learn from it are too good",
+            soft_wrap=True,
+        )
     state = saved_state(directory, restored.source, record, restored.saved, replicate)
     if restored.head == "new":
         initialise = jax.jit(functools.partial(step.init_network, restored.network))
@@ -215,6 +222,14 @@ def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredN
         "digest": digest(state),
     }
     return RestoredNetwork(name, record["stage"], record["step"], restored.network, state, origin)
+
+
+def _test_images_seen(directory: Path, config: ConfigDict, plan: Plan) -> int:
+    """How many of this run's test images another run has seen, if both have the same images."""
+    same_name = config.data.name == plan.appearance["data.name"]
+    if not same_name or not workdir.has_images_of(directory, plan.data):
+        return 0
+    return workdir.seen(directory, plan.data, ("train", "validation")).get("test", 0)
 
 
 def finished_record(directory: Path, name: str) -> dict[str, Any]:

@@ -123,6 +123,11 @@ def is_multi_label(workdir: Path) -> bool:
     return any(key.startswith("attribute/") for score in scores for key in score or ())
 
 
+def has_images_of(workdir: Path, data: DataSet) -> bool:
+    """Whether a run's images are those of a data set, so that `seen` can compare them."""
+    return _read(workdir / "split.json", content=str)["content"] == data.content
+
+
 def seen(workdir: Path, data: DataSet, by: Sequence[str]) -> dict[str, int]:
     """How many of a data set's validation and test images the splits `by` of another run have; a
     UserError where that run was trained on other images."""

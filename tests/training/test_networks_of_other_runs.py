@@ -205,6 +205,31 @@ def test_a_student_without_a_last_layer_has_no_classes(other, tmp_path):
         train.run(config, tmp_path / "taught")
 
 
+def test_a_stage_does_not_lose_a_network_that_validation_cannot_select(tmp_path):
+    config = small(ce)
+    config.unlock()
+    config.networks.reader = parts.network(model="plain.plain2", head="none")
+    stage = config.stages.student
+    stage.train = ("student", "reader")
+    stage.terms.read = parts.term(
+        "standardised", student="reader", teacher="student", layers=("pooled",), weight=1.0
+    )
+    config.epochs = 1
+    with pytest.raises(UserError, match="'reader' has no last layer .*student.select=last"):
+        train.run(config.lock(), tmp_path / "run")
+    stage.select = "last"
+    assert set(train.run(config, tmp_path / "run")["networks"]) == {"student", "reader"}
+
+
+def test_a_teacher_of_other_data_that_has_seen_test_images_is_warned_of(other, tmp_path, capsys):
+    for seed, warns in ((0, False), (5, True)):
+        config = taught(other)
+        config.networks.teacher.other_data, config.epochs, config.data.seed = True, 1, seed
+        train.run(config, tmp_path / f"run{seed}")
+        text = " ".join("".join(capsys.readouterr()).split())
+        assert ("of this run's test images: test accuracies" in text) == warns
+
+
 def test_teachers_are_recorded_also_by_a_run_that_was_interrupted(other, tmp_path):
     whole = train.run(taught(other), tmp_path / "whole")
     with pytest.raises(train.Interrupted):
