@@ -58,6 +58,13 @@ def plan(config: ConfigDict, devices: int, data: DataSet | None = None) -> Plan:
         for name, entry in config.networks.items()
         if entry.workdir
     }
+    seeds = {member.config.seed for member in members}
+    for name, entry in config.networks.items():
+        if entry.head == "new" and len(seeds) > 1:
+            raise UserError(
+                f"a sweep over seeds gives network {name!r} the same new last layer in every "
+                "member (head=new): run each seed on its own, with --config.seed"
+            )
     models = {name: entry.model for name, entry in config.networks.items()}
     counts = {name: classes_of(entry, classes) for name, entry in config.networks.items()}
     wiring.check(stages, restored, models, counts, data)
@@ -245,10 +252,21 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
         for n, layers in build_terms.values(stage.only).items()
     }
     is_slower = stage.trunk_rate != 1.0
+    heads = {n: head(n) for n in trained} if is_slower else {}
+    for headless in (n for n, layers in heads.items() if not layers):
+        raise UserError(
+            f"config.{key}.trunk_rate is for networks with this run's classes, and {headless!r} "
+            "has none of them"
+        )
     for name_running in stage.running_statistics:
         if name_running not in trained:
             where = f"trained network in config.{key}.running_statistics"
             raise discover.unknown(where, name_running, trained)
+        if config.networks[name_running].quantise:
+            raise UserError(
+                f"config.{key}.running_statistics names {name_running!r}, whose quantise has an "
+                "effect in training mode alone: leave one of them out"
+            )
     return Stage(
         name=name,
         code=StageCode(
@@ -266,7 +284,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
             mean=mean,
             std=std,
             only=only,
-            heads={n: head(n) for n in trained} if is_slower else {},
+            heads=heads,
             running_statistics=tuple(stage.running_statistics),
             views=build_data.views(config),
         ),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from configs import ce, finetune, kd, label_free, parts
+from kdjax.config import build, grid
 from kdjax.runs import loaded, restore
 from kdjax.system.errors import UserError
 from kdjax.training import teachers, train
@@ -235,3 +236,30 @@ def test_teachers_are_recorded_also_by_a_run_that_was_interrupted(other, tmp_pat
     with pytest.raises(train.Interrupted):
         train.run(taught(other), tmp_path / "run", should_stop=lambda step: step >= 2)
     assert train.run(taught(other), tmp_path / "run")["teachers"] == whole["teachers"]
+
+
+def test_a_sweep_over_seeds_of_a_new_head_is_refused(other, tmp_path):
+    """Every member would have the same one."""
+    config = small(finetune, "digits,head_epochs=1")
+    config.networks.teacher.workdir = str(other)
+    swept = grid.make(config, [], 2)
+    with pytest.raises(UserError, match="run each seed on its own"):
+        train.run(swept, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"networks.student.quantise": "int8"}, "whose quantise has an effect in training mode"),
+        ({"networks.student.head": "none"}, "trunk_rate is for networks with this run's classes"),
+    ],
+)
+def test_settings_without_effect_are_refused(change, message):
+    config = small(ce)
+    config.update_from_flattened_dict(change)
+    if "networks.student.quantise" in change:
+        config.stages.student.running_statistics = ("student",)
+    else:
+        config.stages.student.trunk_rate = 0.5
+    with pytest.raises(UserError, match=message):
+        build.plan(config, 1)

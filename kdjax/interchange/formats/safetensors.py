@@ -61,16 +61,25 @@ def read(path: Path) -> ExportedFile:
 
 
 def _rebuild(metadata: dict[str, Any], tensors: dict[str, np.ndarray], path: Path) -> LoadedNetwork:
-    values = metadata["preprocessing"]
-    preprocessing = Preprocessing(
-        values["size"], tuple(values["mean"]), tuple(values["std"]), values["interpolation"]
-    )
-    make = discover.model(metadata["provenance"]["model"])
+    try:
+        values = metadata["preprocessing"]
+        preprocessing = Preprocessing(
+            values["size"], tuple(values["mean"]), tuple(values["std"]), values["interpolation"]
+        )
+        name, classes = metadata["provenance"]["model"], len(metadata["class_names"])
+        network_name, precision = metadata["network"], metadata["provenance"]["precision"]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: its header lacks {error}") from error
+    if discover.is_own(name):
+        # A file from elsewhere may not choose which module is imported.
+        raise UserError(
+            f"{path} is of {name}, a model of your own: predict from its --workdir, or export onnx"
+        )
     network = linen.network(
-        make(classes=len(metadata["class_names"]), dropout=0.0),
+        discover.model(name)(classes=classes, dropout=0.0),
         image_shape=(preprocessing.size, preprocessing.size, len(preprocessing.mean)),
-        key_name=metadata["network"],
-        precision=metadata["provenance"]["precision"],
+        key_name=network_name,
+        precision=precision,
     )
     like = jax.eval_shape(network.init, jax.random.key(0))
 

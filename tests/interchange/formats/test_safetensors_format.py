@@ -49,6 +49,9 @@ def test_refusals(tmp_path):
     other = loaded._replace(origin=loaded.origin | {"model": "plain.plain4"})
     with pytest.raises(UserError, match=r"tensor params/\S+ is .*, and the model has"):
         safetensors_format.read(written(other, tmp_path))
+    own = loaded._replace(origin=loaded.origin | {"model": "mine.models.small"})
+    with pytest.raises(UserError, match="a model of your own"):
+        safetensors_format.read(written(own, tmp_path))
     path = tmp_path / "other.safetensors"
     safetensors.numpy.save_file({"x": np.zeros(3)}, path)
     with pytest.raises(UserError, match="was not exported by kdjax"):

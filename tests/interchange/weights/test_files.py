@@ -481,6 +481,16 @@ def test_a_wrong_suffix_is_named(tmp_path, suffix, library, right):
     assert text.endswith(f"rename it to end in {right}")
 
 
+def test_tensors_that_share_values_may_not_grow_without_limit(tmp_path):
+    path = tmp_path / "shared.pth"
+    values = torch.zeros(10_000)
+    torch.save({f"w{index}": values for index in range(500)}, path)
+    assert path.stat().st_size < 200_000
+    assert "its tensors 20,000,000: that is no weight file" in message(path)
+    torch.save({f"w{index}": values for index in range(5)}, path)
+    assert len(files.read(path)) == 5
+
+
 def test_without_safetensors_the_line_names_the_command(tmp_path, monkeypatch):
     from safetensors.numpy import save_file
 
