@@ -328,6 +328,12 @@ def test_choices_that_do_not_fit(folder, tmp_path, changes, part):
     assert part in message(options(folder, tmp_path / "run", **changes))
 
 
+def test_the_current_folder_can_be_the_workdir(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    importing.run(options(folder, Path()))
+    assert workdir.class_names(tmp_path) == NAMES
+
+
 def test_an_existing_workdir_is_refused(imported, folder):
     before = {path: path.read_bytes() for path in imported.rglob("*") if path.is_file()}
     assert "exists already: choose another --workdir" in message(options(folder, imported))

@@ -142,6 +142,13 @@ def _evaluate(
     chosen = run_evaluation.Options(
         networks=options.networks, data_dir=options.data_dir, path=options.path
     )
+    if workdir.load_config(directory).method == workdir.IMPORT:
+        if options.path is None:
+            raise UserError(
+                f"{directory} is an imported network, without images of its own: name a labelled "
+                "set of its classes with --path=PATH"
+            )
+        chosen = chosen._replace(on=options.path)
     reason = "it has no checkpoint yet"
     for _ in range(1 if finished else _TRIES):
         if not (finished or live.checkpoint_times(directory)):

@@ -57,6 +57,13 @@ def check(
         _check_starts(stage, models)
         _check_only(stage.code, shapes)
         _check_terms(stage, shapes, data.image_shape, two_labels)
+        headless = [name for name in stage.code.trained if not classes[name]]
+        can_select = stage.select == "best" and "validation" in data.splits
+        if can_select and 0 < len(headless) < len(stage.code.trained):
+            raise UserError(
+                f"stage {stage.name!r} selects networks on validation, and {headless[0]!r} has no "
+                f"last layer to validate: set config.stages.{stage.name}.select=last"
+            )
 
 
 Shapes = Mapping[str, tuple[NetState, Outputs]]

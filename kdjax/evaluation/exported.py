@@ -177,7 +177,7 @@ def _teacher(options: Options, loaded: LoadedNetwork) -> Iterator[Program]:
 
 
 def _images(options: Options, loaded: LoadedNetwork) -> ImageSet:
-    """The run's test images; noise for an imported network without images."""
+    """The run's test images, or training images of a run without labels; noise for an import."""
     config = workdir.load_config(options.workdir)
     if config.method == workdir.IMPORT and (options.path is None or not loaded.class_names):
         if options.int8:
@@ -191,12 +191,16 @@ def _images(options: Options, loaded: LoadedNetwork) -> ImageSet:
         kind = "images of noise, as an import has no images"
         return ImageSet(kind, Images([noise]), None, loaded.multi_label, noise[:0])
     test, train = _splits(options, config)
+    kind, labels = "test images", True
+    if config.data.name == "unlabelled":
+        kind, labels = "training images without labels", False
     test = test.rows(np.arange(min(options.images or len(test.id), len(test.id))))
     wanted = min(options.calibration_images, len(train.id)) if options.int8 else 0
     drawn = np.random.default_rng(0).permutation(len(train.id))[:wanted]
     # In the order in which they lie on disk.
     calibration = train.image.read(np.sort(drawn))
-    return ImageSet("test images", test.image, test.label, loaded.multi_label, calibration)
+    label = test.label if labels and loaded.class_names else None
+    return ImageSet(kind, test.image, label, loaded.multi_label, calibration)
 
 
 def _splits(options: Options, config: ConfigDict) -> tuple[Split, Split]:
@@ -210,4 +214,5 @@ def _splits(options: Options, config: ConfigDict) -> tuple[Split, Split]:
         config.data.path = options.path
     data = build_data.load_data(config)
     workdir.check_split(options.workdir, data)
-    return data.splits["test"], data.splits["train"]
+    # A set without labels has training images alone.
+    return data.splits.get("test", data.splits["train"]), data.splits["train"]

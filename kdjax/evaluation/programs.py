@@ -177,6 +177,9 @@ def _is_tie(outputs: Mapping[str, np.ndarray], several: bool) -> np.ndarray:
     tolerance = TOLERANCE * float(np.abs(logits).max())
     if several:
         return np.abs(logits) <= tolerance
+    if logits.shape[1] == 1:
+        # There is no other answer.
+        return np.ones(len(logits), bool)
     first, second = np.sort(logits, axis=1)[:, :-3:-1].T
     return first - second <= tolerance
 

@@ -25,6 +25,8 @@ _OPERATIONS = [
     *("GlobalAveragePool", "Concat", "Transpose", "Reshape", "Squeeze", "Unsqueeze"),
 ]
 """The operations that compute in 8 bits, or hand 8-bit values on."""
+_WARNINGS, _ERRORS = 2, 3
+"""ONNX Runtime's levels of messages."""
 _BATCH = 16
 """Calibration keeps all activations of a batch in memory."""
 
@@ -78,10 +80,14 @@ def quantise(content: bytes, images: np.ndarray) -> bytes:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hides ONNX Runtime's advice to programmers, which it logs at the root."""
+    """Hides ONNX Runtime's advice to programmers, which it logs at the root and on its own."""
+    import onnxruntime
+
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
+    onnxruntime.set_default_logger_severity(_ERRORS)
     try:
         yield
     finally:
         logging.disable(before)
+        onnxruntime.set_default_logger_severity(_WARNINGS)

@@ -66,6 +66,8 @@ def run(options: Options) -> Imported:
     """
     started = time.perf_counter()
     _require_free(options.workdir)
+    # The folder "." has a name only when it is resolved.
+    directory = options.workdir.resolve()
     discover.model(options.model)
     images = _preprocessing(options)
     tensors = files.read(options.file)
@@ -93,7 +95,7 @@ def run(options: Options) -> Imported:
         "sha256": _sha256(options.file),
         "names": library,
     }
-    _write(options.workdir, config, state, names, record, started)
+    _write(directory, config, state, names, record, started)
     return Imported(tensors, images, names, record)
 
 

@@ -39,9 +39,16 @@ def load_network(directory: Path, name: str = "") -> LoadedNetwork:
         raise discover.unknown(f"network in {directory}", name, names)
     record = names[name]
     class_names = workdir.class_names(directory)
+    entry = config.networks[entry_name]
+    classes = len(class_names)
     size, channels = config.data.size, len(build_data.normalisation(config.data)[0])
     image_shape = size, size, channels
-    network = build.network(config, entry_name, len(class_names), image_shape)
+    network = build.network(config, entry_name, classes, image_shape)
+    if not build.classes_of(entry, classes):
+        class_names = ()
+    elif entry.head == "own":
+        # Its classes are those of the run that it comes from.
+        class_names = workdir.class_names(Path(entry.workdir).expanduser())
     own = build.own_preprocessing(config, entry_name)
     return LoadedNetwork(
         name=name,
@@ -55,7 +62,7 @@ def load_network(directory: Path, name: str = "") -> LoadedNetwork:
         origin={
             "workdir": str(directory),
             "network": name,
-            "model": config.networks[entry_name].model,
+            "model": entry.model,
             "precision": config.precision,
             **{key: record[key] for key in ("stage", "step", "parameters", "validation", "test")},
             **{key: result[key] for key in ("method", "data", "versions", "git_commit")},

@@ -23,6 +23,7 @@ from kdjax.step.members import initial_networks
 from kdjax.step.types import NetState, Network
 from kdjax.system import discover
 from kdjax.system.errors import UserError
+from kdjax.system.progress import console
 
 UNNAMED = "WORKDIR"
 """Stands in a config for the workdir that the user must name."""
@@ -162,7 +163,8 @@ def with_other_runs(config: ConfigDict, saved: ConfigDict | None) -> ConfigDict:
         if own != build.run_preprocessing(config.data):
             entry.preprocessing.update(own._asdict())
         if entry.head:
-            entry.classes = len(workdir.class_names(directory))
+            count = len(workdir.class_names(directory))
+            entry.classes = build.classes_of(there.networks[source], count)
     return config
 
 
@@ -180,7 +182,10 @@ def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredN
     config, record = workdir.load_config(directory), finished_record(directory, restored.source)
     imported = config.method == workdir.IMPORT
     if not restored.head:
-        _require_classes(f"{where}, which", directory, plan.data)
+        names = workdir.class_names(directory)
+        if not build.classes_of(config.networks[restored.source.partition("@")[0]], len(names)):
+            names = ()
+        _require_classes(f"{where}, which", names, plan.data)
     seen: dict[str, int] = {}
     if not (imported or restored.other_data):
         there, here = (
@@ -197,6 +202,12 @@ def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredN
                 f"{where}, which was trained or selected on {known} of this run's test images: the "
                 "split is another; give both runs the same data.seed"
             )
+    elif known := _test_images_seen(directory, config, plan):
+        console.print(
+            f"warning: {where}, which was trained or selected on {known} of this run's test "
+            "images: test accuracies of networks that learn from it are too good",
+            soft_wrap=True,
+        )
     state = saved_state(directory, restored.source, record, restored.saved, replicate)
     if restored.head == "new":
         initialise = jax.jit(functools.partial(step.init_network, restored.network))
@@ -211,6 +222,14 @@ def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredN
         "digest": digest(state),
     }
     return RestoredNetwork(name, record["stage"], record["step"], restored.network, state, origin)
+
+
+def _test_images_seen(directory: Path, config: ConfigDict, plan: Plan) -> int:
+    """How many of this run's test images another run has seen, if both have the same images."""
+    same_name = config.data.name == plan.appearance["data.name"]
+    if not same_name or not workdir.has_images_of(directory, plan.data):
+        return 0
+    return workdir.seen(directory, plan.data, ("train", "validation")).get("test", 0)
 
 
 def finished_record(directory: Path, name: str) -> dict[str, Any]:
@@ -241,9 +260,9 @@ def saved_state(
         return replicate(checkpoints.networks(at, item, like)[name])
 
 
-def _require_classes(where: str, directory: Path, data: DataSet) -> None:
-    """Makes sure that another run has this run's classes, in their order."""
-    there, here = workdir.class_names(directory), data.class_names
+def _require_classes(where: str, there: tuple[str, ...], data: DataSet) -> None:
+    """Makes sure that a network's classes are this run's classes, in their order."""
+    here = data.class_names
     if there == here:
         return
     if not there:

@@ -88,8 +88,9 @@ def record_split(workdir: Path, data: DataSet) -> None:
 
 def check_split(workdir: Path, data: DataSet) -> None:
     """Raises a UserError where the data has changed since the run was trained on it."""
-    path = workdir / "split.json"
-    if path.exists() and _read(path) != _split(data):
+    path, now = workdir / "split.json", _split(data)
+    # Earlier versions did not record whether images have attributes.
+    if path.exists() and {"multi_label": now["multi_label"], **_read(path)} != now:
         raise UserError(
             f"{workdir} was trained on other images, other classes or another split of "
             f"{data.source}: the data has changed since"
@@ -113,7 +114,18 @@ def class_names(workdir: Path) -> tuple[str, ...]:
 
 def is_multi_label(workdir: Path) -> bool:
     """Whether a run's images have attributes in place of one class."""
-    return _read(workdir / "split.json", multi_label=bool)["multi_label"]
+    split = _read(workdir / "split.json")
+    if "multi_label" in split:
+        return bool(split["multi_label"])
+    # Earlier versions did not record it, and scores of attributes have a value for each of them.
+    networks = (load_result(workdir) or {"networks": {}})["networks"].values()
+    scores = (network["test"] for network in networks)
+    return any(key.startswith("attribute/") for score in scores for key in score or ())
+
+
+def has_images_of(workdir: Path, data: DataSet) -> bool:
+    """Whether a run's images are those of a data set, so that `seen` can compare them."""
+    return _read(workdir / "split.json", content=str)["content"] == data.content
 
 
 def seen(workdir: Path, data: DataSet, by: Sequence[str]) -> dict[str, int]:

@@ -46,7 +46,9 @@ def measure(
     measured = evaluate(new, validation) if new else {}
     accuracy = {name: score["accuracy"] for name, score in measured.items()}
     for name in teachers.keys() & known.keys():
-        accuracy[name] = known[name]["validation"]["accuracy"]
+        # A network without a last layer has no scores.
+        if score := known[name]["validation"]:
+            accuracy[name] = score["accuracy"]
     constant = constant_accuracy(plan.data.splits["validation"], len(plan.data.class_names))
     for name in sorted(accuracy):
         text = f"{stage.name}: {name} has {accuracy[name]:.2%} on validation"

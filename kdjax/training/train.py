@@ -95,7 +95,8 @@ def run(
             if stage.name in progress:
                 stage = executed_as(stage, progress[stage.name]["execution"])
             teachers = {name: networks[name] for name in stage.code.frozen}
-            if teachers and stage.name not in progress:
+            is_measured = stage.name in result.get("teachers", {})
+            if teachers and not (is_measured or stage.name in result["stages"]):
                 validation = session.feeds.get("validation")
                 result.setdefault("teachers", {})[stage.name] = teacher_scores.measure(
                     plan, layout, validation, stage, teachers, result["networks"]

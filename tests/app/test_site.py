@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from configs import base
 from kdjax import serve_app
 from kdjax.app import demo, networks, results, server, site, strip, web_runtime
 from kdjax.evaluation import run_evaluation, tables
 from kdjax.interchange import onnx_file
+from kdjax.runs import workdir
 from kdjax.system.errors import UserError
 from tests.app.conftest import write_runtime
 from tests.helpers import evaluated
@@ -117,6 +119,23 @@ def test_pages_are_written_again_only_if_something_has_changed(pages, tmp_path):
         assert not site.is_current(folder, directories, pages.options)
     finally:
         result.write_text(text)
+
+
+@pytest.mark.parametrize("path", [None, "labelled"])
+def test_imports_are_evaluated_on_the_images_at_path(path, tmp_path, monkeypatch):
+    config = base.get_config(method=workdir.IMPORT, dataset="folder")
+    workdir.write_config(config, tmp_path)
+    chosen = []
+    monkeypatch.setattr(
+        run_evaluation, "evaluate", lambda _, options, kept: chosen.append(options.on)
+    )
+    options = site.Options(path=path)
+    if path is None:
+        with pytest.raises(UserError, match="with --path=PATH"):
+            site._evaluate(tmp_path, options, finished=True)
+    else:
+        site._evaluate(tmp_path, options, finished=True)
+        assert chosen == [path]
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path, fake_runtime, monkeypatch):

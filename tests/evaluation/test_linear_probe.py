@@ -1,5 +1,6 @@
 """Linear probes of features, and label-free distillation of images without labels."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from configs import ce, label_free
-from kdjax.evaluation import linear_probe
+from kdjax.evaluation import exported, linear_probe
 from kdjax.system.errors import UserError
 from kdjax.training import train
 from tests.helpers import small
@@ -79,6 +80,11 @@ def test_a_student_learns_features_without_labels(images, tmp_path, capsys):
         results[name] = record["networks"]
         lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
         losses[name] = json.loads(lines[-1])["train/standardised"]
+    if importlib.util.find_spec("safetensors"):
+        chosen = exported.Options(tmp_path / "learned", format="safetensors", timing=False)
+        record = exported.export(chosen._replace(images=20))
+        assert record["images"] == {"count": 20, "kind": "training images without labels"}
+        assert record["metadata"]["class_names"] == []
     text = capsys.readouterr().out
     assert "Linear probes on folder labelled" in text
     assert results["learned"]["teacher"] == results["fresh"]["teacher"]

@@ -108,6 +108,15 @@ def test_a_tie_may_be_broken_either_way():
     assert row["equal_predictions"] < 0.9
 
 
+def test_a_single_class_is_the_answer_to_every_image():
+    def run(image):
+        logits = image.reshape(len(image), -1)[:, :1].astype(np.float32)
+        return {"logits": logits, "probabilities": softmax(logits)}
+
+    pair = [Program("network", run, 1), Program("file", run, 1, "network", is_exact=True)]
+    assert programs.compare(pair, image_set())["file"]["equal_predictions"] == 1.0
+
+
 def test_attributes_are_compared_one_by_one():
     """Of 3 x 300 decisions, those of one attribute differ where its sign does."""
     row = compared(

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from configs import ce, finetune, kd, label_free
+from configs import ce, finetune, kd, label_free, parts
 from kdjax.runs import loaded, restore
 from kdjax.system.errors import UserError
 from kdjax.training import teachers, train
@@ -173,3 +173,65 @@ def test_a_network_is_loaded_without_data(other, tmp_path):
     assert not differ(loaded.load_network(run, "teacher").state, network.state)
     with pytest.raises(UserError, match="Did you mean 'student'"):
         loaded.load_network(run, "studnt")
+
+
+def test_a_student_without_a_last_layer_has_no_classes(other, tmp_path):
+    """Also where the run's data set has classes; and later stages can read its features."""
+    config = small(label_free, "digits")
+    config.networks.teacher.workdir, config.networks.teacher.source = str(other), "student"
+    config.unlock()
+    config.networks.reader = parts.network(model="plain.plain2", head="none")
+    term = parts.term(
+        "standardised", student="reader", teacher="student", layers=("pooled",), weight=1.0
+    )
+    parts.add_stage(config, "reader", parts.stage(config, train=("reader",), terms={"read": term}))
+    config.stages.reader.epochs = config.stages.student.epochs = 1
+    result = train.run(config.lock(), tmp_path / "run")
+    assert result["teachers"] == {"student": {}, "reader": {}}
+    student = loaded.load_network(tmp_path / "run", "student")
+    assert student.class_names == ()
+    # It is fine-tuned with a fresh last layer, and is no teacher without one.
+    config = small(finetune, "digits,head_epochs=1,all=0")
+    config.networks.teacher.workdir = str(tmp_path / "run")
+    config.networks.teacher.source = "student"
+    train.run(config, tmp_path / "tuned")
+    tuned = loaded.load_network(tmp_path / "tuned", "teacher")
+    assert len(tuned.class_names) == 10
+    trunk = {layer: tuned.state.params[layer] for layer in student.state.params}
+    assert not differ(trunk, student.state.params)
+    config = taught(tmp_path / "run")
+    config.networks.teacher.source = "student"
+    with pytest.raises(UserError, match="has no last layer: .*head=new"):
+        train.run(config, tmp_path / "taught")
+
+
+def test_a_stage_does_not_lose_a_network_that_validation_cannot_select(tmp_path):
+    config = small(ce)
+    config.unlock()
+    config.networks.reader = parts.network(model="plain.plain2", head="none")
+    stage = config.stages.student
+    stage.train = ("student", "reader")
+    stage.terms.read = parts.term(
+        "standardised", student="reader", teacher="student", layers=("pooled",), weight=1.0
+    )
+    config.epochs = 1
+    with pytest.raises(UserError, match="'reader' has no last layer .*student.select=last"):
+        train.run(config.lock(), tmp_path / "run")
+    stage.select = "last"
+    assert set(train.run(config, tmp_path / "run")["networks"]) == {"student", "reader"}
+
+
+def test_a_teacher_of_other_data_that_has_seen_test_images_is_warned_of(other, tmp_path, capsys):
+    for seed, warns in ((0, False), (5, True)):
+        config = taught(other)
+        config.networks.teacher.other_data, config.epochs, config.data.seed = True, 1, seed
+        train.run(config, tmp_path / f"run{seed}")
+        text = " ".join("".join(capsys.readouterr()).split())
+        assert ("of this run's test images: test accuracies" in text) == warns
+
+
+def test_teachers_are_recorded_also_by_a_run_that_was_interrupted(other, tmp_path):
+    whole = train.run(taught(other), tmp_path / "whole")
+    with pytest.raises(train.Interrupted):
+        train.run(taught(other), tmp_path / "run", should_stop=lambda step: step >= 2)
+    assert train.run(taught(other), tmp_path / "run")["teachers"] == whole["teachers"]
