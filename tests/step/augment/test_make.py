@@ -74,11 +74,11 @@ def apply(names, batch=BATCH, view=1, seed=0):
 def views(names, batch):
     """`[views * b, ...]`: the results of several views."""
     results = [apply(names, batch, view) for view in range(12)]
-    return Batch(*(np.concatenate(parts) for parts in zip(*results, strict=True)))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *results)
 
 
 def rows(batch, order):
-    return Batch(*(part[order] for part in batch))
+    return jax.tree.map(lambda part: part[order], batch)
 
 
 def differs(left, right):
@@ -89,7 +89,7 @@ def differs(left, right):
 def test_with_nothing_on_the_batch_is_the_same_bit_for_bit():
     # Not square: what resizes a square to itself would show.
     batch = BATCH._replace(image=BATCH.image[:, :6])
-    for part, before in zip(apply([], batch), batch, strict=True):
+    for part, before in zip(*map(jax.tree.leaves, (apply([], batch), batch)), strict=True):
         assert part.dtype == before.dtype
         np.testing.assert_array_equal(part, before)
 
@@ -196,14 +196,15 @@ def test_keys_are_of_the_seed_the_view_and_the_id():
 
 def test_jit_changes_nothing():
     names = ["pad", "brightness"]
-    plain = make(names)(Batch(*map(jnp.asarray, BATCH)), jnp.int32(1), jnp.uint32(0))
+    plain = make(names)(jax.tree.map(jnp.asarray, BATCH), jnp.int32(1), jnp.uint32(0))
     np.testing.assert_allclose(plain.image, apply(names).image, atol=1e-6)
 
 
 def test_devices_that_share_the_batch_change_nothing():
     mesh = Mesh(np.array(jax.devices()[:4]), ("devices",))
     shared = jax.device_put(BATCH, NamedSharding(mesh, PartitionSpec("devices")))
-    for part, whole in zip(apply(MIXING, shared), apply(MIXING), strict=True):
+    results = apply(MIXING, shared), apply(MIXING)
+    for part, whole in zip(*map(jax.tree.leaves, results), strict=True):
         np.testing.assert_allclose(part, whole, atol=1e-6)
 
 
