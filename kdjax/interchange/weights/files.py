@@ -157,21 +157,19 @@ def _tensors(
     path: Path, value: Any, read_tensor: Callable[[torch_files.Tensor], np.ndarray]
 ) -> dict[str, np.ndarray]:
     tensors = {}
-    named, size = _state_dict(path, value), path.stat().st_size
-    # Tensors may share their values.
-    nbytes = sum(
-        math.prod(tensor.shape) * np.dtype(tensor.storage.dtype).itemsize
-        for tensor in named.values()
-    )
-    if nbytes > _LARGEST_RATIO * size:
-        raise UserError(
-            f"{path} has {size:,} bytes, and its tensors {nbytes:,}: that is no weight file"
-        )
-    for name, tensor in named.items():
+    nbytes, size = 0, path.stat().st_size
+    for name, tensor in _state_dict(path, value).items():
         try:
             tensors[name] = read_tensor(tensor)
         except _DAMAGE as error:
             raise _damaged(path, name, str(error)) from error
+        # Tensors may share their values.
+        nbytes += tensors[name].nbytes
+        if nbytes > _LARGEST_RATIO * size:
+            raise UserError(
+                f"{path} has {size:,} bytes, and its tensors over {nbytes:,}: that is no weight "
+                "file"
+            )
     return tensors
 
 

@@ -486,7 +486,7 @@ def test_tensors_that_share_values_may_not_grow_without_limit(tmp_path):
     values = torch.zeros(10_000)
     torch.save({f"w{index}": values for index in range(500)}, path)
     assert path.stat().st_size < 200_000
-    assert "its tensors 20,000,000: that is no weight file" in message(path)
+    assert "that is no weight file" in message(path)
     torch.save({f"w{index}": values for index in range(5)}, path)
     assert len(files.read(path)) == 5
 
