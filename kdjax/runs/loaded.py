@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kdjax.config import build, build_data
 from kdjax.runs import restore, workdir
+from kdjax.step.members import base_name
 from kdjax.step.types import LoadedNetwork
 from kdjax.system import discover
 from kdjax.system.errors import UserError
@@ -30,25 +31,18 @@ def load_network(directory: Path, name: str = "") -> LoadedNetwork:
         name = next(iter(names)) if len(names) == 1 else "student"
         if name not in names:
             raise UserError(f"{directory}: choose one with --network: {', '.join(names)}")
-    # A member of a sweep has the network of its base name.
-    entry_name = name.partition("@")[0]
+    entry_name = base_name(name)
     if name not in names:
         if entry_name in config.networks and config.networks[entry_name].workdir:
             entry = config.networks[entry_name]
             return load_network(Path(entry.workdir), entry.source or entry_name)
         raise discover.unknown(f"network in {directory}", name, names)
     record = names[name]
-    class_names = workdir.class_names(directory)
     entry = config.networks[entry_name]
-    classes = len(class_names)
+    classes = len(workdir.class_names(directory))
     size, channels = config.data.size, len(build_data.normalisation(config.data)[0])
     image_shape = size, size, channels
     network = build.network(config, entry_name, classes, image_shape)
-    if not build.classes_of(entry, classes):
-        class_names = ()
-    elif entry.head == "own":
-        # Its classes are those of the run that it comes from.
-        class_names = workdir.class_names(Path(entry.workdir).expanduser())
     own = build.own_preprocessing(config, entry_name)
     return LoadedNetwork(
         name=name,
@@ -57,7 +51,7 @@ def load_network(directory: Path, name: str = "") -> LoadedNetwork:
         preprocessing=own or build.run_preprocessing(config.data),
         image_shape=image_shape,
         crop=config.data.crop,
-        class_names=class_names,
+        class_names=restore.class_names(directory, config, name),
         multi_label=workdir.is_multi_label(directory),
         origin={
             "workdir": str(directory),

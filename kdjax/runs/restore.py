@@ -19,7 +19,7 @@ from kdjax.data.types import DataSet
 from kdjax.runs import saved_config, workdir
 from kdjax.runs.checkpoint import Checkpoints
 from kdjax.step import step
-from kdjax.step.members import initial_networks
+from kdjax.step.members import base_name, initial_networks
 from kdjax.step.types import NetState, Network
 from kdjax.system import discover
 from kdjax.system.errors import UserError
@@ -155,7 +155,7 @@ def with_other_runs(config: ConfigDict, saved: ConfigDict | None) -> ConfigDict:
         there = workdir.load_config(directory)
         if not entry.source and name not in there.networks and len(there.networks) == 1:
             entry.source = next(iter(there.networks))
-        source = entry.source or name
+        source = base_name(entry.source or name)
         if source not in there.networks:
             raise discover.unknown(f"network in {directory}", source, there.networks)
         entry.model = there.networks[source].model
@@ -163,8 +163,7 @@ def with_other_runs(config: ConfigDict, saved: ConfigDict | None) -> ConfigDict:
         if own != build.run_preprocessing(config.data):
             entry.preprocessing.update(own._asdict())
         if entry.head:
-            count = len(workdir.class_names(directory))
-            entry.classes = build.classes_of(there.networks[source], count)
+            entry.classes = len(class_names(directory, there, source))
     return config
 
 
@@ -182,9 +181,7 @@ def other_runs_network(plan: Plan, replicate: Replicate, name: str) -> RestoredN
     config, record = workdir.load_config(directory), finished_record(directory, restored.source)
     imported = config.method == workdir.IMPORT
     if not restored.head:
-        names = workdir.class_names(directory)
-        if not build.classes_of(config.networks[restored.source.partition("@")[0]], len(names)):
-            names = ()
+        names = class_names(directory, config, restored.source)
         _require_classes(f"{where}, which", names, plan.data)
     seen: dict[str, int] = {}
     if not (imported or restored.other_data):
@@ -230,6 +227,21 @@ def _test_images_seen(directory: Path, config: ConfigDict, plan: Plan) -> int:
     if not same_name or not workdir.has_images_of(directory, plan.data):
         return 0
     return workdir.seen(directory, plan.data, ("train", "validation")).get("test", 0)
+
+
+def class_names(directory: Path, config: ConfigDict, name: str) -> tuple[str, ...]:
+    """The names of the classes of a run's network; none where it has no last layer.
+
+    Args:
+        directory: the run's workdir.
+        config: the run's.
+        name: the network's name in the run's result.
+    """
+    entry, names = config.networks[base_name(name)], workdir.class_names(directory)
+    if not build.classes_of(entry, len(names)):
+        return ()
+    # With `head=own` its classes are those of the run that it comes from.
+    return workdir.class_names(Path(entry.workdir).expanduser()) if entry.head == "own" else names
 
 
 def finished_record(directory: Path, name: str) -> dict[str, Any]:

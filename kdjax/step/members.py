@@ -36,6 +36,11 @@ def named(name: str, label: str) -> str:
     return f"{first}@{label}{slash}{rest}"
 
 
+def base_name(name: str) -> str:
+    """The name that a member's network has in the config of its run; others keep theirs."""
+    return name.partition("@")[0]
+
+
 def swept_code(base: StageCode, labels: Sequence[str], *, vmap: bool, together: int) -> StageCode:
     """The code of a stage of several members; arguments as in `Swept`."""
     trained = {named(n, label): base.networks[n] for label in labels for n in base.trained}

@@ -153,6 +153,18 @@ def test_fine_tuning_begins_with_a_fresh_head_on_a_trunk_that_stays(other, tmp_p
     assert differ(whole.batch_stats, before.batch_stats)
 
 
+def test_a_member_of_a_sweep_teaches(tmp_path):
+    swept = grid.make(small(ce), [("learning_rate", [1e-3, 2e-3])], 1)
+    result = train.run(swept, tmp_path / "sweep")
+    name = next(iter(result["networks"]))
+    assert name.startswith("student@")
+    config = taught(tmp_path / "sweep")
+    config.networks.teacher.source = name
+    taught_result = train.run(config, tmp_path / "run")
+    accuracy = result["networks"][name]["validation"]["accuracy"]
+    assert taught_result["teachers"]["student"]["teacher"] == pytest.approx(accuracy, abs=1e-9)
+
+
 def test_the_workdir_must_be_named(tmp_path):
     for method in (finetune, label_free):
         with pytest.raises(UserError, match="networks.teacher.workdir=DIR"):
