@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-_IMAGES = 2000
-"""The largest number of training images that are measured."""
 _LARGEST = 64
 """Images of more pixels on a side are photographs, and not drawn by hand."""
 _PLAIN = 0.6
@@ -28,10 +26,10 @@ def describe(images: np.ndarray) -> dict[str, Any] | None:
         `stroke`: the width of a line, as a share of the box's longer side, at most `_THICKEST`.
         All are medians.
     """
-    n, h, w, c = images.shape
+    _, h, w, c = images.shape
     if c != 1 or max(h, w) > _LARGEST:
         return None
-    grey = images[:: -(-n // _IMAGES), :, :, 0].astype(np.float64)
+    grey = images[..., 0].astype(np.float64)
     border = np.concatenate([grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]], axis=1)
     paper = float(np.median(border))
     if (np.abs(border - paper) < _CONTRAST).mean() < _PLAIN:

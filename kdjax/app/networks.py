@@ -1,15 +1,12 @@
 """Networks as ONNX files for browsers, each with its maps as further outputs."""
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 from kdjax.evaluation import attention_maps, exported
 from kdjax.evaluation.run_evaluation import Evaluation
+from kdjax.models.networks import linen
 from kdjax.runs import workdir
 from kdjax.step.types import LoadedNetwork
 from kdjax.system import runtime
@@ -93,9 +90,7 @@ def map_layers(evaluation: Evaluation, row: str) -> list[str]:
     Those before an activation function are left out.
     """
     restored = evaluation.networks[row]
-    image = jax.ShapeDtypeStruct((1, *restored.network.image_shape), np.float32)
-    apply = functools.partial(restored.network.apply, train=False)
-    features = jax.eval_shape(apply, restored.state, image)[0].features
+    features = linen.output_shapes(restored.network, restored.state).features
     shapes = {name: value.shape for name, value in features.items()}
     return [
         name

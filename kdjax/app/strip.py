@@ -6,6 +6,7 @@ import numpy as np
 
 from kdjax.data import splits
 from kdjax.evaluation import measures
+from kdjax.evaluation.measures import agreement
 from kdjax.evaluation.run_evaluation import Evaluation
 
 _TELLING = 3
@@ -23,28 +24,12 @@ def choose(evaluation: Evaluation, networks: Sequence[str], count: int) -> dict[
     # A lower rank is an earlier place in the draw from its class.
     rank = splits.ranks(splits.strata(label), evaluation.plan.data_seed, "app")
     order = np.argsort(rank, kind="stable")
-    decisions = _decisions(evaluation, networks)
-    differ, wrong = disputed(decisions), _all_wrong(decisions, label)
+    decisions = evaluation.decisions(networks)
+    differ, wrong = agreement.disputed(decisions), _all_wrong(decisions, label)
     interesting = [*np.flatnonzero(differ), *np.flatnonzero(wrong & ~differ)]
     telling = interesting[: count // _TELLING]
     spread = [place for place in order if place not in set(telling)][: count - len(telling)]
     return {"spread": [*map(int, spread)], "telling": [*map(int, telling)]}
-
-
-def _decisions(evaluation: Evaluation, networks: Sequence[str]) -> np.ndarray:
-    """`[networks, n]` classes or `[networks, n, k]` attributes."""
-    multi_label = bool(evaluation.plan.data.attributes)
-    logits = (evaluation.predictions[name].logits for name in networks)
-    return np.stack([measures.prediction(x, multi_label=multi_label).decisions for x in logits])
-
-
-def disputed(decisions: np.ndarray) -> np.ndarray:
-    """`[n]`: whether networks disagree about an image, or about one of its attributes.
-
-    `decisions` are `[networks, n]` or `[networks, n, k]`.
-    """
-    differ = (decisions != decisions[0]).any(axis=0)
-    return differ.reshape(len(differ), -1).any(axis=1)
 
 
 def _all_wrong(decisions: np.ndarray, label: np.ndarray) -> np.ndarray:

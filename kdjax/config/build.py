@@ -1,7 +1,5 @@
 """From a config to a plan: networks, terms, optimisers and data, all checked first."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from ml_collections import ConfigDict
@@ -144,9 +142,6 @@ def network(
         )
     make = discover.model(entry.model)
     preprocessing = own_preprocessing(config, name)
-    if preprocessing is not None:
-        size, channels = preprocessing.size, len(preprocessing.mean)
-        image_shape = size, size, channels
     try:
         module = make(classes=classes_of(entry, classes), dropout=entry.dropout)
     except TypeError as error:
@@ -156,7 +151,7 @@ def network(
         raise UserError(f"{errors.place(make)}: {entry.model} returns {kind}, no Flax module")
     return linen.network(
         module,
-        image_shape=image_shape,
+        image_shape=read_shape(preprocessing, image_shape),
         key_name=entry.pair or name,
         precision=config.precision,
         remat=entry.remat,
@@ -175,13 +170,21 @@ def classes_of(entry: ConfigDict, classes: int) -> int:
 def head_layers(
     config: ConfigDict, name: str, image_shape: tuple[int, int, int]
 ) -> tuple[str, ...]:
-    """The names of a network's layers whose parameters depend on the number of classes."""
-    params = [
-        jax.eval_shape(network(config, name, classes, image_shape).init, jax.random.key(0)).params
-        for classes in (2, 3)
-    ]
-    shapes = [jax.tree.map(jnp.shape, tree) for tree in params]
-    return tuple(layer for layer in shapes[0] if shapes[0][layer] != shapes[1][layer])
+    """The names of a network's layers that depend on this run's number of classes."""
+    entry = config.networks[name]
+    if entry.head in ("none", "own"):
+        return ()
+    shape = read_shape(own_preprocessing(config, name), image_shape)
+    return linen.head_layers(discover.model(entry.model), shape)
+
+
+def read_shape(
+    preprocessing: Preprocessing | None, image_shape: tuple[int, int, int]
+) -> tuple[int, int, int]:
+    """`(h, w, c)` of the images that a network reads, from the shape of the run's images."""
+    if preprocessing is None:
+        return image_shape
+    return preprocessing.size, preprocessing.size, len(preprocessing.mean)
 
 
 def run_preprocessing(data: ConfigDict) -> Preprocessing:
@@ -244,11 +247,13 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     fill = tuple(config.data.mean) if config.data.normalisation == "unit" else mean
     rate = f"{key}.learning_rate_schedule"
 
+    networks = {n: network(config, n, classes, data.image_shape) for n in sorted({*trained, *read})}
+
     def head(network_name: str) -> tuple[str, ...]:
         return head_layers(config, network_name, data.image_shape)
 
     only = {
-        n: head(n) if layers == ("head",) else layers
+        n: head(n) if layers == ("head",) and n in networks else layers
         for n, layers in build_terms.values(stage.only).items()
     }
     is_slower = stage.trunk_rate != 1.0
@@ -270,9 +275,7 @@ def _stage(config: ConfigDict, name: str, data: DataSet, devices: int) -> Stage:
     return Stage(
         name=name,
         code=StageCode(
-            networks={
-                n: network(config, n, classes, data.image_shape) for n in sorted({*trained, *read})
-            },
+            networks=networks,
             trained=trained,
             terms=terms,
             task=task,

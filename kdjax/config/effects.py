@@ -61,7 +61,7 @@ def names_in_formulas(config: ConfigDict) -> set[str]:
         stage = config.stages[stage_name]
         known = formulas.names_of(config, stage)
         entries = [build_terms.hyper_parameters(entry) for entry in stage.terms.values()]
-        texts = [stage.learning_rate_schedule, stage.trunk_rate]
-        texts += [*(v for entry in entries for v in entry.values())]
+        own = [value for entry in entries for value in entry.values()]
+        texts = [stage.learning_rate_schedule, stage.trunk_rate, *own]
         names |= {name for text in texts for name in formulas.names_in(text, known)}
     return names

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax.evaluation import measures
+from kdjax.evaluation.measures import agreement
 from kdjax.evaluation.run_evaluation import Evaluation
 from kdjax.losses import at
 from kdjax.step import preprocess
@@ -72,11 +72,7 @@ def telling(evaluation: Evaluation, networks: Sequence[str], count: int) -> np.n
     """
     label = evaluation.split.label
     multi_label = bool(evaluation.plan.data.attributes)
-    logits = (evaluation.predictions[name].logits for name in networks)
-    decisions = np.stack(
-        [measures.prediction(x, multi_label=multi_label).decisions for x in logits]
-    )
-    differ = (decisions != decisions[0]).any(axis=0).reshape(len(label), -1).any(axis=1)
+    differ = agreement.disputed(evaluation.decisions(networks))
     disputed = np.flatnonzero(differ)[: count // 2]
     others = np.arange(len(label)) if multi_label else np.unique(label, return_index=True)[1]
     others = others[~np.isin(others, disputed)]

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -95,6 +95,13 @@ def timing(
         )
         for images in (1, batch_size)
     )
+    return summaries(single, batch, batch_size)
+
+
+def summaries(
+    single: Mapping[str, Sequence[float]], batch: Mapping[str, Sequence[float]], batch_size: int
+) -> dict[str, dict[str, Any]]:
+    """The values of `timing` by name, from the seconds of calls of one image and of a batch."""
     return {
         name: {
             "latency_median": 1e3 * statistics.median(single[name]),
@@ -102,7 +109,7 @@ def timing(
             "throughput": batch_size / statistics.median(batch[name]),
             "throughput_batch": batch_size,
         }
-        for name in networks
+        for name in single
     }
 
 

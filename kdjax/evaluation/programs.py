@@ -2,7 +2,6 @@
 
 import functools
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -104,16 +103,7 @@ def times(programs: Sequence[Program], images: ImageSet) -> dict[str, dict[str, 
         calls = {p.name: functools.partial(p.run, image[:count]) for p in programs}
         return cost.in_turns(calls, seconds=_SECONDS)
 
-    single, batch = seconds(1), seconds(size)
-    return {
-        name: {
-            "latency_median": 1e3 * statistics.median(single[name]),
-            "latency_p90": 1e3 * float(np.quantile(single[name], 0.9)),
-            "throughput": size / statistics.median(batch[name]),
-            "throughput_batch": size,
-        }
-        for name in single
-    }
+    return cost.summaries(seconds(1), seconds(size), size)
 
 
 class _Seen:

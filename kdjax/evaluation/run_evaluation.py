@@ -1,11 +1,9 @@
 """Evaluates a run's networks on one split: measures, similarity to the teacher, cost."""
 
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from kdjax.config import build, build_data
@@ -14,7 +12,7 @@ from kdjax.data.types import Split
 from kdjax.evaluation import cost, measures, predictions
 from kdjax.evaluation.measures import agreement, precision_at
 from kdjax.evaluation.predictions import Kept
-from kdjax.models.networks import ensembles
+from kdjax.models.networks import ensembles, linen
 from kdjax.runs import importing, restore, status, workdir, writers
 from kdjax.runs.restore import Replicate, RestoredNetwork
 from kdjax.system import discover, runtime
@@ -54,6 +52,12 @@ class Evaluation(NamedTuple):
     digests: dict[str, str]
     """The networks', of `predictions.digests`."""
     split: Split
+
+    def decisions(self, names: Sequence[str]) -> np.ndarray:
+        """Predicted classes `[networks, n]`, or attributes `[networks, n, k]`."""
+        multi_label = bool(self.plan.data.attributes)
+        logits = (self.predictions[name].logits for name in names)
+        return np.stack([measures.prediction(x, multi_label=multi_label).decisions for x in logits])
 
 
 def evaluate(directory: Path, options: Options, kept: Kept = predictions.NOTHING) -> Evaluation:
@@ -236,9 +240,7 @@ def _choose(
 
 def _logits(restored: RestoredNetwork) -> int:
     """The number of a network's logits."""
-    image = jax.ShapeDtypeStruct((1, *restored.network.image_shape), np.float32)
-    apply = functools.partial(restored.network.apply, train=False)
-    return jax.eval_shape(apply, restored.state, image)[0].logits.shape[-1]
+    return linen.output_shapes(restored.network, restored.state).logits.shape[-1]
 
 
 def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwork:
@@ -259,8 +261,6 @@ def _ensemble(members: dict[str, RestoredNetwork], plan: Plan) -> RestoredNetwor
 def _check_layer(networks: dict[str, RestoredNetwork], layer: str) -> None:
     layers: set[str] = set()
     for restored in networks.values():
-        image = jax.ShapeDtypeStruct((1, *restored.network.image_shape), np.float32)
-        apply = functools.partial(restored.network.apply, train=False)
-        layers |= set(jax.eval_shape(apply, restored.state, image)[0].features)
+        layers |= {*linen.output_shapes(restored.network, restored.state).features}
     if layer not in layers:
         raise discover.unknown("layer", layer, layers)

@@ -1,6 +1,5 @@
 """The function that an exported file holds: uint8 images in, logits and probabilities out."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdjax.interchange import provenance
+from kdjax.models.networks import linen
 from kdjax.step.preprocess import preprocess
 from kdjax.step.types import Array, LoadedNetwork
 from kdjax.system import discover, runtime
@@ -63,9 +63,7 @@ def compiled(loaded: LoadedNetwork, features: Sequence[str] = ()) -> Serve:
 
 def feature_names(loaded: LoadedNetwork) -> list[str]:
     """The names of a network's activations."""
-    read = jax.ShapeDtypeStruct((1, *loaded.network.image_shape), jnp.float32)
-    apply = functools.partial(loaded.network.apply, train=False)
-    return [*jax.eval_shape(apply, loaded.state, read)[0].features]
+    return [*linen.output_shapes(loaded.network, loaded.state).features]
 
 
 def output_shapes(

@@ -222,7 +222,7 @@ def test_attention_maps_are_those_of_the_evaluation(pages, evaluation, open_page
     _, maps = attention_maps.make(evaluation, names, layers, np.array(chosen))
     for place, network in enumerate(data["networks"]):
         for row in range(2):
-            found = page.evaluate(
+            maps_shown = page.evaluate(
                 """async ([file, pixels, shape]) => {
                     const { run } = await import("/js/inference.js");
                     const result = await run(file, Uint8Array.from(pixels), shape);
@@ -231,8 +231,8 @@ def test_attention_maps_are_those_of_the_evaluation(pages, evaluation, open_page
                 }""",
                 [f"runs/0/network-{place}.onnx", pixels[row].ravel().tolist(), data["image_shape"]],
             )
-            assert [*found] == network["layers"]
-            for layer, (height, width, values) in found.items():
+            assert [*maps_shown] == network["layers"]
+            for layer, (height, width, values) in maps_shown.items():
                 own = (
                     maps[network["name"], layer][row] if (network["name"], layer) in maps else None
                 )

@@ -20,18 +20,18 @@ def crosses(size, arm, width, *, row, column, paper=0, ink=255):
 @pytest.mark.parametrize(("paper", "ink"), [(0, 255), (255, 0)])
 def test_a_cross_has_its_own_measures(paper, ink):
     images = crosses(40, 20, 2, row=22, column=18, paper=paper, ink=ink)
-    found = drawing.describe(images)
-    assert (found["paper"], found["ink"], found["extent"]) == (paper, ink, 0.5)
-    assert found["centre"] == pytest.approx([22 / 40, 18 / 40])
+    measures = drawing.describe(images)
+    assert (measures["paper"], measures["ink"], measures["extent"]) == (paper, ink, 0.5)
+    assert measures["centre"] == pytest.approx([22 / 40, 18 / 40])
     # Lines along the axes have no longer edges than their outline.
-    assert found["stroke"] == pytest.approx(2 / 20 * 4 / np.pi, rel=0.15)
+    assert measures["stroke"] == pytest.approx(2 / 20 * 4 / np.pi, rel=0.15)
 
 
 def test_embedded_digits_are_drawings_as_high_as_the_image():
     data = digits.read(Request("", "", 16, 1, False))
-    found = drawing.describe(data.splits["train"].image.read())
-    assert (found["paper"], found["ink"], found["extent"]) == (0, 255, 1)
-    assert found["centre"] == pytest.approx([0.5, 0.5], abs=0.02)
+    measures = drawing.describe(data.splits["train"].image.read())
+    assert (measures["paper"], measures["ink"], measures["extent"]) == (0, 255, 1)
+    assert measures["centre"] == pytest.approx([0.5, 0.5], abs=0.02)
 
 
 def test_photographs_are_no_drawings():

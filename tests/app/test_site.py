@@ -93,13 +93,13 @@ def test_sweeps_have_a_line_over_one_axis_and_cells_over_two():
     def setting(axes, test):
         return {"network": "student", "axes": axes, "seeds": [0, 1], "validation": [], "test": test}
 
-    one = [setting({"alpha": 0.1}, [80.0, 82.0]), setting({"alpha": 0.9}, [90.0, 91.0])]
-    (chart,) = results.sweep_charts(one)
+    one_axis = [setting({"alpha": 0.1}, [80.0, 82.0]), setting({"alpha": 0.9}, [90.0, 91.0])]
+    (chart,) = results.sweep_charts(one_axis)
     assert (chart["axes"], chart["split"]) == (["alpha"], "test")
     assert [cell["mean"] for cell in chart["cells"]] == [81.0, 90.5]
     assert [cell["lowest"] for cell in chart["cells"]] == [80.0, 90.0]
-    two = [setting({"alpha": 0.1, "temperature": 4.0}, [80.0, 82.0])]
-    assert results.sweep_charts(two)[0]["cells"][0]["values"] == [0.1, 4.0]
+    two_axes = [setting({"alpha": 0.1, "temperature": 4.0}, [80.0, 82.0])]
+    assert results.sweep_charts(two_axes)[0]["cells"][0]["values"] == [0.1, 4.0]
     words = [setting({"temperature": "cosine(4, 1)"}, [80.0, 82.0])]
     assert results.sweep_charts(words) == []
 

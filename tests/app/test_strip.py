@@ -1,12 +1,15 @@
 """Which test images the page shows."""
 
 import types
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kdjax.app import strip
 from kdjax.data.types import Split
+from kdjax.evaluation.measures import agreement
+from kdjax.evaluation.run_evaluation import Evaluation
 from kdjax.training.scores import Predictions
 
 
@@ -16,7 +19,10 @@ def evaluation(label, logits):
     split = Split(None, label, np.arange(len(label)))
     plan = types.SimpleNamespace(data_seed=0, data=types.SimpleNamespace(attributes=attributes))
     predictions = {name: Predictions(values, {}) for name, values in logits.items()}
-    return types.SimpleNamespace(split=split, plan=plan, predictions=predictions)
+    plan_part: Any = plan
+    return Evaluation(
+        record={}, plan=plan_part, networks={}, predictions=predictions, digests={}, split=split
+    )
 
 
 def one_hot(classes):
@@ -29,26 +35,26 @@ def test_a_third_are_images_that_tell_networks_apart():
     student[[7, 40]] = (student[[7, 40]] + 1) % 3
     # Both are wrong in the same way.
     teacher[90] = student[90] = (label[90] + 1) % 3
-    made = evaluation(label, {"teacher": one_hot(teacher), "student": one_hot(student)})
-    chosen = strip.choose(made, ["teacher", "student"], 12)
+    evaluated = evaluation(label, {"teacher": one_hot(teacher), "student": one_hot(student)})
+    chosen = strip.choose(evaluated, ["teacher", "student"], 12)
     assert chosen["telling"] == [7, 40, 90]
     assert len(chosen["spread"]) == 9
     assert not {*chosen["spread"]} & {7, 40, 90}
     assert np.bincount(label[chosen["spread"]]).tolist() == [3, 3, 3]
-    assert strip.choose(made, ["teacher", "student"], 3)["telling"] == [7]
+    assert strip.choose(evaluated, ["teacher", "student"], 3)["telling"] == [7]
 
 
 def test_there_are_no_more_images_than_the_split_has():
     label = np.array([0, 1, 2, 0])
-    made = evaluation(label, {"x": one_hot(label)})
-    chosen = strip.choose(made, ["x"], 36)
+    evaluated = evaluation(label, {"x": one_hot(label)})
+    chosen = strip.choose(evaluated, ["x"], 36)
     assert sorted(chosen["spread"]) == [0, 1, 2, 3]
     assert chosen["telling"] == []
 
 
 def test_attributes_disagree_in_one_of_them():
     decisions = np.array([[[1, 0], [1, 1]], [[1, 0], [0, 1]]])
-    assert strip.disputed(decisions).tolist() == [False, True]
+    assert agreement.disputed(decisions).tolist() == [False, True]
 
 
 def test_probabilities_are_of_classes_or_of_attributes():

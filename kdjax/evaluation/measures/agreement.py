@@ -22,3 +22,12 @@ def matrix(predictions: Sequence[Prediction]) -> list[list[float]]:
     """The agreement of every network with every other one."""
     decisions = np.stack([prediction.decisions for prediction in predictions])
     return [[float((row == other).mean()) for other in decisions] for row in decisions]
+
+
+def disputed(decisions: np.ndarray) -> np.ndarray:
+    """`[n]`: whether networks disagree about an image, or about one of its attributes.
+
+    `decisions` are `[networks, n]` or `[networks, n, k]`.
+    """
+    differ = (decisions != decisions[0]).any(axis=0)
+    return differ.reshape(len(differ), -1).any(axis=1)

@@ -2,7 +2,8 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -90,6 +91,35 @@ def _outputs(result: Any) -> Outputs:
         what = "an array" if hasattr(result, "shape") else type(result).__name__
         raise TypeError(f"it returns {what}, not (logits, features) with features a dict")
     return Outputs(*result)
+
+
+def output_shapes(network: Network, state: PyTree) -> Outputs:
+    """The shapes of a network's outputs on one image; nothing is computed."""
+    image = jax.ShapeDtypeStruct((1, *network.image_shape), jnp.float32)
+    outputs: Outputs = jax.eval_shape(
+        lambda state, image: network.apply(state, image, train=False)[0], state, image
+    )
+    return outputs
+
+
+@functools.cache
+def head_layers(
+    make: Callable[..., nn.Module], image_shape: tuple[int, int, int]
+) -> tuple[str, ...]:
+    """The names of a model's layers whose parameters depend on the number of classes.
+
+    Args:
+        make: the model, a function of `classes` and `dropout`.
+        image_shape: `(h, w, c)` of the images that it reads.
+    """
+    image = jnp.zeros((1, *image_shape), jnp.float32)
+
+    def shapes(classes: int) -> PyTree:
+        init = functools.partial(make(classes=classes, dropout=0.0).init, train=False)
+        return jax.tree.map(jnp.shape, jax.eval_shape(init, jax.random.key(0), image)["params"])
+
+    two, three = shapes(2), shapes(3)
+    return tuple(layer for layer in two if two[layer] != three[layer])
 
 
 def count(tree: PyTree) -> int:
